@@ -1,0 +1,85 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/numbers.h"
+#include "base/rng.h"
+#include "base/thread_pool.h"
+
+namespace pith {
+namespace {
+
+TEST(Numbers, EveryF16SurvivesTheRoundTrip) {
+  for (std::uint32_t bits = 0; bits < 0x10000u; ++bits) {
+    const f16 x{static_cast<std::uint16_t>(bits)};
+    if (std::isnan(to_float(x))) continue;
+    EXPECT_EQ(to_f16(to_float(x)).bits, x.bits);
+  }
+}
+
+TEST(Numbers, EveryBf16SurvivesTheRoundTrip) {
+  for (std::uint32_t bits = 0; bits < 0x10000u; ++bits) {
+    const bf16 x{static_cast<std::uint16_t>(bits)};
+    if (std::isnan(to_float(x))) continue;
+    EXPECT_EQ(to_bf16(to_float(x)).bits, x.bits);
+  }
+}
+
+TEST(Numbers, TiesRoundToEven) {
+  EXPECT_EQ(to_float(to_bf16(1.0f + 0x1p-8f)), 1.0f);
+  EXPECT_EQ(to_float(to_bf16(1.0f + 0x3p-8f)), 1.0f + 0x1p-6f);
+  EXPECT_EQ(to_float(to_f16(1.0f + 0x1p-11f)), 1.0f);
+  EXPECT_TRUE(std::isinf(to_float(to_f16(1e6f))));
+}
+
+TEST(ThreadPool, EveryItemRunsOnceOnAnyNumberOfThreads) {
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 200; ++round) {
+      std::vector<std::atomic<int>> seen(37);
+      pool.run(37, [&](Index i, int) { ++seen[static_cast<std::size_t>(i)]; });
+      for (auto& count : seen) ASSERT_EQ(count, 1);
+    }
+  }
+}
+
+TEST(ThreadPool, StaticItemsKeepTheirThread) {
+  ThreadPool pool(3);
+  std::vector<int> thread_of(20, -1);
+  pool.run_static(20, [&](Index i, int thread) { thread_of[static_cast<std::size_t>(i)] = thread; });
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(thread_of[static_cast<std::size_t>(i)], i % 3);
+}
+
+TEST(Rng, StreamIsFixed) {
+  Rng rng(42);
+  EXPECT_EQ(rng.next(), 1546998764402558742u);
+  EXPECT_EQ(Rng(42).next(), 1546998764402558742u);
+}
+
+TEST(Files, NothingAppearsBeforeCommit) {
+  const auto path = std::filesystem::temp_directory_path() / "pith_files_test";
+  std::filesystem::remove(path);
+  { FileWriter writer(path); writer.write("lost"); }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  { FileWriter writer(path); writer.write("kept"); writer.commit(); }
+  EXPECT_EQ(read_file(path), "kept");
+  EXPECT_EQ(MappedFile::open(path).bytes().size(), 4u);
+  std::filesystem::remove(path);
+}
+
+TEST(Files, AMissingFileIsNamed) {
+  try {
+    read_file("/nonexistent/file");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::not_found);
+    EXPECT_STREQ(error.what(), "cannot open /nonexistent/file: No such file or directory");
+  }
+}
+
+}  // namespace
+}  // namespace pith

@@ -1,0 +1,133 @@
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace pith {
+namespace {
+
+constexpr std::size_t kWriteBuffer = std::size_t{1} << 20;
+
+[[noreturn]] void fail_errno(const char* action, const std::filesystem::path& path, int error) {
+  const auto code = error == ENOENT ? ErrorCode::not_found : ErrorCode::io;
+  fail(code, fmt::format("cannot {} {}: {}", action, path.string(), std::strerror(error)));
+}
+
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+}  // namespace
+
+MappedFile MappedFile::open(const std::filesystem::path& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.value < 0) fail_errno("open", path, errno);
+  struct stat info{};
+  if (::fstat(file.value, &info) != 0) fail_errno("read", path, errno);
+  if (S_ISDIR(info.st_mode)) fail(ErrorCode::bad_input, fmt::format("{} is a folder; a file was expected", path.string()));
+  MappedFile mapped;
+  mapped.size_ = static_cast<std::size_t>(info.st_size);
+  if (mapped.size_ == 0) return mapped;
+  void* address = ::mmap(nullptr, mapped.size_, PROT_READ, MAP_PRIVATE, file.value, 0);
+  if (address == MAP_FAILED) {
+    mapped.size_ = 0;
+    fail_errno("map", path, errno);
+  }
+  mapped.data_ = static_cast<const std::byte*>(address);
+  return mapped;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::string read_file(const std::filesystem::path& path, Index limit) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.value < 0) fail_errno("open", path, errno);
+  std::string text;
+  for (;;) {
+    const std::size_t old = text.size();
+    const std::size_t step = std::size_t{1} << 18;
+    text.resize(old + step);
+    const ssize_t got = ::read(file.value, text.data() + old, step);
+    if (got < 0 && errno == EINTR) {
+      text.resize(old);
+      continue;
+    }
+    if (got < 0) fail_errno("read", path, errno);
+    text.resize(old + static_cast<std::size_t>(got));
+    if (static_cast<Index>(text.size()) > limit)
+      fail(ErrorCode::bad_input, fmt::format("{} is larger than the {} bytes that can be read here", path.string(), limit));
+    if (got == 0) return text;
+  }
+}
+
+FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
+  temporary_ = path_;
+  temporary_ += fmt::format(".{}.part", ::getpid());
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail_errno("write", path_, errno);
+  buffer_.reserve(kWriteBuffer);
+}
+
+FileWriter::~FileWriter() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void FileWriter::flush() {
+  std::string_view left = buffer_;
+  while (!left.empty()) {
+    const ssize_t done = ::write(descriptor_, left.data(), left.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail_errno("write", path_, errno);
+    left.remove_prefix(static_cast<std::size_t>(done));
+  }
+  buffer_.clear();
+}
+
+void FileWriter::write(std::span<const std::byte> bytes) {
+  buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  size_ += static_cast<Index>(bytes.size());
+  if (buffer_.size() >= kWriteBuffer) flush();
+}
+
+void FileWriter::commit() {
+  flush();
+  if (::fsync(descriptor_) != 0) fail_errno("write", path_, errno);
+  const int descriptor = std::exchange(descriptor_, -1);
+  const bool closed = ::close(descriptor) == 0;
+  if (!closed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary_.c_str());
+    fail_errno("write", path_, error);
+  }
+  auto folder = path_.parent_path();
+  if (folder.empty()) folder = ".";
+  const Descriptor directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (directory.value >= 0) ::fsync(directory.value);
+}
+
+}  // namespace pith

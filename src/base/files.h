@@ -1,0 +1,56 @@
+// Files: read-only maps, whole reads, and writes that either happen completely or not at all.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "base/types.h"
+
+namespace pith {
+
+// A whole file, mapped read-only. The file must not shrink while it is mapped (pith never overwrites a file in place).
+class MappedFile {
+ public:
+  // Throws not_found or io, with the path in the message.
+  static MappedFile open(const std::filesystem::path& path);
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Reads a whole text or binary file. Throws not_found, io, or bad_input if it is larger than `limit` bytes.
+std::string read_file(const std::filesystem::path& path, Index limit = Index{1} << 30);
+
+// A file that appears under its name only when commit() succeeds: written beside it, flushed to the disk, renamed. If commit() is
+// never reached, the destructor removes what was written.
+class FileWriter {
+ public:
+  explicit FileWriter(const std::filesystem::path& path);
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  ~FileWriter();
+
+  void write(std::span<const std::byte> bytes);  // throws io, naming the cause (a full disk, say)
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+  Index size() const { return size_; }
+  void commit();
+
+ private:
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+  Index size_ = 0;
+  std::string buffer_;
+  void flush();
+};
+
+}  // namespace pith

@@ -1,0 +1,64 @@
+// Matrix products of activations with weights as a GGUF file stores them, in both numeric modes, on every instruction set.
+// It knows no model: only rows, columns and types.
+//
+//   y[t, n] = sum_k x[t, k] * w[n, k] (+ bias[n])        x [T, K], w [N, K], y [T, N]
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "base/thread_pool.h"
+#include "base/types.h"
+#include "kernels/isa.h"
+#include "kernels/weight_type.h"
+
+namespace pith {
+
+// A weight matrix in place: usually a view into the mapped model file (32-byte alignment is all that it promises).
+struct WeightMatrix {
+  WeightType type = WeightType::f32;
+  Index rows = 0;  // N, outputs
+  Index cols = 0;  // K, inputs; a multiple of the type's block
+  const std::byte* data = nullptr;
+  Index row_bytes() const { return cols / info(type).block * info(type).bytes; }
+  const std::byte* row(Index n) const { return data + n * row_bytes(); }
+};
+
+// Writes the weights [first, first + count) of one row as f32. `first` and `count` are multiples of the type's block.
+void dequantize(const WeightMatrix& w, Index row, Index first, Index count, std::span<float> out);
+
+// Quantises a row to `type` (round to nearest; for writing test models, not tuned for quality). K is a multiple of the block.
+void quantize(WeightType type, std::span<const float> row, std::byte* out);
+
+// Activations [T, K] prepared once for several products. In `fast` they are also held as int8 blocks of 32 with one scale each.
+class Activations {
+ public:
+  Activations();
+  ~Activations();
+  Activations(Activations&&) noexcept;
+  Activations& operator=(Activations&&) noexcept;
+
+  // Keeps a view of `x` (which must outlive the products) and prepares what `numerics` needs.
+  void prepare(std::span<const float> x,  // [T, K]
+               Index tokens, Index cols, Numerics numerics, ThreadPool& pool);
+
+  struct State;
+  const State& state() const { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+// One product of a group that shares its activations.
+struct Product {
+  WeightMatrix weights;
+  const float* bias = nullptr;  // [N] or null
+  float* y = nullptr;           // [T, stride]
+  Index stride = 0;             // floats from one token's outputs to the next; at least N
+};
+
+// Computes all products of `x` in one parallel region. Chooses the matrix-vector path for few tokens and panels for many.
+void multiply(const Activations& x, std::span<const Product> products, ThreadPool& pool);
+
+}  // namespace pith

@@ -1,0 +1,67 @@
+// Text to token ids and back, as the model's GGUF file prescribes: byte-level BPE or SentencePiece. It knows no chat format.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+#include "gguf/gguf.h"
+
+namespace pith {
+
+struct TokenizeOptions {
+  bool parse_special = false;  // recognise control tokens such as <|im_end|> in the text; false treats them as plain text
+  bool add_special = false;    // add the model's beginning-of-sequence token where its file asks for one
+};
+
+// A token of a text with the bytes of the text that it stands for.
+struct TokenSpan {
+  Token id;
+  Index begin, end;  // byte offsets in the text as given
+};
+
+class Tokenizer {
+ public:
+  // Throws bad_model when the vocabulary is missing, inconsistent or of a kind that pith does not know (naming it and the known ones).
+  static Tokenizer from_gguf(const gguf::File& file);
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  // Invalid UTF-8 is refused with bad_input and its byte offset. Safe to call from several threads at once.
+  std::vector<Token> encode(std::string_view text, TokenizeOptions options = {}) const;
+  // The same with byte offsets, for provenance: tokens partition the text (a token that is part of a symbol spans the whole symbol).
+  std::vector<TokenSpan> encode_spans(std::string_view text, TokenizeOptions options = {}) const;
+
+  // The bytes of the tokens, control tokens included when `with_special`. May end in the middle of a symbol.
+  std::string decode(std::span<const Token> tokens, bool with_special = true) const;
+  std::string piece(Token token, bool with_special = true) const;
+
+  Index vocabulary_size() const;
+  Token bos() const;                 // -1 where the model has none
+  Token eos() const;
+  bool is_end_of_generation(Token token) const;  // eos, end-of-turn and the like
+  bool is_control(Token token) const;
+  Token find(std::string_view piece) const;      // the id of exactly this vocabulary entry, or -1
+  std::string_view kind() const;                 // "gpt2/qwen2", "gpt2/smollm", "llama" ...
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Collects decoded bytes and gives out whole UTF-8 symbols only: for streaming tokens to a terminal or a client.
+class Utf8Stream {
+ public:
+  std::string push(std::string_view bytes);  // what can be shown now
+  std::string flush();                       // the rest, with invalid bytes replaced by U+FFFD
+
+ private:
+  std::string pending_;
+};
+
+}  // namespace pith

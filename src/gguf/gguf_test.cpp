@@ -112,6 +112,20 @@ TEST(Gguf, TensorsKeepTheirShapeAndBytes) {
   EXPECT_EQ(to_float(half[3]), 65504.0f);
 }
 
+TEST(Gguf, EveryWeightTypeIsWrittenAndReadBack) {
+  const std::vector<float> values(2 * 256, 0.5f);
+  for (const WeightType type : kWeightTypes) {
+    Writer writer;
+    writer.add_tensor("w", type, {256, 2}, values);
+    const auto bytes = writer.bytes();
+    const File file = File::parse(bytes, "typed");
+    EXPECT_EQ(file.tensor("w").type, type);
+    std::vector<float> row(256);
+    dequantize(file.tensor("w").matrix(), 1, 0, 256, row);
+    EXPECT_NEAR(row[255], 0.5f, 0.05f) << info(type).name;
+  }
+}
+
 TEST(Gguf, EveryStoredNumberTypeIsWidened) {
   Raw raw;
   raw.head(0, 10);

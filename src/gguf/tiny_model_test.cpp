@@ -36,6 +36,17 @@ TEST(TinyModel, OptionsAddTheirKeysAndTensors) {
   EXPECT_EQ(gguf::File::parse(yarn, "tiny").get_string("llama.rope.scaling.type"), "yarn");
 }
 
+TEST(TinyModel, WeightsTakeAnyTypeWhoseBlockFits) {
+  const auto bytes = tiny_model({.width = 256,
+                                 .head_dim = 64,
+                                 .ff = 256,
+                                 .weights = WeightType::q4_k,
+                                 .embeddings = WeightType::q8_0});
+  const gguf::File file = gguf::File::parse(bytes, "tiny");
+  EXPECT_EQ(file.tensor("blk.1.ffn_down.weight").type, WeightType::q4_k);
+  EXPECT_EQ(file.tensor("token_embd.weight").type, WeightType::q8_0);
+}
+
 TEST(TinyModel, TheVocabularyIsComplete) {
   const auto bytes = tiny_model();
   const gguf::File file = gguf::File::parse(bytes, "tiny");

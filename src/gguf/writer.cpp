@@ -4,12 +4,10 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "base/error.h"
-#include "base/numbers.h"
 #include "gguf/gguf.h"
 #include "gguf/ids.h"
 
@@ -123,25 +121,6 @@ Index element_count(const std::vector<Index>& shape) {
   return n;
 }
 
-void convert(WeightType type, std::span<const float> row, std::byte* out) {
-  for (const float value : row) {
-    switch (type) {
-      case WeightType::f32:
-        std::memcpy(out, &value, 4);
-        break;
-      case WeightType::f16:
-        std::memcpy(out, std::array{to_f16(value)}.data(), 2);
-        break;
-      case WeightType::bf16:
-        std::memcpy(out, std::array{to_bf16(value)}.data(), 2);
-        break;
-      default:
-        fail(ErrorCode::unsupported, fmt::format("writing {} weights", info(type).name));
-    }
-    out += info(type).bytes;
-  }
-}
-
 std::uint64_t aligned(std::uint64_t size, std::uint64_t alignment) {
   return (size + alignment - 1) / alignment * alignment;
 }
@@ -177,7 +156,7 @@ void Writer::add_tensor(std::string name, WeightType type, std::vector<Index> sh
   const auto row_bytes = static_cast<std::size_t>(shape[0] / kind.block * kind.bytes);
   std::vector<std::byte> data(values.size() / cols * row_bytes);
   for (std::size_t row = 0; row < values.size() / cols; ++row)
-    convert(type, values.subspan(row * cols, cols), data.data() + row * row_bytes);
+    quantize(type, values.subspan(row * cols, cols), data.data() + row * row_bytes);
   add_tensor(std::move(name), type, std::move(shape), std::move(data));
 }
 

@@ -1,0 +1,42 @@
+// From recipe to smaller cache: collects the signals that recipes need while a context reads, and carries out their stages.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/context.h"
+#include "recipe/recipe.h"
+#include "recipe/signals.h"
+
+namespace pith {
+
+struct CompressionReport {
+  Index entries_before = 0, entries_after = 0;
+  Index bytes_before = 0, bytes_after = 0;
+  Index full_bytes = 0;       // the full bf16 cache of the same tokens
+  double seconds = 0;         // planning, applying, and for replay methods the replay (shared among recipes of one read)
+  double ratio() const { return bytes_after > 0 ? static_cast<double>(full_bytes) / static_cast<double>(bytes_after) : 0; }
+};
+
+// Reads `tokens` into an empty context and returns the signals that any of `needs` asks for (replay runs here, on a fork).
+// `prefix_tokens`: chat template before the document. `repeat_prompt`: what the replay asks with (tokens between context and repeat).
+struct ReadOptions {
+  Index prefix_tokens = 0;
+  std::vector<Token> replay_suffix;   // chat tokens after a question, before the answer
+  Progress progress;                  // of the reading
+  Progress replay_progress;
+};
+struct ReadTimes {
+  double read_seconds = 0;     // prefill, signals included
+  double replay_seconds = 0;
+};
+recipe::Signals read_document(Context& context, std::span<const Token> tokens, const recipe::SignalNeeds& needs,
+                              const ReadOptions& options, ReadTimes* times = nullptr);
+
+// Adds the question's signals (on a fork; the context stays as it is).
+void observe_question(const Context& context, std::span<const Token> question, recipe::Signals& signals);
+
+// Carries out all stages of a recipe on a context.
+CompressionReport compress(Context& context, const recipe::Recipe& recipe, const recipe::Signals& signals);
+
+}  // namespace pith

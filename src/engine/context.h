@@ -15,7 +15,7 @@
 
 namespace pith {
 
-class SignalCollector;  // engine/collect.h
+class ReadObserver;  // engine/observer.h
 
 // Called with tokens done and tokens to do.
 using Progress = std::function<void(Index, Index)>;
@@ -30,7 +30,7 @@ class Context {
   Context fork() const;
 
   // Appends tokens and computes the logits after the last one. Throws bad_input when the model's range would be left.
-  void read(std::span<const Token> tokens, SignalCollector* collector = nullptr, const Progress& progress = {});
+  void read(std::span<const Token> tokens, ReadObserver* observer = nullptr, const Progress& progress = {});
 
   // One token into each of several contexts of the same engine, computed together.
   static void read_one_each(std::span<Context* const> contexts, std::span<const Token> tokens);

@@ -14,7 +14,7 @@ struct CompressionReport {
   Index entries_before = 0, entries_after = 0;
   Index bytes_before = 0, bytes_after = 0;
   Index full_bytes = 0;       // the full bf16 cache of the same tokens
-  double seconds = 0;         // planning, applying, and for replay methods the replay (shared among recipes of one read)
+  double seconds = 0;         // planning and applying; the replay, shared by all recipes of one read, is in ReadTimes
   double ratio() const { return bytes_after > 0 ? static_cast<double>(full_bytes) / static_cast<double>(bytes_after) : 0; }
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
@@ -72,6 +73,13 @@ void check_room(const Context& context, Index tokens) {
                                            tokens, context.next_position(), range));
 }
 
+float log_probability(std::span<const float> logits, Token token) {
+  const float top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (float logit : logits) sum += std::exp(static_cast<double>(logit - top));
+  return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(token)] - top) - std::log(sum));
+}
+
 }  // namespace
 
 Context::Context(std::shared_ptr<Engine> engine)
@@ -87,31 +95,63 @@ Context Context::fork() const {
   return copy;
 }
 
+std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index wanted, ReadObserver* observer) {
+  const auto rows = static_cast<Index>(tokens.size());
+  std::vector<Index> positions(tokens.size());
+  std::iota(positions.begin(), positions.end(), next_position_);
+  const SequenceRows sequence{rows, wanted};
+  if (observer) observer->begin_chunk(next_position_, rows);
+  Context* const self = this;
+  ReadPass pass(std::span(&self, 1), std::span(&rows, 1), observer);
+  const auto hidden = forward(engine_->model(), {tokens, positions, std::span(&sequence, 1), observer != nullptr},
+                              engine_->options().numerics, pass, engine_->workspace(), engine_->pool());
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  next_position_ += rows;
+  return hidden;
+}
+
+void Context::set_logits(std::span<const float> hidden) {
+  logits_.resize(static_cast<std::size_t>(engine_->config().vocabulary));
+  compute_logits(engine_->model(), hidden, engine_->options().numerics, engine_->workspace(), engine_->pool(), logits_);
+}
+
 void Context::read(std::span<const Token> tokens, ReadObserver* observer, const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
-  if (total == 0) return;
   check_room(*this, total);
-  Context* const self = this;
   for (Index done = 0; done < total;) {
     const Index rows = std::min(engine_->options().prefill_chunk, total - done);
     const bool last = done + rows == total;
-    std::vector<Index> positions(static_cast<std::size_t>(rows));
-    std::iota(positions.begin(), positions.end(), next_position_);
-    const auto chunk = tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows));
-    const SequenceRows sequence{rows, last ? 1 : 0};
-    if (observer) observer->begin_chunk(next_position_, rows);
-    ReadPass pass(std::span(&self, 1), std::span(&rows, 1), observer);
-    const auto hidden = forward(engine_->model(), {chunk, positions, std::span(&sequence, 1), observer != nullptr},
-                                engine_->options().numerics, pass, engine_->workspace(), engine_->pool());
-    tokens_.insert(tokens_.end(), chunk.begin(), chunk.end());
-    next_position_ += rows;
+    const auto hidden = read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)), last ? 1 : 0, observer);
+    if (last) set_logits(hidden);
     done += rows;
-    if (last) {
-      logits_.resize(static_cast<std::size_t>(engine_->config().vocabulary));
-      compute_logits(engine_->model(), hidden, engine_->options().numerics, engine_->workspace(), engine_->pool(), logits_);
-    }
     if (progress) progress(done, total);
   }
+}
+
+std::vector<float> Context::read_and_score(std::span<const Token> tokens, const Progress& progress) {
+  const auto total = static_cast<Index>(tokens.size());
+  check_room(*this, total);
+  std::vector<float> scores;
+  const Index E = engine_->config().width, V = engine_->config().vocabulary;
+  for (Index done = 0; done < total;) {
+    const Index rows = std::min(engine_->options().prefill_chunk, total - done);
+    const auto hidden = read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)), rows, nullptr);
+    const std::vector<float> states(hidden.begin(), hidden.end());
+    constexpr Index kBlock = 32;  // rows of logits at once: they are vocabulary-wide
+    std::vector<float> logits(static_cast<std::size_t>(std::min(kBlock, rows) * V));
+    for (Index row = 0; row < rows; row += kBlock) {
+      const Index count = std::min(kBlock, rows - row);
+      compute_logits(engine_->model(), std::span(states).subspan(static_cast<std::size_t>(row * E), static_cast<std::size_t>(count * E)),
+                     engine_->options().numerics, engine_->workspace(), engine_->pool(), std::span(logits).first(static_cast<std::size_t>(count * V)));
+      for (Index r = 0; r < count && done + row + r + 1 < total; ++r)
+        scores.push_back(log_probability(std::span(logits).subspan(static_cast<std::size_t>(r * V), static_cast<std::size_t>(V)),
+                                         tokens[static_cast<std::size_t>(done + row + r + 1)]));
+    }
+    done += rows;
+    if (done == total) set_logits(std::span(states).last(static_cast<std::size_t>(E)));
+    if (progress) progress(done, total);
+  }
+  return scores;
 }
 
 void Context::read_one_each(std::span<Context* const> contexts, std::span<const Token> tokens) {

@@ -12,6 +12,7 @@ namespace {
 // Rows that one item of a parallel loop covers: enough items for every thread to have a fair share,
 // each large enough to be worth handing out.
 constexpr Index kItemsPerThread = 8;
+constexpr Index kMostRows = 256;
 
 struct Free {
   void operator()(void* p) const { std::free(p); }
@@ -37,10 +38,21 @@ class Buffer {
 };
 
 struct OwnedState : Activations::State {
+  Buffer<float> x_buffer, scale_buffer, sum_buffer, half_sum_buffer;
   Buffer<std::int8_t> q_buffer;
-  Buffer<float> scale_buffer, sum_buffer;
-  Buffer<std::int32_t> sums_buffer;
+  Buffer<std::int32_t> minus_sum_buffer, minus_half_sum_buffer;
 };
+
+// A row stride that is a multiple of 4 KiB would put one column of all tokens into one cache set.
+Index spread(Index bytes) { return bytes % 1024 == 0 ? bytes + 64 : bytes; }
+
+// [T, B] zeros where no block will be written.
+template <typename T>
+T* reserve_blocks(Buffer<T>& buffer, Index tokens, Index stride, Index blocks) {
+  T* p = buffer.reserve(tokens * stride);
+  for (Index t = 0; t < tokens; ++t) std::fill(p + t * stride + blocks, p + (t + 1) * stride, T{});
+  return p;
+}
 
 }  // namespace
 
@@ -52,30 +64,41 @@ Activations& Activations::operator=(Activations&&) noexcept = default;
 void Activations::prepare(std::span<const float> x, Index tokens, Index cols, Numerics numerics,
                           ThreadPool& pool) {
   auto& s = static_cast<OwnedState&>(*state_);
-  s.numerics = numerics;
+  const LinearKernels& kernels = linear_kernels(s.isa);
+  const bool whole_blocks = cols % kActivationBlock == 0;
   s.tokens = tokens;
   s.cols = cols;
   s.x = x.data();
-  s.quantized = numerics == Numerics::fast && cols % kActivationBlock == 0;
-  if (!s.quantized) return;
-  const Index blocks = cols / kActivationBlock;
-  std::int8_t* q = s.q_buffer.reserve(tokens * cols);
-  float* scale = s.scale_buffer.reserve(tokens * blocks);
-  float* sum = s.sum_buffer.reserve(tokens * blocks);
-  std::int32_t* sums = s.sums_buffer.reserve(tokens * blocks * 2);
-  s.q = q;
-  s.scale = scale;
-  s.sum = sum;
-  s.sums = sums;
-  const auto quantize_row = linear_kernels(s.isa).quantize;
-  const auto quantize_token = [&](Index t, int) {
-    quantize_row(s.x + t * cols, cols,
-                 {q + t * cols, scale + t * blocks, sum + t * blocks, sums + t * blocks * 2});
+  s.x_stride = cols;
+  s.quantized = numerics == Numerics::fast && whole_blocks;
+  const bool copied =
+      !s.quantized && tokens > kernels.most_tokens_exact && spread(cols * 4) != cols * 4;
+  float* copy = nullptr;
+  if (copied) {
+    s.x_stride = spread(cols * 4) / 4;
+    s.x = copy = s.x_buffer.reserve(tokens * s.x_stride);
+  }
+  if (whole_blocks) {
+    const Index blocks = cols / kActivationBlock, stride = round_up(blocks, 8);
+    s.block_stride = stride;
+    s.sum = reserve_blocks(s.sum_buffer, tokens, stride, blocks);
+    if (s.quantized) {
+      s.q_stride = spread(cols);
+      s.q = s.q_buffer.reserve(tokens * s.q_stride);
+      s.scale = reserve_blocks(s.scale_buffer, tokens, stride, blocks);
+      s.half_sum = reserve_blocks(s.half_sum_buffer, tokens, 2 * stride, 2 * blocks);
+      s.minus_sum = reserve_blocks(s.minus_sum_buffer, tokens, stride, blocks);
+      s.minus_half_sum = reserve_blocks(s.minus_half_sum_buffer, tokens, 2 * stride, 2 * blocks);
+    }
+  }
+  const auto prepare_token = [&](Index t, int) {
+    if (copied) std::copy_n(x.data() + t * cols, cols, copy + t * s.x_stride);
+    if (whole_blocks) kernels.prepare(s, t);
   };
   if (tokens < 8) {  // a loop over threads would cost more than it saves
-    for (Index t = 0; t < tokens; ++t) quantize_token(t, 0);
+    for (Index t = 0; t < tokens; ++t) prepare_token(t, 0);
   } else {
-    pool.run(tokens, quantize_token);
+    pool.run(tokens, prepare_token);
   }
 }
 
@@ -84,19 +107,40 @@ void multiply(const Activations& x, std::span<const Product> products, ThreadPoo
   const LinearKernels& kernels = linear_kernels(state.isa);
   Index rows = 0;
   for (const Product& p : products) rows += p.weights.rows;
-  const Index target = ceil_div(rows, pool.size() * kItemsPerThread);
-  const Index step = std::clamp(round_up(target, 16), Index{16}, Index{256});
+  const Index share = ceil_div(rows, pool.size() * kItemsPerThread);
+  const Index step = std::clamp(round_up(share, kPanelRows), kPanelRows, kMostRows);
   Index items = 0;
   for (const Product& p : products) items += ceil_div(p.weights.rows, step);
   pool.run(items, [&](Index item, int) {
     const Product* p = products.data();
     for (; item >= ceil_div(p->weights.rows, step); ++p) item -= ceil_div(p->weights.rows, step);
-    const RowRange range{p, item * step, std::min(step, p->weights.rows - item * step)};
-    const bool fast = state.quantized && is_quantized(p->weights.type);
-    (fast ? kernels.rows_fast : kernels.rows_exact)(state, range);
+    const Index first = item * step;
+    const RowRange range{p, p->weights.row_bytes(), first, std::min(step, p->weights.rows - first)};
+    if (state.quantized && is_quantized(p->weights.type)) {
+      const bool few = state.tokens <= kernels.most_tokens_fast;
+      (few ? kernels.rows_fast : kernels.panels_fast)(state, range);
+    } else {
+      const bool few = state.tokens <= kernels.most_tokens_exact;
+      (few ? kernels.rows_exact : kernels.panels_exact)(state, range);
+    }
   });
 }
 
-const LinearKernels& linear_kernels(Isa) { return linear_kernels_scalar(); }
+const LinearKernels& linear_kernels(Isa isa) {
+  switch (isa) {
+    case Isa::avx512:
+      return linear_kernels_avx512();
+    case Isa::avx2:
+      return linear_kernels_avx2();
+    case Isa::scalar:
+      break;
+  }
+  return linear_kernels_scalar();
+}
+
+std::byte* thread_scratch(Index bytes) {
+  thread_local Buffer<std::byte> scratch;
+  return scratch.reserve(bytes);
+}
 
 }  // namespace pith

@@ -2,6 +2,7 @@
 // others.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "kernels/linear_kernels.h"
@@ -9,21 +10,32 @@
 namespace pith {
 namespace {
 
-void quantize_row(const float* x, Index cols, const QuantizedRow& out) {
-  for (Index b = 0; b < cols / 32; ++b) {
+void prepare(const ActivationState& x, Index token) {
+  const float* from = x.x + token * x.x_stride;
+  for (Index b = 0; b < x.cols / 32; ++b, from += 32) {
+    const Index at = token * x.block_stride + b;
+    if (!x.quantized) {
+      x.sum[at] = std::accumulate(from, from + 32, 0.0f);
+      continue;
+    }
     float most = 0;
-    for (Index k = 32 * b; k < 32 * b + 32; ++k) most = std::max(most, std::fabs(x[k]));
+    for (int i = 0; i < 32; ++i) most = std::max(most, std::fabs(from[i]));
     if (most < kLeastActivation) most = 0;
     const float inverse = most > 0 ? 127 / most : 0;
+    std::int8_t* q = x.q + token * x.q_stride + 32 * b;
     std::int32_t sums[2] = {0, 0};
-    for (Index k = 32 * b; k < 32 * b + 32; ++k) {
-      out.q[k] = static_cast<std::int8_t>(std::nearbyint(x[k] * inverse));
-      sums[k % 32 / 16] += out.q[k];
+    for (int i = 0; i < 32; ++i) {
+      q[i] = static_cast<std::int8_t>(std::nearbyint(from[i] * inverse));
+      sums[i / 16] += q[i];
     }
-    out.scale[b] = most / 127;
-    out.sum[b] = out.scale[b] * static_cast<float>(sums[0] + sums[1]);
-    out.sums[2 * b] = sums[0];
-    out.sums[2 * b + 1] = sums[1];
+    const float scale = most / 127;
+    x.scale[at] = scale;
+    x.sum[at] = scale * static_cast<float>(sums[0] + sums[1]);
+    x.minus_sum[at] = -(sums[0] + sums[1]);
+    for (int i = 0; i < 2; ++i) {
+      x.half_sum[2 * at + i] = scale * static_cast<float>(sums[i]);
+      x.minus_half_sum[2 * at + i] = -sums[i];
+    }
   }
 }
 
@@ -43,20 +55,20 @@ void rows(const ActivationState& x, const RowRange& range, Activation activation
 }
 
 void rows_exact(const ActivationState& x, const RowRange& range) {
-  rows(x, range, [&](Index t, Index k) { return static_cast<double>(x.x[t * x.cols + k]); });
+  rows(x, range, [&](Index t, Index k) { return static_cast<double>(x.x[t * x.x_stride + k]); });
 }
 
 void rows_fast(const ActivationState& x, const RowRange& range) {
   rows(x, range, [&](Index t, Index k) {
-    const double scale = x.scale[t * (x.cols / 32) + k / 32];
-    return scale * x.q[t * x.cols + k];
+    const double scale = x.scale[t * x.block_stride + k / 32];
+    return scale * x.q[t * x.q_stride + k];
   });
 }
 
 }  // namespace
 
 const LinearKernels& linear_kernels_scalar() {
-  static const LinearKernels table = {quantize_row, rows_exact, rows_fast, rows_exact, rows_fast};
+  static const LinearKernels table = {prepare, rows_exact, rows_fast, rows_exact, rows_fast, 1, 1};
   return table;
 }
 

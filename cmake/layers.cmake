@@ -24,6 +24,9 @@ endif()
 
 set(PITH_AVX2_FLAGS -mavx2 -mfma -mf16c -mbmi2)
 set(PITH_AVX512_FLAGS ${PITH_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mprefer-vector-width=512)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # its AVX-512 headers read undefined registers on purpose (GCC bug 105593)
+  list(APPEND PITH_AVX512_FLAGS -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
 
 function(pith_layer name)
   cmake_parse_arguments(arg "" "" "USES" ${ARGN})

@@ -15,7 +15,7 @@
 
 namespace pith {
 
-class SignalCollector;  // engine/collect.h
+class ReadObserver;  // engine/observer.h
 
 // Called with tokens done and tokens to do.
 using Progress = std::function<void(Index, Index)>;
@@ -30,7 +30,10 @@ class Context {
   Context fork() const;
 
   // Appends tokens and computes the logits after the last one. Throws bad_input when the model's range would be left.
-  void read(std::span<const Token> tokens, SignalCollector* collector = nullptr, const Progress& progress = {});
+  void read(std::span<const Token> tokens, ReadObserver* observer = nullptr, const Progress& progress = {});
+
+  // The same, and returns the natural log-probability of every token but the first, given all before it: [tokens - 1].
+  std::vector<float> read_and_score(std::span<const Token> tokens, const Progress& progress = {});
 
   // One token into each of several contexts of the same engine, computed together.
   static void read_one_each(std::span<Context* const> contexts, std::span<const Token> tokens);
@@ -51,6 +54,10 @@ class Context {
  private:
   Context(std::shared_ptr<Engine> engine, cache::Cache cache);
   friend class ReadPass;
+
+  // One chunk of a read: returns the hidden states of the last `wanted` rows.
+  std::span<const float> read_chunk(std::span<const Token> tokens, Index wanted, ReadObserver* observer);
+  void set_logits(std::span<const float> hidden);  // [E] of the last token
 
   std::shared_ptr<Engine> engine_;
   cache::Cache cache_;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/compress.h"
 #include "engine/engine.h"
 
 namespace pith {
@@ -20,10 +21,11 @@ class DocumentPrompt {
   std::vector<Token> question(std::string_view question) const;    // question + what the template puts before an answer
   const std::vector<Token>& suffix() const { return suffix_; }     // the latter alone
   bool has_template() const { return has_template_; }
-  const std::vector<std::int32_t>& sentence_starts() const { return sentence_starts_; }  // tokens of context() at which sentences begin
+  ReadOptions read_options() const;                                // for read_document(context(), ...)
 
  private:
   const Engine& engine_;
+  std::string between_;  // template text between document and question
   std::vector<Token> context_, suffix_;
   Index prefix_tokens_ = 0;
   bool has_template_ = true;

@@ -17,7 +17,7 @@ struct Architecture {
   RopePairs rope_pairs;
   bool qkv_bias, qk_norm, post_norms, scale_embedding;
   Activation activation;
-  Index full_attention_every;  // 0: every layer is full; n: of n layers the last is full, the others have the file's window
+  Index full_attention_every;  // 0: every layer is full; n: the last of every n is full, the others have the file's window
   double window_rope_base;     // of layers with a window
 };
 constexpr Architecture kArchitectures[] = {
@@ -35,6 +35,21 @@ const Architecture& find_architecture(const gguf::File& file) {
     known.push_back(architecture.name);
   }
   fail(ErrorCode::bad_model, fmt::format("{}: architecture '{}' is not one that pith runs ({})", file.name(), name, fmt::join(known, ", ")));
+}
+
+// Which layers have a window: the file's own list (one flag per layer) or period where it gives one, else the architecture's period.
+std::vector<bool> windowed_layers(const gguf::File& file, const std::string& key, const Architecture& architecture, Index layers) {
+  std::vector<bool> windowed(static_cast<std::size_t>(layers), false);
+  if (const auto* value = file.find(key); value && std::holds_alternative<std::vector<bool>>(*value)) {
+    const auto& flags = std::get<std::vector<bool>>(*value);
+    if (flags.size() != windowed.size())
+      fail(ErrorCode::bad_model, fmt::format("{}: {} has {} flags for {} layers", file.name(), key, flags.size(), layers));
+    return flags;
+  }
+  const Index period = file.get_index(key, architecture.full_attention_every);
+  if (period <= 0) fail(ErrorCode::bad_model, fmt::format("{}: {} is {}; it must be positive", file.name(), key, period));
+  for (Index l = 0; l < layers; ++l) windowed[static_cast<std::size_t>(l)] = (l + 1) % period != 0;
+  return windowed;
 }
 
 RopeScaling read_scaling(const gguf::File& file, const std::string& prefix) {
@@ -106,14 +121,10 @@ ModelConfig read_config(const gguf::File& file) {
   if (layers <= 0 || layers > 1024) fail(ErrorCode::bad_model, fmt::format("{}: {}block_count is {}, which no model can have", file.name(), prefix, layers));
   const double base = file.get_number(prefix + "rope.freq_base", 10000.0);
   const Index window = architecture.full_attention_every ? file.get_index(prefix + "attention.sliding_window", 0) : 0;
-  config.layers.resize(static_cast<std::size_t>(layers));
-  for (Index l = 0; l < layers; ++l) {
-    auto& layer = config.layers[static_cast<std::size_t>(l)];
-    const bool windowed = window > 0 && (l + 1) % architecture.full_attention_every != 0;
-    layer.window = windowed ? window : 0;
-    layer.rope_base = windowed ? architecture.window_rope_base : base;
-    layer.rope_scaled = !windowed;
-  }
+  std::vector<bool> windowed(static_cast<std::size_t>(layers), false);
+  if (window > 0) windowed = windowed_layers(file, prefix + "attention.sliding_window_pattern", architecture, layers);
+  for (const bool local : windowed)
+    config.layers.push_back({.window = local ? window : 0, .rope_base = local ? architecture.window_rope_base : base, .rope_scaled = !local});
   check_config(config, file);
   return config;
 }

@@ -1,7 +1,9 @@
-// The ragged KV cache: one lane of entries per (layer, KV head), in tiles of 16 from a counted pool. It knows no model and no recipe.
+// The ragged KV cache: one lane of entries per (layer, KV head), in tiles of 16 from a counted
+// pool. It knows no model and no recipe.
 //
-// A lane is a run of segments; a segment has one format and keeps its entries by ascending position. Entry j of a lane counts through
-// the segments in order. Attention over a lane is the merge of its segments' states, so formats and kinds mix freely.
+// A lane is a run of segments; a segment has one format and keeps its entries by ascending
+// position. Entry j of a lane counts through the segments in order. Attention over a lane is the
+// merge of its segments' states, so formats and kinds mix freely.
 #pragma once
 
 #include <memory>
@@ -15,11 +17,13 @@
 
 namespace pith::cache {
 
-class TilePool;  // counted tiles of 16 entries in slabs that go back to the system when empty (cache/tile_pool.h)
+class TilePool;  // counted tiles of 16 entries in slabs that go back to the system when empty
+                 // (cache/tile_pool.h)
 
 // How keys are rotated: needed to move an entry to another position. Pairs are (i, i + D/2).
 struct Rotation {
-  std::vector<std::vector<double>> inverse_frequencies;  // [L][D/2], radians per position, scaling included
+  std::vector<std::vector<double>>
+      inverse_frequencies;  // [L][D/2], radians per position, scaling included
 };
 
 struct Bytes {
@@ -37,23 +41,25 @@ class Cache {
   Cache& operator=(Cache&&) noexcept;
   ~Cache();
 
-  // A second cache with the same entries. Costs O(tiles) and no entry memory: tiles are counted, and copied when one side appends to a
-  // tile that both hold.
+  // A second cache with the same entries. Costs O(tiles) and no entry memory: tiles are counted,
+  // and copied when one side appends to a tile that both hold.
   Cache fork() const;
 
   const Shape& shape() const;
   const Rotation& rotation() const;
-  Index size(Index lane) const;      // n, entries of the lane
-  Index entries() const;             // over all lanes
-  Index source_tokens() const;       // one past the highest source token that was ever appended: spans lie in [0, source_tokens)
-  Bytes bytes() const;               // allocated for this cache; shared tiles count in full in every fork
-  Bytes full_bytes() const;          // what source_tokens() exact bf16 entries in every lane would take: the denominator of ratios
-  Index resident_bytes() const;      // what the pool holds from the system, all forks together
+  Index size(Index lane) const;  // n, entries of the lane
+  Index entries() const;         // over all lanes
+  Index source_tokens() const;   // one past the highest source token that was ever appended: spans
+                                 // lie in [0, source_tokens)
+  Bytes bytes() const;       // allocated for this cache; shared tiles count in full in every fork
+  Bytes full_bytes() const;  // what source_tokens() exact bf16 entries in every lane would take:
+                             // the denominator of ratios
+  Index resident_bytes() const;  // what the pool holds from the system, all forks together
 
-  // Adds T exact entries to every lane of a layer, at positions [first_position, first_position + T) and source tokens
-  // [first_token, first_token + T).
-  void append(Index layer, std::span<const float> keys,   // [T, Hkv, D], rotated
-              std::span<const float> values,               // [T, Hkv, D]
+  // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +
+  // T) and source tokens [first_token, first_token + T).
+  void append(Index layer, std::span<const float> keys,  // [T, Hkv, D], rotated
+              std::span<const float> values,             // [T, Hkv, D]
               Index first_position, Index first_token);
 
   // Reads entries as f32. `out` has size(lane) * D floats.
@@ -61,11 +67,13 @@ class Cache {
   void read_values(Index lane, std::span<float> out) const;  // [n, D]
   std::vector<EntryInfo> read_info(Index lane) const;        // [n]
 
-  // Replaces the entries by what the plan names. Validated first: on Error (bad_input, naming lane and entry) nothing has changed.
-  // Memory of evicted entries goes back to the pool, and to the system where a slab becomes empty.
+  // Replaces the entries by what the plan names. Validated first: on Error (bad_input, naming lane
+  // and entry) nothing has changed. Memory of evicted entries goes back to the pool, and to the
+  // system where a slab becomes empty.
   void apply(const Plan& plan);
 
-  // Drops the newest entries of every lane that stand for source tokens >= `token` (to undo a question). Exact entries only.
+  // Drops the newest entries of every lane that stand for source tokens >= `token` (to undo a
+  // question). Exact entries only.
   void truncate(Index token);
 
   struct Impl;

@@ -1,5 +1,5 @@
-// Entries, lanes and their shape: the nouns of the cache (DESIGN: one attended unit; all units of one layer and KV head).
-// Storage and attention are elsewhere.
+// Entries, lanes and their shape: the nouns of the cache (DESIGN: one attended unit; all units of
+// one layer and KV head). Storage and attention are elsewhere.
 #pragma once
 
 #include <compare>
@@ -28,19 +28,22 @@ struct Span {
 struct EntryInfo {
   float position = 0;    // at which the key is rotated; need not be an integer
   float log_weight = 0;  // added to the entry's logit; 0 counts once, log(n) counts n times
-  Span span;
+  Span span = {};
   EntryKind kind = EntryKind::exact;
 };
 
 struct Shape {
-  Index layers = 0;              // L
-  Index kv_heads = 0;            // Hkv
-  Index head_dim = 0;            // D
-  std::vector<Index> windows;    // [L], 0 = the layer attends to everything, else only to the last `window` positions
+  Index layers = 0;    // L
+  Index kv_heads = 0;  // Hkv
+  Index head_dim = 0;  // D
+  std::vector<Index> windows =
+      {};  // [L], 0 = the layer attends to everything, else only to the last `window` positions
 
   Index lanes() const { return layers * kv_heads; }
   Index lane(Index layer, Index kv_head) const { return layer * kv_heads + kv_head; }
-  Index window(Index layer) const { return windows.empty() ? 0 : windows[static_cast<std::size_t>(layer)]; }
+  Index window(Index layer) const {
+    return windows.empty() ? 0 : windows[static_cast<std::size_t>(layer)];
+  }
 };
 
 }  // namespace pith::cache

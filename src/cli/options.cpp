@@ -42,7 +42,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_flag("--exact", options.exact, "Compute in f32 and keep the cache in f32 (slower; for comparisons)");
 }
 
-std::filesystem::path find_model(const std::string& model) { return hub::find(model); }
+std::filesystem::path find_model(const std::string& model) { return hub::Hub().resolve(model); }
 
 std::shared_ptr<Engine> load_engine(const ModelOptions& options) {
   EngineOptions engine;

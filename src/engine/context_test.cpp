@@ -104,7 +104,7 @@ TEST_P(EveryArchitecture, ASavedContextGoesOnWithTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, EveryArchitecture, testing::Values("llama", "qwen2", "qwen3", "gemma3"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST(Context, AForkGoesItsOwnWay) {
   Context context(tiny_engine({}));

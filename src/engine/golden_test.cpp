@@ -52,7 +52,9 @@ void check_greedy(Context& context, const json& golden, double tolerance, const 
     const Token expected = golden["greedy_ids"][step].get<Token>();
     const auto logits = context.logits();
     const auto best = static_cast<Token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    if (golden["greedy_margin"][step].get<double>() > tolerance) EXPECT_EQ(best, expected) << where << ", step " << step;
+    if (golden["greedy_margin"][step].get<double>() > tolerance) {
+      EXPECT_EQ(best, expected) << where << ", step " << step;
+    }
     context.read(std::span(&expected, 1));
   }
 }
@@ -86,8 +88,8 @@ INSTANTIATE_TEST_SUITE_P(AllModels, Golden,
                          testing::Combine(testing::Values("smollm2-135m-instruct", "gemma3-270m", "qwen2.5-coder-0.5b-instruct",
                                                           "qwen2.5-coder-1.5b-instruct"),
                                           testing::Values(kExact, kFast)),
-                         [](const auto& info) {
-                           std::string name = std::get<0>(info.param) + (std::get<1>(info.param).numerics == Numerics::exact ? "_exact" : "_fast");
+                         [](const auto& test) {
+                           std::string name = std::get<0>(test.param) + (std::get<1>(test.param).numerics == Numerics::exact ? "_exact" : "_fast");
                            std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
                            return name;
                          });

@@ -18,10 +18,10 @@ using recipe::PartKind;
 using recipe::Preset;
 using recipe::SignalNeeds;
 
-constexpr const char* kGrammar = R"(recipe = stage { " then " stage }        stage = part { " + " part } [ " @ " budget ]
+constexpr const char* kGrammar = R"x(recipe = stage { " then " stage }        stage = part { " + " part } [ " @ " budget ]
 part   = name [ "(" key=value {, key=value} ")" ]
 budget = 0.9 (fraction removed) | 10x (bytes, against the full bf16 cache) | 1024tok (mean entries per lane) | 64MiB (bytes)
-)";
+)x";
 constexpr const char* kExamples = R"(Examples:
   pith recipes
   pith recipes snapkv

@@ -31,6 +31,7 @@ class Buffer {
     }
     return data_.get();
   }
+  T* zeros(Index count) { return std::fill_n(reserve(count), count, T{}) - count; }
 
  private:
   std::unique_ptr<T, Free> data_;
@@ -41,18 +42,21 @@ struct OwnedState : Activations::State {
   Buffer<float> x_buffer, scale_buffer, sum_buffer, half_sum_buffer;
   Buffer<std::int8_t> q_buffer;
   Buffer<std::int32_t> minus_sum_buffer, minus_half_sum_buffer;
+
+  void reserve() {
+    const Index blocks = tiles * tile * block_stride;
+    sum = sum_buffer.zeros(blocks);
+    if (!quantized) return;
+    q = q_buffer.reserve(tiles * tile * cols);
+    scale = scale_buffer.zeros(blocks);
+    half_sum = half_sum_buffer.zeros(2 * blocks);
+    minus_sum = minus_sum_buffer.reserve(blocks);
+    minus_half_sum = minus_half_sum_buffer.reserve(2 * blocks);
+  }
 };
 
-// A row stride that is a multiple of 4 KiB would put one column of all tokens into one cache set.
-Index spread(Index bytes) { return bytes % 1024 == 0 ? bytes + 64 : bytes; }
-
-// [T, B] zeros where no block will be written.
-template <typename T>
-T* reserve_blocks(Buffer<T>& buffer, Index tokens, Index stride, Index blocks) {
-  T* p = buffer.reserve(tokens * stride);
-  for (Index t = 0; t < tokens; ++t) std::fill(p + t * stride + blocks, p + (t + 1) * stride, T{});
-  return p;
-}
+// A stride that is a multiple of 4 KiB would put one column of all tokens into one cache set.
+Index spread(Index floats) { return floats % 256 == 0 ? floats + 16 : floats; }
 
 }  // namespace
 
@@ -71,34 +75,28 @@ void Activations::prepare(std::span<const float> x, Index tokens, Index cols, Nu
   s.x = x.data();
   s.x_stride = cols;
   s.quantized = numerics == Numerics::fast && whole_blocks;
-  const bool copied =
-      !s.quantized && tokens > kernels.most_tokens_exact && spread(cols * 4) != cols * 4;
+  const Index most_rows = s.quantized ? kernels.most_rows_fast : kernels.most_rows_exact;
+  const bool few = tokens <= most_rows;
+  s.tile = few || !s.quantized ? 1 : ceil_div(tokens, ceil_div(tokens, kernels.most_tile));
+  s.tiles = ceil_div(tokens, s.tile);
+  s.block_stride = round_up(cols / kActivationBlock, 8);
+  if (whole_blocks && (few || s.quantized)) s.reserve();
+  const bool copied = !few && !s.quantized && spread(cols) != cols;
   float* copy = nullptr;
   if (copied) {
-    s.x_stride = spread(cols * 4) / 4;
+    s.x_stride = spread(cols);
     s.x = copy = s.x_buffer.reserve(tokens * s.x_stride);
   }
-  if (whole_blocks) {
-    const Index blocks = cols / kActivationBlock, stride = round_up(blocks, 8);
-    s.block_stride = stride;
-    s.sum = reserve_blocks(s.sum_buffer, tokens, stride, blocks);
-    if (s.quantized) {
-      s.q_stride = spread(cols);
-      s.q = s.q_buffer.reserve(tokens * s.q_stride);
-      s.scale = reserve_blocks(s.scale_buffer, tokens, stride, blocks);
-      s.half_sum = reserve_blocks(s.half_sum_buffer, tokens, 2 * stride, 2 * blocks);
-      s.minus_sum = reserve_blocks(s.minus_sum_buffer, tokens, stride, blocks);
-      s.minus_half_sum = reserve_blocks(s.minus_half_sum_buffer, tokens, 2 * stride, 2 * blocks);
+  const auto prepare_tile = [&](Index tile, int) {
+    for (Index t = tile * s.tile; t < (tile + 1) * s.tile; ++t) {
+      if (copied) std::copy_n(x.data() + t * cols, cols, copy + t * s.x_stride);
+      if (whole_blocks && (few || s.quantized)) kernels.prepare(s, t);
     }
-  }
-  const auto prepare_token = [&](Index t, int) {
-    if (copied) std::copy_n(x.data() + t * cols, cols, copy + t * s.x_stride);
-    if (whole_blocks) kernels.prepare(s, t);
   };
-  if (tokens < 8) {  // a loop over threads would cost more than it saves
-    for (Index t = 0; t < tokens; ++t) prepare_token(t, 0);
-  } else {
-    pool.run(tokens, prepare_token);
+  if (few) {  // a loop over threads would cost more than it saves
+    for (Index tile = 0; tile < s.tiles; ++tile) prepare_tile(tile, 0);
+  } else if (copied || s.quantized) {
+    pool.run(s.tiles, prepare_tile);
   }
 }
 
@@ -117,10 +115,10 @@ void multiply(const Activations& x, std::span<const Product> products, ThreadPoo
     const Index first = item * step;
     const RowRange range{p, p->weights.row_bytes(), first, std::min(step, p->weights.rows - first)};
     if (state.quantized && is_quantized(p->weights.type)) {
-      const bool few = state.tokens <= kernels.most_tokens_fast;
+      const bool few = state.tokens <= kernels.most_rows_fast;
       (few ? kernels.rows_fast : kernels.panels_fast)(state, range);
     } else {
-      const bool few = state.tokens <= kernels.most_tokens_exact;
+      const bool few = state.tokens <= kernels.most_rows_exact;
       (few ? kernels.rows_exact : kernels.panels_exact)(state, range);
     }
   });

@@ -69,13 +69,17 @@ inline __m256i rows_mask(Index rows) {
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-// Stores 8 rows of a tile from row `first`, or adds them to what is there.
-inline void store_half(const __m256* sums, int tokens, const TileOutput& out, int first, bool add) {
+// Stores 8 rows of a tile from row `first`, or adds them to what is there. Unrolled, or the sums
+// would live in memory.
+template <int kTokens>
+inline void store_half(const __m256 (&sums)[kTokens], const TileOutput& out, int first, bool add) {
   if (out.rows <= first) return;
   const __m256i mask = rows_mask(out.rows - first);
   const __m256 bias =
       out.bias && !add ? _mm256_maskload_ps(out.bias + first, mask) : _mm256_setzero_ps();
-  for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; ++t) {
+    if (t >= out.tokens) break;
     float* y = out.y + t * out.stride + first;
     const __m256 start = add ? _mm256_maskload_ps(y, mask) : bias;
     _mm256_maskstore_ps(y, mask, _mm256_add_ps(sums[t], start));
@@ -88,11 +92,11 @@ inline __m256i four_of_all(const std::int8_t* p) {
   return _mm256_set1_epi32(dword);
 }
 
-// Adds `groups` groups of 4 products each to 8 dwords. Pair sums are kept in s16 as long as the
-// largest cannot overflow: 8 groups of 4-bit codes (8 * 2 * 15 * 127 < 2^15), 4 of 5-bit, 2 of
-// 6-bit. 8-bit codes are two 4-bit ones.
-template <typename Type, int kTokens, int kDwords>
-inline void multiply_groups(const std::uint8_t* codes, const std::int8_t* q, Index q_stride,
+// Adds kDwords groups of 4 products each to 8 dwords, for kTokens of the kTile tokens of `q`. Pair
+// sums are kept in s16 as long as the largest cannot overflow: 8 groups of 4-bit codes (8 * 2 * 15
+// * 127 < 2^15), 4 of 5-bit, 2 of 6-bit. 8-bit codes are two 4-bit ones.
+template <typename Type, int kTile, int kTokens, int kDwords>
+inline void multiply_groups(const std::uint8_t* codes, const std::int8_t* q,
                             __m256i (&dots)[kTokens]) {
   constexpr int kRun = Type::kMost <= 15 ? 8 : Type::kMost <= 31 ? 4 : Type::kMost <= 63 ? 2 : 8;
   static_assert(kDwords % kRun == 0);
@@ -106,7 +110,7 @@ inline void multiply_groups(const std::uint8_t* codes, const std::int8_t* q, Ind
       const __m256i w_high = Type::kMost == 255 ? move_bits<4, 0, 4>(w) : w;
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
-        const __m256i x = four_of_all(q + t * q_stride + 4 * i);
+        const __m256i x = four_of_all(q + (i * kTile + t) * 4);
         const __m256i products = _mm256_maddubs_epi16(w_low, x);
         low[t] = i == from ? products : _mm256_add_epi16(low[t], products);
         if constexpr (Type::kMost == 255) {
@@ -124,18 +128,17 @@ inline void multiply_groups(const std::uint8_t* codes, const std::int8_t* q, Ind
   }
 }
 
-// 8 rows of a panel, from row `first`, times kTokens tokens.
-template <typename Type, int kTokens>
-inline void fast_half_tile(const CodePanel& panel, Index units, const ActivationState& x,
-                           Index token, const TileOutput& out, int first) {
+// 8 rows of a panel, from row `row`, times kTokens of a tile of kTile tokens, from kFirst.
+template <typename Type, int kTile, int kFirst, int kTokens>
+inline void fast_half_tile(const CodePanel& panel, Index units, const QuantizedTile& x, int row,
+                           TileOutput out) {
   constexpr int kGroups = 32 / Type::kGroup, kDwords = Type::kGroup / 4;
   constexpr int kZeroShift = std::countr_zero(static_cast<unsigned>(Type::kZero | 256));
-  const std::int8_t* q = x.q + token * x.q_stride;
-  const float* token_scale = x.scale + token * x.block_stride;
-  const float* token_sum = x.sum + token * x.block_stride;
-  const std::int32_t* token_start =
-      (kGroups == 1 ? x.minus_sum : x.minus_half_sum) + token * x.block_stride * kGroups;
+  const std::int32_t* start = kGroups == 1 ? x.minus_sum : x.minus_half_sum;
+  const std::int8_t* q = x.q + 4 * kFirst;
+  const std::uint8_t* codes = panel.codes + 4 * row;
   __m256 sums[kTokens];
+#pragma GCC unroll 8
   for (int t = 0; t < kTokens; ++t) sums[t] = _mm256_setzero_ps();
   for (Index u = 0; u < units; ++u)
 #pragma GCC unroll 2
@@ -143,48 +146,49 @@ inline void fast_half_tile(const CodePanel& panel, Index units, const Activation
       const Index group = u * kGroups + g;
       __m256i dots[kTokens];
 #pragma GCC unroll 8
-      for (int t = 0; t < kTokens; ++t)
-        dots[t] = Type::kHasMin
-                      ? _mm256_setzero_si256()
-                      : _mm256_slli_epi32(
-                            _mm256_set1_epi32(token_start[t * x.block_stride * kGroups + group]),
-                            kZeroShift);
-      multiply_groups<Type, kTokens, kDwords>(panel.codes + u * 512 + g * 256 + first * 4,
-                                              q + u * 32 + g * 16, x.q_stride, dots);
-      const __m256 scale = _mm256_load_ps(panel.scale + group * kPanelRows + first);
+      for (int t = 0; t < kTokens; ++t) dots[t] = _mm256_setzero_si256();
+      multiply_groups<Type, kTile, kTokens, kDwords>(codes, q, dots);
+      codes += 64 * kDwords;
+      q += 4 * kDwords * kTile;
+      const __m256 scale = _mm256_load_ps(panel.scale + group * kPanelRows + row);
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
-        const __m256 factor =
-            _mm256_mul_ps(scale, _mm256_broadcast_ss(token_scale + t * x.block_stride + u));
+        if constexpr (!Type::kHasMin)
+          dots[t] = _mm256_add_epi32(
+              dots[t],
+              _mm256_slli_epi32(_mm256_set1_epi32(start[group * kTile + kFirst + t]), kZeroShift));
+        const Index at = u * kTile + kFirst + t;
+        const __m256 factor = _mm256_mul_ps(scale, _mm256_broadcast_ss(x.scale + at));
         sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t]), factor, sums[t]);
-      }
-      if constexpr (Type::kHasMin) {
-        const __m256 min = _mm256_load_ps(panel.min + group * kPanelRows + first);
-#pragma GCC unroll 8
-        for (int t = 0; t < kTokens; ++t)
-          sums[t] = _mm256_fmadd_ps(min, _mm256_broadcast_ss(token_sum + t * x.block_stride + u),
-                                    sums[t]);
+        if constexpr (Type::kHasMin)
+          sums[t] = _mm256_fmadd_ps(_mm256_load_ps(panel.min + group * kPanelRows + row),
+                                    _mm256_broadcast_ss(x.sum + at), sums[t]);
       }
     }
-  store_half(sums, kTokens, out, first, false);
+  out.y += kFirst * out.stride;
+  out.tokens -= kFirst;
+  store_half(sums, out, row, false);
 }
 
 template <typename Type, int kTokens>
-void fast_tile(const CodePanel& panel, Index units, const ActivationState& x, Index token,
-               const TileOutput& out) {
-  fast_half_tile<Type, kTokens>(panel, units, x, token, out, 0);
-  fast_half_tile<Type, kTokens>(panel, units, x, token, out, 8);
+void fast_tile(const CodePanel& panel, Index units, const QuantizedTile& x, const TileOutput& out) {
+  for (int row : {0, 8}) {
+    if constexpr (Type::kMost == 255 && kTokens > 3) {  // twice the registers per token
+      fast_half_tile<Type, kTokens, 0, 3>(panel, units, x, row, out);
+      fast_half_tile<Type, kTokens, 3, kTokens - 3>(panel, units, x, row, out);
+    } else {
+      fast_half_tile<Type, kTokens, 0, kTokens>(panel, units, x, row, out);
+    }
+  }
 }
 
-using FastTile = void (*)(const CodePanel& panel, Index units, const ActivationState& x,
-                          Index token, const TileOutput& out);
+using FastTile = void (*)(const CodePanel& panel, Index units, const QuantizedTile& x,
+                          const TileOutput& out);
 
+constexpr Index kMostTile = 6;
 template <typename Type>
-struct FastTiles {
-  static constexpr Index kMost = Type::kMost == 255 ? 4 : 6;
-  static constexpr FastTile kTable[] = {fast_tile<Type, 1>, fast_tile<Type, 2>, fast_tile<Type, 3>,
-                                        fast_tile<Type, 4>, fast_tile<Type, 5>, fast_tile<Type, 6>};
-};
+constexpr FastTile kFastTiles[] = {fast_tile<Type, 1>, fast_tile<Type, 2>, fast_tile<Type, 3>,
+                                   fast_tile<Type, 4>, fast_tile<Type, 5>, fast_tile<Type, 6>};
 
 // 16 rows times kTokens tokens in f32; with `add`, onto what y holds.
 template <int kTokens>
@@ -204,8 +208,8 @@ void exact_tile(const float* panel, Index width, const float* x, Index x_stride,
       high[t] = _mm256_fmadd_ps(w_high, factor, high[t]);
     }
   }
-  store_half(low, kTokens, out, 0, add);
-  store_half(high, kTokens, out, 8, add);
+  store_half(low, out, 0, add);
+  store_half(high, out, 8, add);
 }
 
 using ExactTile = void (*)(const float* panel, Index width, const float* x, Index x_stride,
@@ -220,7 +224,7 @@ constexpr ExactTile kExactTiles[] = {exact_tile<1>, exact_tile<2>, exact_tile<3>
 
 const LinearKernels& linear_kernels_avx2() {
   static constexpr LinearKernels kTable = {prepare,     rows_exact, rows_fast, panels_exact,
-                                           panels_fast, 4,          4};
+                                           panels_fast, 4,          4,         kMostTile};
   return kTable;
 }
 

@@ -52,15 +52,19 @@ inline __m256i dot_codes(__m256i codes, __m256i x) {
 
 #include "kernels/linear_x86_rows.h"
 
-inline __mmask16 rows_mask(const TileOutput& out) {
-  return static_cast<__mmask16>((1u << out.rows) - 1);
-}
-
-inline void store_tile(const __m512* sums, int tokens, const TileOutput& out) {
-  const __mmask16 mask = rows_mask(out);
-  const __m512 bias = out.bias ? _mm512_maskz_loadu_ps(mask, out.bias) : _mm512_setzero_ps();
-  for (int t = 0; t < tokens; ++t)
-    _mm512_mask_storeu_ps(out.y + t * out.stride, mask, _mm512_add_ps(sums[t], bias));
+// Stores a tile, or adds it to what is there. Unrolled, or the sums would live in memory.
+template <int kTokens>
+inline void store_tile(const __m512 (&sums)[kTokens], const TileOutput& out, bool add) {
+  const auto mask = static_cast<__mmask16>((1u << out.rows) - 1);
+  const __m512 bias =
+      out.bias && !add ? _mm512_maskz_loadu_ps(mask, out.bias) : _mm512_setzero_ps();
+#pragma GCC unroll 16
+  for (int t = 0; t < kTokens; ++t) {
+    if (t >= out.tokens) break;
+    float* y = out.y + t * out.stride;
+    const __m512 start = add ? _mm512_maskz_loadu_ps(mask, y) : bias;
+    _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(sums[t], start));
+  }
 }
 
 inline __m512i four_of_all(const std::int8_t* p) {
@@ -69,71 +73,63 @@ inline __m512i four_of_all(const std::int8_t* p) {
   return _mm512_set1_epi32(dword);
 }
 
-// 16 rows times kTokens tokens. Codes and activations are multiplied into int32, group by group;
+// 16 rows times a tile of tokens. Codes and activations are multiplied into int32, group by group;
 // the zero point is allowed for by starting from -zero * (sum of the activations).
 template <typename Type, int kTokens>
-void fast_tile(const CodePanel& panel, Index units, const ActivationState& x, Index token,
-               const TileOutput& out) {
+void fast_tile(const CodePanel& panel, Index units, const QuantizedTile& x, const TileOutput& out) {
   constexpr int kGroups = 32 / Type::kGroup, kDwords = Type::kGroup / 4;
   constexpr int kZeroShift = std::countr_zero(static_cast<unsigned>(Type::kZero | 256));
-  const std::int8_t* q = x.q + token * x.q_stride;
-  const float* token_scale = x.scale + token * x.block_stride;
-  const float* token_sum = x.sum + token * x.block_stride;
-  const std::int32_t* token_start =
-      (kGroups == 1 ? x.minus_sum : x.minus_half_sum) + token * x.block_stride * kGroups;
+  const std::int32_t* start = kGroups == 1 ? x.minus_sum : x.minus_half_sum;
+  const std::int8_t* q = x.q;
   const std::uint8_t* codes = panel.codes;
   __m512 sums[kTokens];
 #pragma GCC unroll 16
   for (int t = 0; t < kTokens; ++t) sums[t] = _mm512_setzero_ps();
   for (Index u = 0; u < units; ++u) {
+#pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) {
       const Index group = u * kGroups + g;
       __m512i dots[kTokens];
 #pragma GCC unroll 16
       for (int t = 0; t < kTokens; ++t)
-        dots[t] = Type::kHasMin
-                      ? _mm512_setzero_si512()
-                      : _mm512_slli_epi32(
-                            _mm512_set1_epi32(token_start[t * x.block_stride * kGroups + group]),
-                            kZeroShift);
+        dots[t] = Type::kHasMin ? _mm512_setzero_si512()
+                                : _mm512_slli_epi32(_mm512_set1_epi32(start[group * kTokens + t]),
+                                                    kZeroShift);
 #pragma GCC unroll 8
-      for (int i = 0; i < kDwords; ++i, codes += 64) {
-        const __m512i w = _mm512_load_si512(codes);
+      for (int i = 0; i < kDwords; ++i) {
+        const __m512i w = _mm512_load_si512(codes + 64 * i);
 #pragma GCC unroll 16
         for (int t = 0; t < kTokens; ++t)
-          dots[t] = _mm512_dpbusd_epi32(
-              dots[t], w, four_of_all(q + t * x.q_stride + u * 32 + g * Type::kGroup + 4 * i));
+          dots[t] = _mm512_dpbusd_epi32(dots[t], w, four_of_all(q + (i * kTokens + t) * 4));
       }
+      codes += 64 * kDwords;
+      q += 4 * kDwords * kTokens;
       const __m512 scale = _mm512_load_ps(panel.scale + group * kPanelRows);
 #pragma GCC unroll 16
       for (int t = 0; t < kTokens; ++t) {
-        const __m512 factor =
-            _mm512_mul_ps(scale, _mm512_set1_ps(token_scale[t * x.block_stride + u]));
+        const __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(x.scale[u * kTokens + t]));
         sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t]), factor, sums[t]);
       }
       if constexpr (Type::kHasMin) {
         const __m512 min = _mm512_load_ps(panel.min + group * kPanelRows);
 #pragma GCC unroll 16
         for (int t = 0; t < kTokens; ++t)
-          sums[t] =
-              _mm512_fmadd_ps(min, _mm512_set1_ps(token_sum[t * x.block_stride + u]), sums[t]);
+          sums[t] = _mm512_fmadd_ps(min, _mm512_set1_ps(x.sum[u * kTokens + t]), sums[t]);
       }
     }
   }
-  store_tile(sums, kTokens, out);
+  store_tile(sums, out, false);
 }
 
-using FastTile = void (*)(const CodePanel& panel, Index units, const ActivationState& x,
-                          Index token, const TileOutput& out);
+using FastTile = void (*)(const CodePanel& panel, Index units, const QuantizedTile& x,
+                          const TileOutput& out);
 
+constexpr Index kMostTile = 12;
 template <typename Type>
-struct FastTiles {
-  static constexpr Index kMost = 12;
-  static constexpr FastTile kTable[] = {
-      fast_tile<Type, 1>, fast_tile<Type, 2>,  fast_tile<Type, 3>,  fast_tile<Type, 4>,
-      fast_tile<Type, 5>, fast_tile<Type, 6>,  fast_tile<Type, 7>,  fast_tile<Type, 8>,
-      fast_tile<Type, 9>, fast_tile<Type, 10>, fast_tile<Type, 11>, fast_tile<Type, 12>};
-};
+constexpr FastTile kFastTiles[] = {fast_tile<Type, 1>,  fast_tile<Type, 2>,  fast_tile<Type, 3>,
+                                   fast_tile<Type, 4>,  fast_tile<Type, 5>,  fast_tile<Type, 6>,
+                                   fast_tile<Type, 7>,  fast_tile<Type, 8>,  fast_tile<Type, 9>,
+                                   fast_tile<Type, 10>, fast_tile<Type, 11>, fast_tile<Type, 12>};
 
 // 16 rows times kTokens tokens in f32; with `add`, onto what y holds.
 template <int kTokens>
@@ -149,12 +145,7 @@ void exact_tile(const float* panel, Index width, const float* x, Index x_stride,
     for (int t = 0; t < kTokens; ++t)
       sums[t] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[t * x_stride + k]), sums[t]);
   }
-  if (!add) return store_tile(sums, kTokens, out);
-  const __mmask16 mask = rows_mask(out);
-  for (int t = 0; t < kTokens; ++t) {
-    float* y = out.y + t * out.stride;
-    _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(sums[t], _mm512_maskz_loadu_ps(mask, y)));
-  }
+  store_tile(sums, out, add);
 }
 
 using ExactTile = void (*)(const float* panel, Index width, const float* x, Index x_stride,
@@ -170,7 +161,7 @@ constexpr ExactTile kExactTiles[] = {exact_tile<1>, exact_tile<2>,  exact_tile<3
 
 const LinearKernels& linear_kernels_avx512() {
   static constexpr LinearKernels kTable = {prepare,     rows_exact, rows_fast, panels_exact,
-                                           panels_fast, 4,          4};
+                                           panels_fast, 4,          4,         kMostTile};
   return kTable;
 }
 

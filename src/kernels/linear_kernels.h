@@ -15,7 +15,9 @@ inline constexpr float kLeastActivation =
 // Rows of panels are 16 long on every instruction set.
 inline constexpr Index kPanelRows = 16;
 
-// B is K / 32 rounded up to a multiple of 8; what lies past K / 32 is zero.
+// Tokens come in tiles of `tile`; for few tokens a tile is one token. In a tile, the values of all
+// its tokens lie side by side, so that one pointer serves them. The last tile is filled up with
+// zeros. B is K / 32 rounded up to a multiple of 8; what lies past K / 32 is zero.
 struct Activations::State {
   virtual ~State() = default;
 
@@ -24,17 +26,18 @@ struct Activations::State {
   Index tokens = 0, cols = 0;
   const float* x = nullptr;  // [T, x_stride]
   Index x_stride = 0;
+  Index tile = 1;
+  Index tiles = 0;
   Index block_stride = 0;  // B
 
-  float* sum = nullptr;  // [T, B]  sums of 32 activations, for the minima of weight blocks
+  float* sum = nullptr;  // [tiles, B, tile]  sums of 32 activations, for minima of weight blocks
 
   // Only if quantized: x[t, k] is about scale[t, k / 32] * q[t, k], |q| <= 127.
-  std::int8_t* q = nullptr;  // [T, q_stride]
-  Index q_stride = 0;
-  float* scale = nullptr;                  // [T, B]
-  float* half_sum = nullptr;               // [T, 2 B]  like sum, of 16 activations
-  std::int32_t* minus_sum = nullptr;       // [T, B]  minus the sum of 32 q, for zero points
-  std::int32_t* minus_half_sum = nullptr;  // [T, 2 B]  the same of 16
+  std::int8_t* q = nullptr;                // [tiles, K / 4, tile, 4]
+  float* scale = nullptr;                  // [tiles, B, tile]
+  float* half_sum = nullptr;               // [tiles, 2 B, tile]  like sum, of 16 activations
+  std::int32_t* minus_sum = nullptr;       // [tiles, B, tile]  minus the sum of 32 q
+  std::int32_t* minus_half_sum = nullptr;  // [tiles, 2 B, tile]  the same of 16
 };
 using ActivationState = Activations::State;
 
@@ -48,13 +51,14 @@ struct RowRange {
 struct LinearKernels {
   // Fills what `x` declares for one token: the sums and, if it is quantized, the rest.
   void (*prepare)(const ActivationState& x, Index token);
-  // With f32 activations, and with int8 activations (for quantised weights).
+  // With f32 activations, and with int8 activations (for quantised weights), in tiles of one token.
   void (*rows_exact)(const ActivationState& x, const RowRange& range);
   void (*rows_fast)(const ActivationState& x, const RowRange& range);
-  // The same, better for many tokens.
+  // The same, better for many tokens, in tiles of at most most_tile.
   void (*panels_exact)(const ActivationState& x, const RowRange& range);
   void (*panels_fast)(const ActivationState& x, const RowRange& range);
-  Index most_tokens_exact, most_tokens_fast;  // of the row kernels; panels serve more
+  Index most_rows_exact, most_rows_fast;  // tokens that the row kernels serve; panels serve more
+  Index most_tile;
 };
 
 const LinearKernels& linear_kernels(Isa isa);

@@ -10,6 +10,8 @@
 namespace pith {
 namespace {
 
+constexpr Index kAnyTokens = Index{1} << 62;
+
 void prepare(const ActivationState& x, Index token) {
   const float* from = x.x + token * x.x_stride;
   for (Index b = 0; b < x.cols / 32; ++b, from += 32) {
@@ -22,20 +24,10 @@ void prepare(const ActivationState& x, Index token) {
     for (int i = 0; i < 32; ++i) most = std::max(most, std::fabs(from[i]));
     if (most < kLeastActivation) most = 0;
     const float inverse = most > 0 ? 127 / most : 0;
-    std::int8_t* q = x.q + token * x.q_stride + 32 * b;
-    std::int32_t sums[2] = {0, 0};
-    for (int i = 0; i < 32; ++i) {
-      q[i] = static_cast<std::int8_t>(std::nearbyint(from[i] * inverse));
-      sums[i / 16] += q[i];
-    }
-    const float scale = most / 127;
-    x.scale[at] = scale;
-    x.sum[at] = scale * static_cast<float>(sums[0] + sums[1]);
-    x.minus_sum[at] = -(sums[0] + sums[1]);
-    for (int i = 0; i < 2; ++i) {
-      x.half_sum[2 * at + i] = scale * static_cast<float>(sums[i]);
-      x.minus_half_sum[2 * at + i] = -sums[i];
-    }
+    for (int i = 0; i < 32; ++i)
+      x.q[token * x.cols + 32 * b + i] =
+          static_cast<std::int8_t>(std::nearbyint(from[i] * inverse));
+    x.scale[at] = most / 127;
   }
 }
 
@@ -61,14 +53,15 @@ void rows_exact(const ActivationState& x, const RowRange& range) {
 void rows_fast(const ActivationState& x, const RowRange& range) {
   rows(x, range, [&](Index t, Index k) {
     const double scale = x.scale[t * x.block_stride + k / 32];
-    return scale * x.q[t * x.q_stride + k];
+    return scale * x.q[t * x.cols + k];
   });
 }
 
 }  // namespace
 
 const LinearKernels& linear_kernels_scalar() {
-  static const LinearKernels table = {prepare, rows_exact, rows_fast, rows_exact, rows_fast, 1, 1};
+  static const LinearKernels table = {prepare, rows_exact, rows_fast,  nullptr,
+                                      nullptr, kAnyTokens, kAnyTokens, 1};
   return table;
 }
 

@@ -19,14 +19,17 @@ inline float most_of(__m256 v) {
 }
 
 void prepare(const ActivationState& x, Index token) {
+  alignas(32) static constexpr float kZeros[32] = {};
   const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-  const float* from = x.x + token * x.x_stride;
-  const Index base = token * x.block_stride, blocks = x.cols / 32;
-  for (Index b = 0; b < blocks; ++b, from += 32) {
+  const bool filler = token >= x.tokens;
+  const Index slot = token % x.tile, first = token - slot, blocks = x.cols / 32;
+  for (Index b = 0; b < blocks; ++b) {
+    const float* from = filler ? kZeros : x.x + token * x.x_stride + 32 * b;
+    const Index at = first * x.block_stride + b * x.tile + slot;
     __m256 v[4];
     for (int i = 0; i < 4; ++i) v[i] = _mm256_loadu_ps(from + 8 * i);
     if (!x.quantized) {
-      x.sum[base + b] = sum_of(_mm256_add_ps(_mm256_add_ps(v[0], v[1]), _mm256_add_ps(v[2], v[3])));
+      x.sum[at] = sum_of(_mm256_add_ps(_mm256_add_ps(v[0], v[1]), _mm256_add_ps(v[2], v[3])));
       continue;
     }
     __m256 peak = _mm256_setzero_ps();
@@ -41,16 +44,20 @@ void prepare(const ActivationState& x, Index token) {
         _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
     const __m256i codes =
         _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(x.q + token * x.q_stride + 32 * b), codes);
+    alignas(32) std::int32_t dwords[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(dwords), codes);
+    std::int8_t* to = x.q + first * x.cols + (8 * b * x.tile + slot) * 4;
+    for (int i = 0; i < 8; ++i) __builtin_memcpy(to + i * x.tile * 4, dwords + i, 4);
     std::int32_t sums[2];
     sums_of_halves(codes, sums);
     const float scale = most / 127;
-    x.scale[base + b] = scale;
-    x.sum[base + b] = scale * static_cast<float>(sums[0] + sums[1]);
-    x.minus_sum[base + b] = -(sums[0] + sums[1]);
+    x.scale[at] = scale;
+    x.sum[at] = scale * static_cast<float>(sums[0] + sums[1]);
+    x.minus_sum[at] = -(sums[0] + sums[1]);
     for (Index i = 0; i < 2; ++i) {
-      x.half_sum[2 * (base + b) + i] = scale * static_cast<float>(sums[i]);
-      x.minus_half_sum[2 * (base + b) + i] = -sums[i];
+      const Index half_at = 2 * first * x.block_stride + (2 * b + i) * x.tile + slot;
+      x.half_sum[half_at] = scale * static_cast<float>(sums[i]);
+      x.minus_half_sum[half_at] = -sums[i];
     }
   }
 }

@@ -233,10 +233,25 @@ struct CodePanel {
   float* min;
 };
 
-// Where a tile puts its outputs: [tokens][stride], the first `rows` of 16.
+// Where a tile puts its outputs: the first `rows` of 16, of the first `tokens`.
 struct TileOutput {
-  float* y;
+  float* y;  // [tokens, stride]
   Index stride;
   const float* bias;  // of these rows, or null
-  Index rows;
+  Index rows, tokens;
+};
+
+// One tile of int8 activations, in the order of ActivationState.
+struct QuantizedTile {
+  const std::int8_t* q;
+  const float *scale, *sum;
+  const std::int32_t *minus_sum, *minus_half_sum;
+  QuantizedTile(const ActivationState& x, Index tile) {
+    const Index blocks = tile * x.tile * x.block_stride;
+    q = x.q + tile * x.tile * x.cols;
+    scale = x.scale + blocks;
+    sum = x.sum + blocks;
+    minus_sum = x.minus_sum + blocks;
+    minus_half_sum = x.minus_half_sum + 2 * blocks;
+  }
 };

@@ -81,11 +81,11 @@ inline void for_tiles(Index tokens, Index most, Tile tile) {
   }
 }
 
-inline TileOutput tile_output(const RowRange& range, Index panel, Index token) {
+inline TileOutput tile_output(const RowRange& range, Index panel, Index token, Index tokens) {
   const Product& p = *range.product;
   const Index n = range.first + panel * kPanelRows, left = range.first + range.count - n;
   return {p.y + token * p.stride + n, p.stride, p.bias ? p.bias + n : nullptr,
-          left < kPanelRows ? left : kPanelRows};
+          left < kPanelRows ? left : kPanelRows, tokens};
 }
 
 template <typename Type>
@@ -98,6 +98,7 @@ void panels_fast_of(const ActivationState& x, const RowRange& range) {
   if (batch < 1) batch = 1;
   if (batch > panels) batch = panels;
   std::byte* scratch = thread_scratch(batch * panel_bytes);
+  const FastTile kernel = kFastTiles<Type>[x.tile - 1];
   const auto panel_at = [&](Index i) {
     std::byte* p = scratch + i * panel_bytes;
     auto* scale = reinterpret_cast<float*>(p + units * 512);
@@ -107,11 +108,13 @@ void panels_fast_of(const ActivationState& x, const RowRange& range) {
     const Index count = panels - first < batch ? panels - first : batch;
     for (Index i = 0; i < count; ++i)
       unpack_codes<Type>(PanelSource(range, first + i, 0), units, panel_at(i));
-    for_tiles(x.tokens, FastTiles<Type>::kMost, [&](Index token, Index tokens) {
+    for (Index tile = 0; tile < x.tiles; ++tile) {
+      const QuantizedTile tokens(x, tile);
+      const Index token = tile * x.tile, left = x.tokens - token;
       for (Index i = 0; i < count; ++i)
-        FastTiles<Type>::kTable[tokens - 1](panel_at(i), units, x, token,
-                                            tile_output(range, first + i, token));
-    });
+        kernel(panel_at(i), units, tokens,
+               tile_output(range, first + i, token, left < x.tile ? left : x.tile));
+    }
   }
 }
 
@@ -185,7 +188,7 @@ inline void panels_exact_by(const ActivationState& x, const RowRange& range, Ind
       for_tiles(x.tokens, kExactTile, [&](Index token, Index tokens) {
         for (Index i = 0; i < count; ++i)
           kExactTiles[tokens - 1](floats + i * kPanelFloats, width, x.x + token * x.x_stride + k,
-                                  x.x_stride, k > 0, tile_output(range, first + i, token));
+                                  x.x_stride, k > 0, tile_output(range, first + i, token, tokens));
       });
     }
   }

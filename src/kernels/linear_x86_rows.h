@@ -45,7 +45,7 @@ template <typename Type, int kTokens>
 inline void row_fast(const std::byte* row, const ActivationState& x, Index token, float* out) {
   constexpr Index kGroups = kChunk / Type::kGroup;
   const auto* blocks = reinterpret_cast<const typename Type::Block*>(row);
-  const std::int8_t* q = x.q + token * x.q_stride;
+  const std::int8_t* q = x.q + token * x.cols;
   const float* token_scale = x.scale + token * x.block_stride;
   constexpr Index kSumsPerBlock = 32 / Type::kGroup;
   const float* token_sum =
@@ -73,7 +73,7 @@ inline void row_fast(const std::byte* row, const ActivationState& x, Index token
     for_units<Type>(block, width / 32, [&](const auto* b, int s, Index unit, int parity) {
       const __m256i codes = Type::codes(b, s);
       for (int t = 0; t < kTokens; ++t) {
-        const __m256i dot = dot_codes<Type>(codes, load32(q + t * x.q_stride + k + 32 * unit));
+        const __m256i dot = dot_codes<Type>(codes, load32(q + t * x.cols + k + 32 * unit));
         sums[t][parity] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
                                           unit_factor<Type>(factors[t], unit), sums[t][parity]);
       }

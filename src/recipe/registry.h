@@ -20,12 +20,12 @@ enum class ParameterType { integer, real, flag, choice };
 std::string_view to_string(ParameterType type);
 
 struct Parameter {
-  std::string_view name;
+  std::string_view name = {};
   ParameterType type = ParameterType::integer;
-  std::string_view default_value;  // as the grammar writes it
+  std::string_view default_value = {};  // as the grammar writes it
   double least = 0, most = 0;      // of integers and reals, both allowed
-  std::vector<std::string_view> choices;
-  std::string_view doc;
+  std::vector<std::string_view> choices = {};
+  std::string_view doc = {};
 };
 
 Parameter integer(std::string_view name, std::string_view value, double least, double most,
@@ -75,13 +75,13 @@ enum class Cost {
 std::string_view to_string(Cost cost);
 
 struct PartInfo {
-  std::string_view name;
+  std::string_view name = {};
   PartKind kind = PartKind::scorer;
-  std::string_view summary;  // one line
-  std::string_view source;   // paper or code, with its arXiv id
+  std::string_view summary = {};  // one line
+  std::string_view source = {};   // paper or code, with its arXiv id
   Cost cost = Cost::columns;
   bool oracle = false;  // uses the uncompressed cache where a deployment could not
-  std::vector<Parameter> parameters;
+  std::vector<Parameter> parameters = {};
   SignalNeeds (*needs)(const Arguments&) = nullptr;  // null: nothing
 
   // One of these, by kind. They are pure, and `score` is called for several layers at once.

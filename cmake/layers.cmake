@@ -6,7 +6,7 @@
 #   src/NAME/x_bench.cpp      -> bench_x   (with PITH_BENCH)
 
 add_library(pith_flags INTERFACE)
-target_compile_options(pith_flags INTERFACE -Wall -Wextra -Wshadow -Wpedantic -Werror -fno-math-errno -fno-trapping-math)
+target_compile_options(pith_flags INTERFACE -Wall -Wextra -Wshadow -Wpedantic -Wno-missing-field-initializers -Werror -fno-math-errno -fno-trapping-math)
 target_include_directories(pith_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 target_compile_definitions(pith_flags INTERFACE PITH_SOURCE_DIR="${CMAKE_SOURCE_DIR}" PITH_VERSION="${PROJECT_VERSION}")
 if(PITH_SANITIZE)

@@ -12,6 +12,8 @@
 
 namespace pith {
 
+struct Vocabulary;  // text/vocabulary.h
+
 struct TokenizeOptions {
   bool parse_special = false;  // recognise control tokens such as <|im_end|> in the text; false treats them as plain text
   bool add_special = false;    // add the model's beginning-of-sequence token where its file asks for one
@@ -27,6 +29,7 @@ class Tokenizer {
  public:
   // Throws bad_model when the vocabulary is missing, inconsistent or of a kind that pith does not know (naming it and the known ones).
   static Tokenizer from_gguf(const gguf::File& file);
+  static Tokenizer from_vocabulary(Vocabulary vocabulary);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();

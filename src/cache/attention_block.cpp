@@ -1,0 +1,220 @@
+#include "cache/attention_block.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace pith::cache {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr Index kStripPad = 16;  // rows 1 KiB apart would share few sets of the L1 cache
+
+// The number of entries of a segment at or before `position`.
+Index entries_until(const Segment& segment, double position) {
+  Index low = 0, high = segment.count;
+  while (low < high) {
+    const Index middle = (low + high) / 2;
+    if (static_cast<double>(segment.position(middle)) <= position)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+}  // namespace
+
+Index chunk_count(const Lane& lane) {
+  Index n = 0;
+  for (const Segment& segment : lane.segments)
+    n += ceil_div(static_cast<Index>(segment.tiles.size()), kChunkTiles);
+  return n;
+}
+
+void BlockRunner::reserve(const BlockSize& size) {
+  for (auto* matrix : {&queries_, &packed_, &packed32_, &out_})
+    matrix->reserve(size.rows * size.head_dim);
+  for (auto* column : {&m_, &l_, &factors_}) column->reserve(size.rows);
+  for (auto* column : {&low_, &high_}) column->reserve(size.queries);
+  kernel_scratch_.reserve(attention_scratch_bytes(size.rows, size.head_dim));
+  strip_.reserve(size.rows * (std::max(round_up(size.tap_entries, 16), kChunkTiles * kTileEntries) +
+                              kStripPad));
+}
+
+void BlockRunner::run(const AttentionOptions& options, const AttentionBlock& block, int thread) {
+  const Cache::Impl& cache = block.job->cache->impl();
+  options_ = &options;
+  block_ = &block;
+  thread_ = thread;
+  head_dim_ = cache.shape.head_dim;
+  kernels_ = &attention_kernels(head_dim_);
+  group_ = options.query_heads / cache.shape.kv_heads;
+  rows_ = block.queries * group_;
+  const Lane& lane = cache.lane(cache.shape.lane(options.layer, block.kv_head));
+  entries_ = lane.size();
+  const Index columns = block.job->tap ? round_up(entries_, 16) : kChunkTiles * kTileEntries;
+  stride_ = columns + kStripPad;
+  tap_chunks_.clear();
+  shifts_.clear();
+  written_ = 0;
+
+  load_queries();
+  Index chunk = 0, first_entry = 0;
+  for (const Segment& segment : lane.segments) {
+    const auto tiles = static_cast<Index>(segment.tiles.size());
+    see(segment, first_entry);
+    for (Index tile = 0; tile < tiles; tile += kChunkTiles, ++chunk) {
+      if (chunk < block.first_chunk || chunk >= block.last_chunk) continue;
+      const Index first = std::max(tile, low_.data()[0] / kTileEntries);
+      const Index last = std::min(
+          {tile + kChunkTiles, tiles, ceil_div(high_.data()[block.queries - 1], kTileEntries)});
+      if (first < last) run_chunk(segment, first_entry, first, last);
+    }
+    first_entry += segment.count;
+  }
+  if (block.job->tap) show_weights();
+  write_result();
+}
+
+void BlockRunner::load_queries() {
+  const Index heads = options_->query_heads;
+  for (Index q = 0; q < block_->queries; ++q) {
+    const float* from = block_->job->queries.data() +
+                        ((block_->first_query + q) * heads + block_->kv_head * group_) * head_dim_;
+    float* to = queries_.data() + q * group_ * head_dim_;
+    for (Index i = 0; i < group_ * head_dim_; ++i) to[i] = from[i] * options_->scale;
+  }
+  packed_bf16_ = packed_f32_ = false;
+  std::fill_n(out_.data(), rows_ * head_dim_, 0.0f);
+  std::fill_n(m_.data(), rows_, -kInfinity);
+  std::fill_n(l_.data(), rows_, 0.0f);
+}
+
+// Which entries of a segment each query sees: those before its own successors, and inside the
+// layer's window.
+void BlockRunner::see(const Segment& segment, Index first_entry) {
+  const AttentionJob& job = *block_->job;
+  const Index window = job.cache->shape().window(options_->layer);
+  for (Index q = 0; q < block_->queries; ++q) {
+    const Index t = block_->first_query + q;
+    const Index seen = entries_ - (job.tokens - 1 - t);
+    high_.data()[q] = std::clamp<Index>(seen - first_entry, 0, segment.count);
+    low_.data()[q] =
+        window ? entries_until(segment, static_cast<double>(job.first_position + t - window)) : 0;
+  }
+}
+
+void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index first_tile,
+                            Index last_tile) {
+  const TileLayout& layout = segment.layout;
+  const bool bf16 = layout.format == Format::bf16;
+  const TileKernels& kernels = bf16 ? kernels_->bf16 : kernels_->f32;
+  bool& packed = bf16 ? packed_bf16_ : packed_f32_;
+  float* queries = bf16 ? packed_.data() : packed32_.data();
+  if (!packed) kernels.pack(queries_.data(), rows_ * head_dim_, queries);
+  packed = true;
+
+  const std::byte* tiles[kChunkTiles];
+  alignas(64) float log_weights[kChunkTiles * kTileEntries];
+  for (Index i = first_tile; i < last_tile; ++i) {
+    const std::byte* tile = tiles[i - first_tile] =
+        segment.tiles[static_cast<std::size_t>(i)].data();
+    if (layout.annotated)
+      std::memcpy(log_weights + (i - first_tile) * kTileEntries, tile + layout.log_weights(),
+                  kTileEntries * sizeof(float));
+  }
+  const Index first = first_tile * kTileEntries;
+  const Index entries = std::min(last_tile * kTileEntries, segment.count) - first;
+  const Index column = block_->job->tap ? first_entry + first : 0;
+
+  AttentionStrip s;
+  s.rows = rows_;
+  s.head_dim = head_dim_;
+  s.entries = entries;
+  s.tiles = tiles;
+  s.queries = queries;
+  s.strip = strip_.data() + column;
+  s.stride = stride_;
+  s.factors = factors_.data();
+  s.out = out_.data();
+  s.scratch = kernel_scratch_.data();
+  kernels.qk(s);
+  softmax(layout.annotated ? log_weights : nullptr, s.strip, first, entries);
+  kernels.pv(s);
+
+  if (!block_->job->tap) return;
+  for (Index r = 0; r < rows_; ++r)
+    std::fill(strip_.data() + r * stride_ + written_, strip_.data() + r * stride_ + column, 0.0f);
+  written_ = column + entries;
+  tap_chunks_.push_back({column, entries});
+  shifts_.insert(shifts_.end(), m_.data(), m_.data() + rows_);
+}
+
+void BlockRunner::softmax(const float* bias, float* strip, Index first, Index entries) {
+  const Index width = round_up(entries, kTileEntries);
+  for (Index q = 0; q < block_->queries; ++q) {
+    const Index low = std::clamp<Index>(low_.data()[q] - first, 0, width);
+    const Index high = std::clamp<Index>(high_.data()[q] - first, 0, entries);
+    for (Index r = q * group_; r < (q + 1) * group_; ++r) {
+      float* row = strip + r * stride_;
+      std::fill_n(row, low, -kInfinity);
+      std::fill(row + high, row + width, -kInfinity);
+      const float before = m_.data()[r];
+      const float sum = kernels_->softmax(row, bias, width, &m_.data()[r]);
+      const float factor = before == m_.data()[r] ? 1.0f : std::exp(before - m_.data()[r]);
+      factors_.data()[r] = factor;
+      l_.data()[r] = l_.data()[r] * factor + sum;
+    }
+  }
+}
+
+// Weights were computed against the maximum so far: brings all chunks to the final one, divides by
+// the sum, and calls the tap.
+void BlockRunner::show_weights() {
+  for (Index r = 0; r < rows_; ++r) {
+    float* row = strip_.data() + r * stride_;
+    std::fill(row + written_, row + entries_, 0.0f);
+    const float l = l_.data()[r];
+    for (std::size_t c = 0; c < tap_chunks_.size(); ++c) {
+      const float shift =
+          shifts_[c * static_cast<std::size_t>(rows_) + static_cast<std::size_t>(r)];
+      const float factor =
+          shift == -kInfinity || l == 0 ? 0.0f : std::exp(shift - m_.data()[r]) / l;
+      kernels_->scale(row + tap_chunks_[c].column, factor, tap_chunks_[c].entries);
+    }
+  }
+  WeightBlock weights;
+  weights.job = block_->job_index;
+  weights.layer = options_->layer;
+  weights.kv_head = block_->kv_head;
+  weights.first_query = block_->first_query;
+  weights.queries = block_->queries;
+  weights.group = group_;
+  weights.entries = entries_;
+  weights.stride = stride_;
+  weights.weights = strip_.data();
+  weights.thread = thread_;
+  block_->job->tap->observe(weights);
+}
+
+void BlockRunner::write_result() {
+  for (Index r = 0; r < rows_; ++r) {
+    const float* from = out_.data() + r * head_dim_;
+    if (block_->state) {
+      float* to = block_->state + r * (head_dim_ + 2);
+      std::copy_n(from, head_dim_, to);
+      to[head_dim_] = m_.data()[r];
+      to[head_dim_ + 1] = l_.data()[r];
+      continue;
+    }
+    const Index row = (block_->first_query + r / group_) * options_->query_heads +
+                      block_->kv_head * group_ + r % group_;
+    float* to = block_->job->out.data() + row * head_dim_;
+    const float l = l_.data()[r], factor = l > 0 ? 1 / l : 0.0f;
+    for (Index d = 0; d < head_dim_; ++d) to[d] = from[d] * factor;
+  }
+}
+
+}  // namespace pith::cache

@@ -1,0 +1,101 @@
+// Attention of one block of query rows over a part of one lane, on one thread. It is the inside of
+// attend(): which blocks there are, on which thread, and how their states merge is decided in
+// attention.cpp.
+#pragma once
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "cache/attention.h"
+#include "cache/cache_impl.h"
+#include "kernels/attention.h"
+
+namespace pith::cache {
+
+inline constexpr Index kChunkTiles =
+    16;  // tiles that one softmax step sees: 256 logits of a row stay in the L1 or L2 cache
+static_assert(kChunkTiles <= kMaxStripTiles);
+
+// 64-byte aligned memory that only grows and keeps nothing when it does.
+template <typename T>
+class Scratch {
+ public:
+  T* reserve(Index n) {
+    if (n > capacity_) {
+      data_.reset();
+      const Index bytes = round_up(n * static_cast<Index>(sizeof(T)), 64);
+      data_.reset(static_cast<T*>(std::aligned_alloc(64, static_cast<std::size_t>(bytes))));
+      if (!data_) throw std::bad_alloc();
+      capacity_ = n;
+    }
+    return data_.get();
+  }
+  T* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T, Free> data_;
+  Index capacity_ = 0;
+};
+
+// The number of chunks of a lane: what splits are measured in. Chunks do not cross segments.
+Index chunk_count(const Lane& lane);
+
+struct AttentionBlock {
+  const AttentionJob* job = nullptr;
+  Index job_index = 0;
+  Index kv_head = 0;
+  Index first_query = 0, queries = 0;
+  Index first_chunk = 0, last_chunk = 0;  // [first, last) of the lane
+  float* state = nullptr;  // null: write the result; else [rows, D + 2], a row's o (not divided by
+                           // l), then m, then l
+};
+
+struct BlockSize {
+  Index rows = 0, queries = 0, head_dim = 0;
+  Index tap_entries = 0;  // of the longest lane that a tap sees; 0 without a tap
+};
+
+class BlockRunner {
+ public:
+  // Makes room for blocks of up to this size.
+  void reserve(const BlockSize& size);
+
+  void run(const AttentionOptions& options, const AttentionBlock& block, int thread);
+
+ private:
+  struct TapChunk {
+    Index column, entries;
+  };
+  void load_queries();
+  void see(const Segment& segment, Index first_entry);
+  void run_chunk(const Segment& segment, Index first_entry, Index first_tile, Index last_tile);
+  void softmax(const float* bias, float* strip, Index first, Index entries);
+  void show_weights();
+  void write_result();
+
+  const AttentionOptions* options_ = nullptr;
+  const AttentionBlock* block_ = nullptr;
+  const AttentionKernels* kernels_ = nullptr;
+  int thread_ = 0;
+  Index group_ = 0, rows_ = 0, head_dim_ = 0, entries_ = 0, stride_ = 0;
+
+  Scratch<float> queries_, packed_;  // [rows, D] scaled, and as qk wants them
+  bool packed_bf16_ = false, packed_f32_ = false;
+  Scratch<float> packed32_;
+  Scratch<float> strip_;            // [rows, stride]
+  Scratch<float> out_;              // [rows, D]
+  Scratch<float> m_, l_, factors_;  // [rows]
+  std::vector<float>
+      shifts_;  // [chunks, rows]: the maximum that a chunk's weights were computed with (tap)
+  Scratch<Index> low_, high_;  // [queries]: entries [low, high) of the segment are visible
+  Scratch<std::byte> kernel_scratch_;
+  std::vector<TapChunk> tap_chunks_;
+  Index written_ = 0;  // columns of the strip that hold weights so far (tap)
+};
+
+}  // namespace pith::cache

@@ -1,0 +1,88 @@
+// The ragged KV cache: one lane of entries per (layer, KV head), in tiles of 16 from a counted
+// pool. It knows no model and no recipe.
+//
+// A lane is a run of segments; a segment has one format and keeps its entries by ascending
+// position. Entry j of a lane counts through the segments in order. Attention over a lane is the
+// merge of its segments' states, so formats and kinds mix freely.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "base/types.h"
+#include "cache/entry.h"
+#include "cache/plan.h"
+
+namespace pith::cache {
+
+class TilePool;  // counted tiles of 16 entries in slabs that go back to the system when empty
+                 // (cache/tile_pool.h)
+
+// How keys are rotated: needed to move an entry to another position. Pairs are (i, i + D/2).
+struct Rotation {
+  std::vector<std::vector<double>>
+      inverse_frequencies;  // [L][D/2], radians per position, scaling included
+};
+
+struct Bytes {
+  Index keys_values = 0;  // what tiles hold
+  Index columns = 0;      // positions, weights, spans, kinds
+  Index tables = 0;       // tile lists and the like
+  Index total() const { return keys_values + columns + tables; }
+};
+
+class Cache {
+ public:
+  // A cache of its own pool (shared by its forks). New entries are stored in `format`.
+  Cache(Shape shape, Rotation rotation, Format format = Format::bf16);
+  Cache(Cache&&) noexcept;
+  Cache& operator=(Cache&&) noexcept;
+  ~Cache();
+
+  // A second cache with the same entries. Costs O(tiles) and no entry memory: tiles are counted,
+  // and copied when one side appends to a tile that both hold.
+  Cache fork() const;
+
+  const Shape& shape() const;
+  const Rotation& rotation() const;
+  Index size(Index lane) const;  // n, entries of the lane
+  Index entries() const;         // over all lanes
+  Index source_tokens() const;   // one past the highest source token that was ever appended: spans
+                                 // lie in [0, source_tokens)
+  Bytes bytes() const;       // allocated for this cache; shared tiles count in full in every fork
+  Bytes full_bytes() const;  // what source_tokens() exact bf16 entries in every lane would take:
+                             // the denominator of ratios
+  Index resident_bytes() const;  // what the pool holds from the system, all forks together
+
+  // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +
+  // T) and source tokens [first_token, first_token + T).
+  void append(Index layer, std::span<const float> keys,  // [T, Hkv, D], rotated
+              std::span<const float> values,             // [T, Hkv, D]
+              Index first_position, Index first_token);
+
+  // Reads entries as f32. `out` has size(lane) * D floats.
+  void read_keys(Index lane, std::span<float> out) const;    // [n, D], rotated at their positions
+  void read_values(Index lane, std::span<float> out) const;  // [n, D]
+  std::vector<EntryInfo> read_info(Index lane) const;        // [n]
+
+  // Replaces the entries by what the plan names. Validated first: on Error (bad_input, naming lane
+  // and entry) nothing has changed. Memory of evicted entries goes back to the pool, and to the
+  // system where a slab becomes empty.
+  void apply(const Plan& plan);
+
+  // Drops the newest entries of every lane that stand for source tokens >= `token` (to undo a
+  // question). Exact entries only.
+  void truncate(Index token);
+
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+  Impl& impl() { return *impl_; }
+
+ private:
+  explicit Cache(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pith::cache

@@ -1,0 +1,49 @@
+// Entries, lanes and their shape: the nouns of the cache (DESIGN: one attended unit; all units of
+// one layer and KV head). Storage and attention are elsewhere.
+#pragma once
+
+#include <compare>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+
+namespace pith::cache {
+
+// What an entry is. `exact` holds the key and value of one token; the others stand for several.
+enum class EntryKind : std::uint8_t { exact, summary, virtual_entry };
+std::string_view to_string(EntryKind kind);
+
+// How the keys and values of a segment are stored.
+enum class Format : std::uint8_t { bf16, f32 };
+std::string_view to_string(Format format);
+
+// The source tokens [begin, end) of the context that an entry stands for.
+struct Span {
+  std::int32_t begin = 0, end = 0;
+  friend auto operator<=>(const Span&, const Span&) = default;
+};
+
+// The columns of one entry, as a value.
+struct EntryInfo {
+  float position = 0;    // at which the key is rotated; need not be an integer
+  float log_weight = 0;  // added to the entry's logit; 0 counts once, log(n) counts n times
+  Span span = {};
+  EntryKind kind = EntryKind::exact;
+};
+
+struct Shape {
+  Index layers = 0;    // L
+  Index kv_heads = 0;  // Hkv
+  Index head_dim = 0;  // D
+  std::vector<Index> windows =
+      {};  // [L], 0 = the layer attends to everything, else only to the last `window` positions
+
+  Index lanes() const { return layers * kv_heads; }
+  Index lane(Index layer, Index kv_head) const { return layer * kv_heads + kv_head; }
+  Index window(Index layer) const {
+    return windows.empty() ? 0 : windows[static_cast<std::size_t>(layer)];
+  }
+};
+
+}  // namespace pith::cache

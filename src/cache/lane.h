@@ -1,0 +1,107 @@
+// Segments and lanes: how entries lie in tiles, and the reading and writing of single entries. Not
+// part of the cache's interface, and without any check of its input.
+#pragma once
+
+#include <vector>
+
+#include "cache/entry.h"
+#include "cache/tile_pool.h"
+#include "kernels/attention.h"
+
+namespace pith::cache {
+
+// Where things are in a tile. Keys and values are as kernels/attention.h says; columns follow. A
+// plain tile holds entries that need no columns but the position: kind exact, log-weight 0, span
+// [position, position + 1).
+struct TileLayout {
+  Format format = Format::bf16;
+  bool annotated = false;
+  Index head_dim = 0;  // D
+  Index element = 0;   // bytes of a number: 2 or 4
+
+  TileLayout(Format tile_format, bool is_annotated, Index dim)
+      : format(tile_format),
+        annotated(is_annotated),
+        head_dim(dim),
+        element(tile_format == Format::bf16 ? 2 : 4) {}
+
+  Index values() const { return kTileEntries * head_dim * element; }
+  Index positions() const { return 2 * values(); }  // f32[16]
+  Index log_weights() const {
+    return positions() + 4 * kTileEntries;
+  }  // f32[16], and so on in annotated tiles only
+  Index begins() const { return log_weights() + 4 * kTileEntries; }  // i32[16]
+  Index ends() const { return begins() + 4 * kTileEntries; }         // i32[16]
+  Index kinds() const { return ends() + 4 * kTileEntries; }          // u8[16]
+  Index bytes() const { return round_up(annotated ? kinds() + kTileEntries : log_weights(), 64); }
+};
+
+// Positions are f32: beyond this token they are no longer exact, and a plain entry could not tell
+// its span.
+inline constexpr Index kLastPlainToken = (Index{1} << 24) - 1;
+
+// Whether an entry can live in a plain tile.
+bool is_plain(const EntryInfo& info);
+
+// Single entries of a tile; `slot` < 16. Keys and values have D floats.
+void write_entry(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
+                 const float* value);
+void write_info(const TileLayout& layout, std::byte* tile, Index slot, const EntryInfo& info);
+void read_key(const TileLayout& layout, const std::byte* tile, Index slot, float* key);
+void read_value(const TileLayout& layout, const std::byte* tile, Index slot, float* value);
+EntryInfo read_info(const TileLayout& layout, const std::byte* tile, Index slot);
+float read_position(const TileLayout& layout, const std::byte* tile, Index slot);
+void copy_entry(const TileLayout& layout, const std::byte* from, Index from_slot, std::byte* to,
+                Index to_slot);  // columns excluded
+
+// Entries of one format, plain or annotated, by ascending position.
+struct Segment {
+  TileLayout layout;
+  Index count = 0;
+  std::vector<Tile> tiles;  // ceil(count / 16)
+
+  explicit Segment(const TileLayout& tile_layout) : layout(tile_layout) {}
+  const std::byte* tile_of(Index j) const {
+    return tiles[static_cast<std::size_t>(j / kTileEntries)].data();
+  }
+  EntryInfo info(Index j) const { return read_info(layout, tile_of(j), j % kTileEntries); }
+  float position(Index j) const { return read_position(layout, tile_of(j), j % kTileEntries); }
+
+  // Makes room for one more entry and returns its tile; its slot is count % 16 before the call.
+  // Copies a tail tile that is shared.
+  std::byte* grow(TilePool& pool);
+  void shrink(Index new_count);
+};
+
+struct Lane {
+  std::vector<Segment> segments;  // none is empty
+
+  Index size() const;
+  // The last segment if it has this layout and nothing beyond `position`, else a new one.
+  Segment& tail(const TileLayout& layout, float position);
+};
+
+// An entry of a lane, by index in lane order.
+struct Place {
+  const Segment* segment;
+  Index index;
+  const std::byte* tile() const { return segment->tile_of(index); }
+  Index slot() const { return index % kTileEntries; }
+};
+
+// Walks a lane with indices that never decrease.
+class LaneCursor {
+ public:
+  explicit LaneCursor(const Lane& lane) : lane_(lane) {}
+  Place at(Index j) {
+    while (j - first_ >= lane_.segments[segment_].count) first_ += lane_.segments[segment_++].count;
+    return {&lane_.segments[segment_], j - first_};
+  }
+
+ private:
+  const Lane& lane_;
+  std::size_t segment_ = 0;
+  Index first_ = 0;
+};
+
+}  // namespace pith::cache

@@ -1,0 +1,39 @@
+// Cuts text into the words within which byte-level BPE merges, by the regular expression of a pre-tokenizer. It changes no byte.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pith {
+
+class WordSplitter {
+ public:
+  // Throws bad_model for an unknown pre-tokenizer, naming the known ones. `owner` names the file in the message.
+  WordSplitter(std::string_view pre, std::string_view owner);
+  WordSplitter(WordSplitter&&) noexcept;
+  WordSplitter& operator=(WordSplitter&&) noexcept;
+  ~WordSplitter();
+
+  // One user of the expression at a time: its match data and the JIT's stack. Create one per thread or per call.
+  class Cursor {
+   public:
+    explicit Cursor(const WordSplitter& splitter);
+    ~Cursor();
+    Cursor(const Cursor&) = delete;
+    Cursor& operator=(const Cursor&) = delete;
+    // The end of the word that begins at `begin` in `text`, which must be valid UTF-8.
+    std::size_t next(std::string_view text, std::size_t begin);
+
+   private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+  };
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pith

@@ -125,8 +125,9 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
     own.keep = std::move(selection.keep[lane]);
     if (scene.compressible(lane)) continue;
     const Index window = scene.shape().window(lane / scene.shape().kv_heads);
-    for (Index j = std::max<Index>(scene.size(lane) - window, 0); j < scene.size(lane); ++j)
-      own.keep.push_back(static_cast<std::int32_t>(j));
+    const std::vector<std::int32_t> order = scene.by_position(lane);
+    own.keep.assign(order.begin() + std::max<Index>(std::ssize(order) - window, 0), order.end());
+    std::sort(own.keep.begin(), own.keep.end());
   }
   stage.realiser.info->realise(scene, stage.realiser.arguments, out.plan);
   return out;

@@ -45,6 +45,9 @@ class Scene {
   std::vector<float> keys(Index lane) const;    // [n, D]
   std::vector<float> values(Index lane) const;  // [n, D]
 
+  // Entries by ascending position. Lane order is that within each segment only.
+  std::vector<std::int32_t> by_position(Index lane) const;  // [n]
+
   // Layers with a sliding window are left alone.
   bool compressible(Index lane) const { return shape().window(lane / shape().kv_heads) == 0; }
   std::span<const Index> layers() const { return layers_; }  // the compressible ones

@@ -22,6 +22,7 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
     cut(scene.lanes(), scene.room().total);
     return selection;
   }
+  selection.dictated = scene.room().removed.has_value();  // the rounding of each layer
   for (Index layer : scene.layers()) {
     std::vector<Index> lanes;
     Index total = 0, all = 0;

@@ -49,27 +49,46 @@ struct F32Step {
   }
 };
 
-template <typename Step, int R, int C>
+// R rows against C tiles side by side, each in P partial sums of every P-th step.
+template <typename Step, int R, int C, int P>
 void qk_block(const std::byte* const* tiles, const float* q, Index head_dim, float* strip, Index stride) {
   const Index steps = Step::steps(head_dim);
-  __m512 sum[R][C];
+  __m512 sum[R][C][P];
   for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) sum[r][c] = _mm512_setzero_ps();
-  for (Index i = 0; i < steps; ++i) {
-    __m512i key[C];
-    for (int c = 0; c < C; ++c) {
-      key[c] = _mm512_load_si512(tiles[c] + i * 64);
-      _mm_prefetch(bytes(tiles[c]) + (steps + i) * 64, _MM_HINT_T0);  // the values, needed next
+    for (int c = 0; c < C; ++c)
+      for (int p = 0; p < P; ++p) sum[r][c][p] = _mm512_setzero_ps();
+  for (Index i = 0; i < steps; i += P)
+    for (int p = 0; p < P; ++p) {
+      __m512i key[C];
+      for (int c = 0; c < C; ++c) key[c] = _mm512_load_si512(tiles[c] + (i + p) * 64);
+      for (int r = 0; r < R; ++r)
+        for (int c = 0; c < C; ++c) sum[r][c][p] = Step::multiply_add(sum[r][c][p], q + r * steps + i + p, key[c]);
     }
-    for (int r = 0; r < R; ++r)
-      for (int c = 0; c < C; ++c) sum[r][c] = Step::multiply_add(sum[r][c], q + r * steps + i, key[c]);
-  }
   for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) _mm512_storeu_ps(strip + r * stride + c * 16, sum[r][c]);
+    for (int c = 0; c < C; ++c) {
+      __m512 total = sum[r][c][0];
+      for (int p = 1; p < P; ++p) total = _mm512_add_ps(total, sum[r][c][p]);
+      _mm512_storeu_ps(strip + r * stride + c * 16, total);
+    }
+}
+
+// Few rows: memory sets the pace. Tiles are read one after another from end to end, values included, for the sake of the processor's
+// prefetchers, which follow sequential reads twice as fast as reads of every other 2 KiB.
+template <typename Step>
+void qk_few(const AttentionStrip& s) {
+  const Index steps = Step::steps(s.head_dim);
+  for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+    for_row_blocks(s.rows, [&]<int R>(Index r) {
+      constexpr int kParts = R >= 6 ? 1 : R >= 3 ? 2 : 4;
+      qk_block<Step, R, 1, kParts>(s.tiles + i, s.queries + r * steps, s.head_dim, s.strip + r * s.stride + i * 16, s.stride);
+    });
+    for (Index j = 0; j < steps; ++j) _mm_prefetch(bytes(s.tiles[i]) + (steps + j) * 64, _MM_HINT_T0);
+  }
 }
 
 template <typename Step>
 void qk(const AttentionStrip& s) {
+  if (s.rows <= 8) return qk_few<Step>(s);
   const Index tiles = ceil_div(s.entries, kTileEntries), steps = Step::steps(s.head_dim);
   Index i = 0;
   for (; i + 4 <= tiles; i += 4)
@@ -77,15 +96,15 @@ void qk(const AttentionStrip& s) {
       const float* q = s.queries + r * steps;
       float* strip = s.strip + r * s.stride + i * 16;
       if constexpr (R <= 6) {
-        qk_block<Step, R, 4>(s.tiles + i, q, s.head_dim, strip, s.stride);
+        qk_block<Step, R, 4, 1>(s.tiles + i, q, s.head_dim, strip, s.stride);
       } else {
-        qk_block<Step, R, 2>(s.tiles + i, q, s.head_dim, strip, s.stride);
-        qk_block<Step, R, 2>(s.tiles + i + 2, q, s.head_dim, strip + 32, s.stride);
+        qk_block<Step, R, 2, 1>(s.tiles + i, q, s.head_dim, strip, s.stride);
+        qk_block<Step, R, 2, 1>(s.tiles + i + 2, q, s.head_dim, strip + 32, s.stride);
       }
     });
   for (; i < tiles; ++i)
     for_row_blocks(s.rows, [&]<int R>(Index r) {
-      qk_block<Step, R, 1>(s.tiles + i, s.queries + r * steps, s.head_dim, s.strip + r * s.stride + i * 16, s.stride);
+      qk_block<Step, R, 1, 1>(s.tiles + i, s.queries + r * steps, s.head_dim, s.strip + r * s.stride + i * 16, s.stride);
     });
 }
 
@@ -141,6 +160,14 @@ struct F32Columns {
   static void store_out(float* p, const __m512* v) { _mm512_storeu_ps(p, v[0]); }
 };
 
+// Where a pass over columns prefetches while it reads `tile`: all passes together go through the next tiles from end to end.
+// `row` is the bytes of a value row that a pass reads, `values` those of all.
+const std::byte* ahead(const AttentionStrip& s, Index r0, Index pass, Index tile, Index row, Index values) {
+  if (!s.next || r0 > 0) return s.tiles[tile];
+  const Index passes = values / row, region = pass * ceil_div(s.entries, kTileEntries) + tile;
+  return s.next[region / passes] + region % passes * (2 * kTileEntries * row);
+}
+
 // R rows, C groups of columns from column d on.
 template <typename Columns, int R, int C>
 void pv_block(const AttentionStrip& s, Index r0, Index d) {
@@ -155,10 +182,14 @@ void pv_block(const AttentionStrip& s, Index r0, Index d) {
       for (int k = 0; k < kRegisters; ++k)
         sum[r][c * kRegisters + k] = _mm512_mul_ps(sum[r][c * kRegisters + k], _mm512_set1_ps(s.factors[r0 + r]));
     }
+  constexpr Index kRow = C * Columns::kColumns * Columns::kBytes;  // bytes of a value row that this pass reads
   for (Index first = 0; first < s.entries; first += kTileEntries) {
+    const Index tile = first / kTileEntries;
     const Index count = s.entries - first < kTileEntries ? s.entries - first : kTileEntries;
-    const std::byte* values = s.tiles[first / kTileEntries] + (kTileEntries * dim + d) * Columns::kBytes;
-    for (Index j = 0; j < count; ++j, values += dim * Columns::kBytes) {
+    const std::byte* values = s.tiles[tile] + (kTileEntries * dim + d) * Columns::kBytes;
+    const std::byte* next = ahead(s, r0, d * Columns::kBytes / kRow, tile, kRow, dim * Columns::kBytes);
+    for (Index j = 0; j < count; ++j, values += dim * Columns::kBytes, next += 2 * kRow) {
+      for (Index line = 0; line < 2 * kRow; line += 64) _mm_prefetch(bytes(next) + line, _MM_HINT_T1);
       __m512 v[kSums];
       for (int c = 0; c < C; ++c) Columns::load(values + c * Columns::kColumns * Columns::kBytes, v + c * kRegisters);
       for (int r = 0; r < R; ++r) {

@@ -11,16 +11,18 @@
 namespace pith::cache {
 namespace {
 
-// Slabs are aligned, so that a tile's address leads to its slab's header. Large ones get huge pages, which attention reads 10 to 20 %
-// faster; a pool that holds little yet takes small ones.
+// Slabs are aligned, so that a tile's address leads to its slab's header. Large ones get huge
+// pages, which attention reads 10 to 20 % faster; a pool that holds little yet takes small ones.
 constexpr std::uintptr_t kSlabAlign = std::uintptr_t{2} << 20;
 constexpr Index kLargeSlab = Index{2} << 20, kSmallSlab = Index{256} << 10;
 
 std::byte* map_slab(Index bytes) {
-  void* raw = ::mmap(nullptr, 2 * kSlabAlign, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* raw =
+      ::mmap(nullptr, 2 * kSlabAlign, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) throw std::bad_alloc();
   auto* begin = static_cast<std::byte*>(raw);
-  const std::uintptr_t before = (kSlabAlign - reinterpret_cast<std::uintptr_t>(raw) % kSlabAlign) % kSlabAlign;
+  const std::uintptr_t before =
+      (kSlabAlign - reinterpret_cast<std::uintptr_t>(raw) % kSlabAlign) % kSlabAlign;
   const std::uintptr_t used = static_cast<std::uintptr_t>(bytes);
   if (before) ::munmap(begin, before);
   ::munmap(begin + before + used, 2 * kSlabAlign - before - used);

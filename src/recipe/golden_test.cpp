@@ -117,7 +117,8 @@ Context load(const std::string& model, Index layer_count) {
                               .replay_plus = zeros(heads * tokens),
                               .question_queries = {}});
   for (float l : npz.at("layers").data) context.layers.push_back(static_cast<Index>(l));
-  for (float l : npz.at("queries_layers").data) context.query_layers.push_back(static_cast<Index>(l));
+  for (float l : npz.at("queries_layers").data)
+    context.query_layers.push_back(static_cast<Index>(l));
   for (Index layer = 0; layer < layer_count; ++layer) {
     std::vector<float> k = zeros(tokens * heads * depth), v = k;
     const auto found = std::find(context.layers.begin(), context.layers.end(), layer);
@@ -146,8 +147,7 @@ Context load(const std::string& model, Index layer_count) {
 
 Context& context(const std::string& model) {
   static std::map<std::string, Context> contexts;
-  if (!contexts.contains(model))
-    contexts.emplace(model, load(model, model == "smollm2" ? 30 : 24));
+  if (!contexts.contains(model)) contexts.emplace(model, load(model, model == "smollm2" ? 30 : 24));
   return contexts.at(model);
 }
 
@@ -172,9 +172,9 @@ void expect_same_set(const std::set<Index>& mine, const std::set<Index>& theirs,
 }
 
 struct Case {
-  std::string file;    // without the model's name
+  std::string file;  // without the model's name
   std::string recipe;
-  bool scores = true;  // compare them too
+  bool scores = true;      // compare them too
   bool keys_only = false;  // no queries needed: all three layers of either model
 };
 
@@ -224,7 +224,8 @@ void run(const std::string& model, const Case& test) {
     mine = score(scorer_alone, scene);
   }
   for (Index layer : test.keys_only ? real.layers : real.query_layers) {
-    const Index slot = std::find(real.layers.begin(), real.layers.end(), layer) - real.layers.begin();
+    const Index slot =
+        std::find(real.layers.begin(), real.layers.end(), layer) - real.layers.begin();
     float scale = 0;
     if (test.scores)
       scale = compare_scores(npz.at("scores"), slot, heads, tokens, mine, layer, where);
@@ -329,8 +330,8 @@ TEST(Golden, ChunksOfExpectedAttentionKeepTheSameEntries) {
   const Array& mask = npz.at("kept_mask");
   Scene scene(real.cache, real.signals, nullptr);
   const Index tokens = real.signals.tokens, heads = 3;
-  scene.set_room(room_of_fraction(
-      0.5, {std::vector<Index>(90, tokens), std::vector<Index>(90, 0), 90}));
+  scene.set_room(
+      room_of_fraction(0.5, {std::vector<Index>(90, tokens), std::vector<Index>(90, 0), 90}));
   Scores scores;
   scores.lanes.assign(90, std::vector<float>(static_cast<std::size_t>(tokens)));
   for (Index call = 0; call < 4; ++call) {

@@ -33,6 +33,12 @@ std::vector<float> Scene::values(Index lane) const {
   return out;
 }
 
+Index Scene::present() const {
+  Index n = 0;
+  for (Index lane : lanes_) n += size(lane);
+  return n;
+}
+
 std::vector<std::int32_t> Scene::by_position(Index lane) const {
   std::vector<std::int32_t> order(info_[lane].size());
   std::iota(order.begin(), order.end(), 0);

@@ -103,11 +103,16 @@ class Npz {
       }
     };
     const auto is = [&](std::string_view type) { return header.find(type) != header.npos; };
-    if (is("'<f4'")) convert(float{});
-    else if (is("'<i4'")) convert(std::int32_t{});
-    else if (is("'<i2'")) convert(std::int16_t{});
-    else if (is("'|u1'")) convert(std::uint8_t{});
-    else refuse(member + ": only f4, i4, i2 and u1 are read");
+    if (is("'<f4'"))
+      convert(float{});
+    else if (is("'<i4'"))
+      convert(std::int32_t{});
+    else if (is("'<i2'"))
+      convert(std::int16_t{});
+    else if (is("'|u1'"))
+      convert(std::uint8_t{});
+    else
+      refuse(member + ": only f4, i4, i2 and u1 are read");
     return array;
   }
 

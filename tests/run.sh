@@ -7,6 +7,8 @@
 # BUILD is the build folder, JOBS the compilers at once, SECONDS_FUZZ the time for each fuzz target.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# The compiler cache then serves clones in other folders, too.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 BUILD=${BUILD:-build}
 JOBS=${JOBS:-$(nproc)}

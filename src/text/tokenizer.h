@@ -23,6 +23,7 @@ struct TokenizeOptions {
 struct TokenSpan {
   Token id;
   Index begin, end;  // byte offsets in the text as given
+  bool operator==(const TokenSpan&) const = default;
 };
 
 class Tokenizer {

@@ -80,7 +80,7 @@ TEST_P(Golden, LogitsMatchLlamaCpp) {
       context.read(ids);
     }
     check_top20(exact["top20"], context.logits(), tolerance.logit, where);
-    check_greedy(context, exact, tolerance.logit, where);
+    if (exact.contains("greedy_ids")) check_greedy(context, exact, tolerance.logit, where);
   }
 }
 

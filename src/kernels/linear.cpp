@@ -12,6 +12,7 @@ namespace {
 // Rows that one item of a parallel loop covers: enough items for every thread to have a fair share,
 // each large enough to be worth handing out.
 constexpr Index kItemsPerThread = 8;
+constexpr Index kMostRows = 256;
 
 struct Free {
   void operator()(void* p) const { std::free(p); }
@@ -30,6 +31,7 @@ class Buffer {
     }
     return data_.get();
   }
+  T* zeros(Index count) { return std::fill_n(reserve(count), count, T{}) - count; }
 
  private:
   std::unique_ptr<T, Free> data_;
@@ -37,10 +39,24 @@ class Buffer {
 };
 
 struct OwnedState : Activations::State {
+  Buffer<float> x_buffer, scale_buffer, sum_buffer, half_sum_buffer;
   Buffer<std::int8_t> q_buffer;
-  Buffer<float> scale_buffer, sum_buffer;
-  Buffer<std::int32_t> sums_buffer;
+  Buffer<std::int32_t> minus_sum_buffer, minus_half_sum_buffer;
+
+  void reserve() {
+    const Index blocks = tiles * tile * block_stride;
+    sum = sum_buffer.zeros(blocks);
+    if (!quantized) return;
+    q = q_buffer.reserve(tiles * tile * cols);
+    scale = scale_buffer.zeros(blocks);
+    half_sum = half_sum_buffer.zeros(2 * blocks);
+    minus_sum = minus_sum_buffer.reserve(blocks);
+    minus_half_sum = minus_half_sum_buffer.reserve(2 * blocks);
+  }
 };
+
+// A stride that is a multiple of 4 KiB would put one column of all tokens into one cache set.
+Index spread(Index floats) { return floats % 256 == 0 ? floats + 16 : floats; }
 
 }  // namespace
 
@@ -52,30 +68,35 @@ Activations& Activations::operator=(Activations&&) noexcept = default;
 void Activations::prepare(std::span<const float> x, Index tokens, Index cols, Numerics numerics,
                           ThreadPool& pool) {
   auto& s = static_cast<OwnedState&>(*state_);
-  s.numerics = numerics;
+  const LinearKernels& kernels = linear_kernels(s.isa);
+  const bool whole_blocks = cols % kActivationBlock == 0;
   s.tokens = tokens;
   s.cols = cols;
   s.x = x.data();
-  s.quantized = numerics == Numerics::fast && cols % kActivationBlock == 0;
-  if (!s.quantized) return;
-  const Index blocks = cols / kActivationBlock;
-  std::int8_t* q = s.q_buffer.reserve(tokens * cols);
-  float* scale = s.scale_buffer.reserve(tokens * blocks);
-  float* sum = s.sum_buffer.reserve(tokens * blocks);
-  std::int32_t* sums = s.sums_buffer.reserve(tokens * blocks * 2);
-  s.q = q;
-  s.scale = scale;
-  s.sum = sum;
-  s.sums = sums;
-  const auto quantize_row = linear_kernels(s.isa).quantize;
-  const auto quantize_token = [&](Index t, int) {
-    quantize_row(s.x + t * cols, cols,
-                 {q + t * cols, scale + t * blocks, sum + t * blocks, sums + t * blocks * 2});
+  s.x_stride = cols;
+  s.quantized = numerics == Numerics::fast && whole_blocks;
+  const Index most_rows = s.quantized ? kernels.most_rows_fast : kernels.most_rows_exact;
+  const bool few = tokens <= most_rows;
+  s.tile = few || !s.quantized ? 1 : ceil_div(tokens, ceil_div(tokens, kernels.most_tile));
+  s.tiles = ceil_div(tokens, s.tile);
+  s.block_stride = round_up(cols / kActivationBlock, 8);
+  if (whole_blocks && (few || s.quantized)) s.reserve();
+  const bool copied = !few && !s.quantized && spread(cols) != cols;
+  float* copy = nullptr;
+  if (copied) {
+    s.x_stride = spread(cols);
+    s.x = copy = s.x_buffer.reserve(tokens * s.x_stride);
+  }
+  const auto prepare_tile = [&](Index tile, int) {
+    for (Index t = tile * s.tile; t < (tile + 1) * s.tile; ++t) {
+      if (copied) std::copy_n(x.data() + t * cols, cols, copy + t * s.x_stride);
+      if (whole_blocks && (few || s.quantized)) kernels.prepare(s, t);
+    }
   };
-  if (tokens < 8) {  // a loop over threads would cost more than it saves
-    for (Index t = 0; t < tokens; ++t) quantize_token(t, 0);
-  } else {
-    pool.run(tokens, quantize_token);
+  if (few) {  // a loop over threads would cost more than it saves
+    for (Index tile = 0; tile < s.tiles; ++tile) prepare_tile(tile, 0);
+  } else if (copied || s.quantized) {
+    pool.run(s.tiles, prepare_tile);
   }
 }
 
@@ -84,19 +105,40 @@ void multiply(const Activations& x, std::span<const Product> products, ThreadPoo
   const LinearKernels& kernels = linear_kernels(state.isa);
   Index rows = 0;
   for (const Product& p : products) rows += p.weights.rows;
-  const Index target = ceil_div(rows, pool.size() * kItemsPerThread);
-  const Index step = std::clamp(round_up(target, 16), Index{16}, Index{256});
+  const Index share = ceil_div(rows, pool.size() * kItemsPerThread);
+  const Index step = std::clamp(round_up(share, kPanelRows), kPanelRows, kMostRows);
   Index items = 0;
   for (const Product& p : products) items += ceil_div(p.weights.rows, step);
   pool.run(items, [&](Index item, int) {
     const Product* p = products.data();
     for (; item >= ceil_div(p->weights.rows, step); ++p) item -= ceil_div(p->weights.rows, step);
-    const RowRange range{p, item * step, std::min(step, p->weights.rows - item * step)};
-    const bool fast = state.quantized && is_quantized(p->weights.type);
-    (fast ? kernels.rows_fast : kernels.rows_exact)(state, range);
+    const Index first = item * step;
+    const RowRange range{p, p->weights.row_bytes(), first, std::min(step, p->weights.rows - first)};
+    if (state.quantized && is_quantized(p->weights.type)) {
+      const bool few = state.tokens <= kernels.most_rows_fast;
+      (few ? kernels.rows_fast : kernels.panels_fast)(state, range);
+    } else {
+      const bool few = state.tokens <= kernels.most_rows_exact;
+      (few ? kernels.rows_exact : kernels.panels_exact)(state, range);
+    }
   });
 }
 
-const LinearKernels& linear_kernels(Isa) { return linear_kernels_scalar(); }
+const LinearKernels& linear_kernels(Isa isa) {
+  switch (isa) {
+    case Isa::avx512:
+      return linear_kernels_avx512();
+    case Isa::avx2:
+      return linear_kernels_avx2();
+    case Isa::scalar:
+      break;
+  }
+  return linear_kernels_scalar();
+}
+
+std::byte* thread_scratch(Index bytes) {
+  thread_local Buffer<std::byte> scratch;
+  return scratch.reserve(bytes);
+}
 
 }  // namespace pith

@@ -2,6 +2,7 @@
 // others.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "kernels/linear_kernels.h"
@@ -9,21 +10,24 @@
 namespace pith {
 namespace {
 
-void quantize_row(const float* x, Index cols, const QuantizedRow& out) {
-  for (Index b = 0; b < cols / 32; ++b) {
+constexpr Index kAnyTokens = Index{1} << 62;
+
+void prepare(const ActivationState& x, Index token) {
+  const float* from = x.x + token * x.x_stride;
+  for (Index b = 0; b < x.cols / 32; ++b, from += 32) {
+    const Index at = token * x.block_stride + b;
+    if (!x.quantized) {
+      x.sum[at] = std::accumulate(from, from + 32, 0.0f);
+      continue;
+    }
     float most = 0;
-    for (Index k = 32 * b; k < 32 * b + 32; ++k) most = std::max(most, std::fabs(x[k]));
+    for (int i = 0; i < 32; ++i) most = std::max(most, std::fabs(from[i]));
     if (most < kLeastActivation) most = 0;
     const float inverse = most > 0 ? 127 / most : 0;
-    std::int32_t sums[2] = {0, 0};
-    for (Index k = 32 * b; k < 32 * b + 32; ++k) {
-      out.q[k] = static_cast<std::int8_t>(std::nearbyint(x[k] * inverse));
-      sums[k % 32 / 16] += out.q[k];
-    }
-    out.scale[b] = most / 127;
-    out.sum[b] = out.scale[b] * static_cast<float>(sums[0] + sums[1]);
-    out.sums[2 * b] = sums[0];
-    out.sums[2 * b + 1] = sums[1];
+    for (int i = 0; i < 32; ++i)
+      x.q[token * x.cols + 32 * b + i] =
+          static_cast<std::int8_t>(std::nearbyint(from[i] * inverse));
+    x.scale[at] = most / 127;
   }
 }
 
@@ -43,12 +47,12 @@ void rows(const ActivationState& x, const RowRange& range, Activation activation
 }
 
 void rows_exact(const ActivationState& x, const RowRange& range) {
-  rows(x, range, [&](Index t, Index k) { return static_cast<double>(x.x[t * x.cols + k]); });
+  rows(x, range, [&](Index t, Index k) { return static_cast<double>(x.x[t * x.x_stride + k]); });
 }
 
 void rows_fast(const ActivationState& x, const RowRange& range) {
   rows(x, range, [&](Index t, Index k) {
-    const double scale = x.scale[t * (x.cols / 32) + k / 32];
+    const double scale = x.scale[t * x.block_stride + k / 32];
     return scale * x.q[t * x.cols + k];
   });
 }
@@ -56,7 +60,8 @@ void rows_fast(const ActivationState& x, const RowRange& range) {
 }  // namespace
 
 const LinearKernels& linear_kernels_scalar() {
-  static const LinearKernels table = {quantize_row, rows_exact, rows_fast, rows_exact, rows_fast};
+  static const LinearKernels table = {prepare, rows_exact, rows_fast,  nullptr,
+                                      nullptr, kAnyTokens, kAnyTokens, 1};
   return table;
 }
 

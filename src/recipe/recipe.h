@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "cache/cache.h"
 #include "cache/plan.h"
 #include "recipe/signals.h"
@@ -36,7 +37,9 @@ class Recipe {
   Index stages() const;
 
   // Makes the plan of one stage for a cache as it is now. Throws bad_budget when the budget cannot be met (saying the least that can).
-  cache::Plan plan(Index stage, const cache::Cache& cache, const Signals& signals) const;
+  // With a pool, layers are scored in parallel; the plan is the same.
+  cache::Plan plan(Index stage, const cache::Cache& cache, const Signals& signals,
+                   ThreadPool* pool = nullptr) const;
 
  private:
   struct Impl;

@@ -1,0 +1,33 @@
+// rerotate: survivors close up: keys are rotated to consecutive positions. Attention depends on
+// differences of positions only, so ending right before the next token is the same as starting at
+// 0 and going on at n, and leaves the next token where it is.
+
+#include "recipe/parts/parts.h"
+
+namespace pith::recipe {
+namespace {
+
+void realise(const Scene& scene, const Arguments& arguments, cache::Plan& plan) {
+  for (Index lane : scene.lanes()) {
+    cache::LanePlan& own = plan.lanes[lane];
+    const Index n = std::ssize(own.keep);
+    const Index first = arguments.choice("to") == "end" ? scene.signals().next_position - n : 0;
+    for (Index i = 0; i < n; ++i) own.move_to.push_back(static_cast<float>(first + i));
+  }
+}
+
+}  // namespace
+
+PartInfo rerotate_part() {
+  return {.name = "rerotate",
+          .kind = PartKind::realiser,
+          .summary = "survivors close up to consecutive positions",
+          .source = "StreamingLLM, arXiv 2309.17453; FINCH; kvpress KeyRerotationPress",
+          .cost = Cost::keys,
+          .parameters = {choice("to", {"end", "start"},
+                                "end: they end right before the next token; start: they begin at 0 "
+                                "as in kvpress, and the gap before the next token stays")},
+          .realise = realise};
+}
+
+}  // namespace pith::recipe

@@ -14,6 +14,29 @@ Json speed_json(const Speed& speed) {
   return speed.runs.empty() ? Json(nullptr) : Json(speed.median());
 }
 
+// Decoding reads every weight and the whole cache once per token, so memory sets a bound that no kernel can pass.
+double decode_bound(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
+  const Index bytes = engine.model().weight_bytes() + result.cache_bytes;
+  return ceilings.read_gb_per_s * 1e9 / static_cast<double>(bytes);
+}
+
+void put_ceilings(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
+  print("machine: reads {:.1f} GB/s; f32 {:.0f} GFLOP/s, bf16 {}, int8 {:.0f} GOP/s\n", ceilings.read_gb_per_s,
+        ceilings.f32_gflop_per_s,
+        ceilings.bf16_gflop_per_s > 0 ? fmt::format("{:.0f} GFLOP/s", ceilings.bf16_gflop_per_s) : "none",
+        ceilings.int8_gop_per_s);
+  if (result.decode.runs.empty()) return;
+  const double bound = decode_bound(result, engine, ceilings);
+  print("decoding reads {} of weights and {} of cache per token: at most {:.1f} tok/s, {:.0f} % reached\n",
+        human_bytes(engine.model().weight_bytes()), human_bytes(result.cache_bytes), bound, 100 * result.decode.median() / bound);
+}
+
+Json ceilings_json(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
+  return {{"read_gb_per_s", ceilings.read_gb_per_s},       {"f32_gflop_per_s", ceilings.f32_gflop_per_s},
+          {"bf16_gflop_per_s", ceilings.bf16_gflop_per_s}, {"int8_gop_per_s", ceilings.int8_gop_per_s},
+          {"decode_tok_s", decode_bound(result, engine, ceilings)}};
+}
+
 void put_text(const BenchResult& result, Engine& engine) {
   print("{}: {}, {}, {} threads\n", engine.config().name, numerics_name(engine), isa_name(), engine.pool().size());
   if (result.depth > 0) {
@@ -79,10 +102,12 @@ double Speed::median() const {
 void put_bench(const BenchResult& result, Engine& engine, bool ceilings, bool json) {
   if (json) {
     Json all = result_json(result, engine);
+    if (ceilings) all["ceilings"] = ceilings_json(result, engine, measure_ceilings(engine.pool()));
     put_json(all);
     return;
   }
   put_text(result, engine);
+  if (ceilings) put_ceilings(result, engine, measure_ceilings(engine.pool()));
 }
 
 }  // namespace pith::cli

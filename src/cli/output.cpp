@@ -64,7 +64,7 @@ std::string shorten(std::string_view text, Index limit) {
   for (Index symbols = 0; end < line.size(); ++end) {
     if (!is_continuation(line[end]) && ++symbols == limit) break;
   }
-  return line.substr(0, end) + "…";
+  return fmt::format("{}…", line.substr(0, end));
 }
 
 Index width(std::string_view text) {
@@ -84,10 +84,9 @@ std::string human_bytes(Index bytes) {
 }
 
 std::string human_count(Index count) {
-  std::string digits = std::to_string(count);
-  const Index first = digits.starts_with('-') ? 1 : 0;
-  for (Index at = std::ssize(digits) - 3; at > first; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
+  if (count < 0) return fmt::format("-{}", human_count(-count));
+  if (count < 1000) return std::to_string(count);
+  return fmt::format("{},{:03}", human_count(count / 1000), count % 1000);
 }
 
 std::string human_seconds(double seconds) {
@@ -119,7 +118,8 @@ std::string Table::to_string() const {
       pad(line, cells[i], widths[i], aligns_[i]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
+    text += line;
+    text += '\n';
   };
   add_line(titles_);
   for (const auto& row : rows_) add_line(row);
@@ -129,12 +129,16 @@ std::string Table::to_string() const {
 std::string Table::to_markdown() const {
   std::string text;
   const auto add_line = [&](const std::vector<std::string>& cells) {
-    text += "|";
-    for (std::string cell : cells) {
-      for (auto at = cell.find('|'); at != std::string::npos; at = cell.find('|', at + 2)) cell.insert(at, "\\");
-      text += " " + cell + " |";
+    text += '|';
+    for (const std::string& cell : cells) {
+      text += ' ';
+      for (const char c : cell) {
+        if (c == '|') text += '\\';
+        text += c;
+      }
+      text += " |";
     }
-    text += "\n";
+    text += '\n';
   };
   add_line(titles_);
   text += "|";

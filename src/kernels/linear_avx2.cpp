@@ -92,6 +92,9 @@ inline __m256i four_of_all(const std::int8_t* p) {
   return _mm256_set1_epi32(dword);
 }
 
+// Keeps GCC from regrouping a chain of additions into a tree, which would need a register per term.
+inline void pin(__m256i& v) { asm("" : "+x"(v)); }
+
 // Adds kDwords groups of 4 products each to 8 dwords, for kTokens of the kTile tokens of `q`. Pair
 // sums are kept in s16 as long as the largest cannot overflow: 8 groups of 4-bit codes (8 * 2 * 15
 // * 127 < 2^15), 4 of 5-bit, 2 of 6-bit. 8-bit codes are two 4-bit ones.
@@ -113,9 +116,11 @@ inline void multiply_groups(const std::uint8_t* codes, const std::int8_t* q,
         const __m256i x = four_of_all(q + (i * kTile + t) * 4);
         const __m256i products = _mm256_maddubs_epi16(w_low, x);
         low[t] = i == from ? products : _mm256_add_epi16(low[t], products);
+        pin(low[t]);
         if constexpr (Type::kMost == 255) {
           const __m256i high_products = _mm256_maddubs_epi16(w_high, x);
           high[t] = i == from ? high_products : _mm256_add_epi16(high[t], high_products);
+          pin(high[t]);
         }
       }
     }

@@ -25,8 +25,10 @@ std::string expected(const Parameter& parameter) {
     case ParameterType::real:
       return fmt::format("{} from {} to {}", to_string(parameter.type), parameter.least,
                          parameter.most);
-    case ParameterType::flag: return "true or false";
-    case ParameterType::choice: return fmt::format("one of {}", fmt::join(parameter.choices, ", "));
+    case ParameterType::flag:
+      return "true or false";
+    case ParameterType::choice:
+      return fmt::format("one of {}", fmt::join(parameter.choices, ", "));
   }
   return {};
 }
@@ -96,8 +98,8 @@ std::string Arguments::set(std::string_view name, std::string_view text) {
           (whole && std::floor(*number) != *number))
         return refuse("");
       value.number = *number + 0.0;  // -0 prints as 0
-      value.text = whole ? fmt::format("{}", static_cast<Index>(*number))
-                         : fmt::format("{}", value.number);
+      value.text =
+          whole ? fmt::format("{}", static_cast<Index>(*number)) : fmt::format("{}", value.number);
     }
   }
   value.given = true;

@@ -27,10 +27,14 @@ constexpr std::array<Suffix, 6> kSuffixes = {{{"", BudgetUnit::fraction, 1},
 
 bool in_range(const Budget& budget) {
   switch (budget.unit) {
-    case BudgetUnit::fraction: return budget.value >= 0 && budget.value < 1;
-    case BudgetUnit::ratio: return budget.value >= 1 && budget.value <= 1e6;
-    case BudgetUnit::tokens: return budget.value >= 1 && budget.value <= 1e9;
-    case BudgetUnit::bytes: return budget.value >= 1 && budget.value <= 0x1p50;
+    case BudgetUnit::fraction:
+      return budget.value >= 0 && budget.value < 1;
+    case BudgetUnit::ratio:
+      return budget.value >= 1 && budget.value <= 1e6;
+    case BudgetUnit::tokens:
+      return budget.value >= 1 && budget.value <= 1e9;
+    case BudgetUnit::bytes:
+      return budget.value >= 1 && budget.value <= 0x1p50;
   }
   return false;
 }
@@ -61,7 +65,7 @@ std::optional<Budget> parse_budget(std::string_view text) {
   const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
   for (const Suffix& known : kSuffixes) {
     if (suffix != known.text) continue;
-    Budget budget{known.unit, number * known.factor};
+    Budget budget{known.unit, number * known.factor + 0.0};  // -0 prints as 0
     if (known.unit == BudgetUnit::bytes) budget.value = std::round(budget.value);
     if (in_range(budget)) return budget;
   }
@@ -70,10 +74,14 @@ std::optional<Budget> parse_budget(std::string_view text) {
 
 std::string to_string(const Budget& budget) {
   switch (budget.unit) {
-    case BudgetUnit::fraction: return fmt::format("{}", budget.value);
-    case BudgetUnit::ratio: return fmt::format("{}x", budget.value);
-    case BudgetUnit::tokens: return fmt::format("{}tok", budget.value);
-    case BudgetUnit::bytes: break;
+    case BudgetUnit::fraction:
+      return fmt::format("{}", budget.value);
+    case BudgetUnit::ratio:
+      return fmt::format("{}x", budget.value);
+    case BudgetUnit::tokens:
+      return fmt::format("{}tok", budget.value);
+    case BudgetUnit::bytes:
+      break;
   }
   // The largest unit that divides; below one KiB the quotient is a binary fraction, hence exact.
   for (std::size_t i = kSuffixes.size(); i-- > 4;) {
@@ -117,7 +125,7 @@ Room room_of_entries(Index total, const LaneSizes& sizes) {
 }
 
 Index lane_bytes(const cache::Shape& shape, cache::Format format, Index plain, Index annotated) {
-  constexpr Index kTile = 16, kLine = 64;  // entries of a tile, its alignment in bytes
+  constexpr Index kTile = 16, kLine = 64;             // entries of a tile, its alignment in bytes
   constexpr Index kTileTable = 16, kLaneTable = 256;  // pointers; measured by budget tests
   const Index element = format == cache::Format::f32 ? 4 : 2;
   const Index plain_entry = 2 * shape.head_dim * element + 4;

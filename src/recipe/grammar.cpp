@@ -38,8 +38,9 @@ class Reader {
     } while (take_word("then"));
     skip_space();
     if (at_ < text_.size())
-      fail(fmt::format("{} was not expected here; after a part come \"+\", \"@ budget\" or \"then\"",
-                       shown_char(text_[at_])));
+      fail(
+          fmt::format("{} was not expected here; after a part come \"+\", \"@ budget\" or \"then\"",
+                      shown_char(text_[at_])));
     return stages;
   }
 
@@ -92,11 +93,12 @@ class Reader {
     const std::string value = read_value();
     const auto budget = parse_budget(value);
     if (!budget)
-      pith::fail(ErrorCode::bad_budget,
-                 fmt::format("recipe \"{}\", column {}: \"{}\" is no budget; expected a fraction to "
-                             "remove below 1 (0.9), a ratio in bytes (10x), entries per lane "
-                             "(1024tok) or bytes (64MiB)",
-                             shown(text_), start, shown(value)));
+      pith::fail(
+          ErrorCode::bad_budget,
+          fmt::format("recipe \"{}\", column {}: \"{}\" is no budget; expected a fraction to "
+                      "remove below 1 (0.9), a ratio in bytes (10x), entries per lane "
+                      "(1024tok) or bytes (64MiB)",
+                      shown(text_), start, shown(value)));
     return *budget;
   }
 
@@ -116,7 +118,8 @@ class Reader {
       const char c = text_[at_];
       const bool sign = c == '-' || c == '+';
       const bool exponent = at_ > start && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E');
-      if (!(is_letter(c) || is_digit(c) || c == '.' || (sign && number && (at_ == start || exponent))))
+      if (!(is_letter(c) || is_digit(c) || c == '.' ||
+            (sign && number && (at_ == start || exponent))))
         break;
       ++at_;
     }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -70,12 +69,13 @@ LaneSizes lane_sizes(const Stage& stage, const Scene& scene) {
   return sizes;
 }
 
-// What the cache will allocate once the plan is applied.
-Index planned_bytes(const Scene& scene, const cache::Plan& plan, cache::Format format) {
+// What the cache will allocate at most once the plan is applied and `added` entries with it.
+Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
+                    cache::Format format) {
   Index bytes = 0;
   for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
     const cache::LanePlan& own = plan.lanes[lane];
-    Index annotated = std::ssize(own.add.info), plain = 0;
+    Index annotated = added[lane], plain = 0;
     for (std::size_t i = 0; i < own.keep.size(); ++i) {
       const cache::EntryInfo& entry = scene.info(lane)[own.keep[i]];
       const float token = static_cast<float>(entry.span.begin);
@@ -125,61 +125,73 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
     own.keep = std::move(selection.keep[lane]);
     if (scene.compressible(lane)) continue;
     const Index window = scene.shape().window(lane / scene.shape().kv_heads);
-    for (Index j = std::max<Index>(scene.size(lane) - window, 0); j < scene.size(lane); ++j)
-      own.keep.push_back(static_cast<std::int32_t>(j));
+    const std::vector<std::int32_t> order = scene.by_position(lane);
+    own.keep.assign(order.begin() + std::max<Index>(std::ssize(order) - window, 0), order.end());
+    std::sort(own.keep.begin(), own.keep.end());
   }
-  stage.realiser.info->realise(scene, stage.realiser.arguments, out.plan);
+  if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)
+    out.problem = "no entry would be left";
+  if (stage.realiser.info->adds == nullptr)
+    stage.realiser.info->realise(scene, stage.realiser.arguments, out.plan);
   return out;
 }
 
 [[noreturn]] void cannot_meet(const Stage& stage, const std::string& problem) {
-  fail(ErrorCode::bad_budget, fmt::format("budget of \"{}\": {}; give a larger budget",
-                                          to_string(stage), problem));
+  fail(ErrorCode::bad_budget,
+       fmt::format("budget of \"{}\": {}; give a larger budget", to_string(stage), problem));
+}
+
+// Realisers that add entries compute them once, when it is settled what stays.
+cache::Plan finish(const Stage& stage, const Scene& scene, cache::Plan plan) {
+  if (stage.realiser.info->adds != nullptr)
+    stage.realiser.info->realise(scene, stage.realiser.arguments, plan);
+  return plan;
 }
 
 cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
   Attempt only = attempt(stage, scene, score(stage, scene));
   if (!only.problem.empty()) cannot_meet(stage, only.problem);
-  return std::move(only.plan);
+  return finish(stage, scene, std::move(only.plan));
 }
 
 // The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
   const cache::Format format = stage.format.info->format;
-  // An upper bound: as if no tile had a gap and windows and tables took nothing.
+  // Between one entry per lane and as many as if no tile had a gap.
   const Index entry = 2 * scene.shape().head_dim * (format == cache::Format::f32 ? 4 : 2) + 4;
-  const Index most = std::clamp<Index>(bytes / entry - sizes.additions(), 0, sizes.present());
+  const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
+  const Index most = std::clamp(bytes / entry - sizes.additions(), least, sizes.present());
   scene.set_room(room_of_entries(most, sizes));  // scores may depend on it: snapkv's window does
   const Scores scores = score(stage, scene);
 
   std::optional<cache::Plan> best;
-  Index least_bytes = std::numeric_limits<Index>::max();
+  Index taken = 0;
   std::string problem;
   const auto too_large = [&](Index total) {
     scene.set_room(room_of_entries(total, sizes));
     Attempt now = attempt(stage, scene, scores);
-    const Index taken = planned_bytes(scene, now.plan, format);
-    least_bytes = std::min(least_bytes, taken);
+    taken = planned_bytes(scene, now.plan, sizes.added, format);
     if (taken > bytes) return true;
     if (now.problem.empty()) best = std::move(now.plan);
     problem = now.problem;
     return false;
   };
   if (too_large(most)) {
-    Index high = most;
-    Index low = std::max<Index>(0, high - sizes.lanes * 48);  // gaps of up to three tiles per lane
-    if (too_large(low)) high = std::exchange(low, -1);
+    Index high = most, low = std::max(least, most - sizes.lanes * 48);  // gaps of three tiles
+    if (low < high && too_large(low)) high = std::exchange(low, least);
+    if (low == high || (low == least && too_large(low))) {
+      const double full = static_cast<double>(scene.cache().full_bytes().total());
+      cannot_meet(stage, fmt::format("it is {} bytes, but the smallest plan takes {} ({:.4g}x)",
+                                     bytes, taken, full / static_cast<double>(taken)));
+    }
     while (high - low > 1) {
       const Index middle = low + (high - low) / 2;
       (too_large(middle) ? high : low) = middle;
     }
   }
-  if (best) return std::move(*best);
-  if (!problem.empty()) cannot_meet(stage, problem);
-  const double full = static_cast<double>(scene.cache().full_bytes().total());
-  cannot_meet(stage, fmt::format("it is {} bytes, but the smallest plan takes about {} ({:.4g}x)",
-                                 bytes, least_bytes, full / static_cast<double>(least_bytes)));
+  if (!best) cannot_meet(stage, problem);
+  return finish(stage, scene, std::move(*best));
 }
 
 }  // namespace
@@ -193,10 +205,10 @@ Scores score(const Stage& stage, const Scene& scene) {
     const Index heads = scene.shape().kv_heads;
     scene.parallel(std::ssize(scene.layers()), [&](Index i, int) {
       const Index layer = scene.layers()[i];
-      stage.scorer->info->score(scene, stage.scorer->arguments, layer,
-                                std::span(scores.lanes).subspan(
-                                    static_cast<std::size_t>(layer * heads),
-                                    static_cast<std::size_t>(heads)));
+      stage.scorer->info->score(
+          scene, stage.scorer->arguments, layer,
+          std::span(scores.lanes)
+              .subspan(static_cast<std::size_t>(layer * heads), static_cast<std::size_t>(heads)));
     });
     for (Index lane : scene.lanes())
       for (std::size_t j = 0; j < scores.lanes[lane].size(); ++j)
@@ -208,6 +220,8 @@ Scores score(const Stage& stage, const Scene& scene) {
   }
   for (const Part& adjuster : stage.adjusters)
     adjuster.info->adjust(scene, adjuster.arguments, scores);
+  if (stage.allocator.info->prepare != nullptr)
+    stage.allocator.info->prepare(scene, stage.allocator.arguments, scores);
   return scores;
 }
 
@@ -234,7 +248,8 @@ cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signa
       const double full = static_cast<double>(cache.full_bytes().total());
       return plan_in_bytes(stage, scene, sizes, static_cast<Index>(full / value));
     }
-    case BudgetUnit::bytes: break;
+    case BudgetUnit::bytes:
+      break;
   }
   return plan_in_bytes(stage, scene, sizes, static_cast<Index>(value));
 }

@@ -5,8 +5,8 @@
 
 namespace pith::recipe {
 
-// The scores of a stage: scorer, then adjusters. All 0 if the stage has no scorer. Throws bad_input
-// if signals are missing or a score is not a number.
+// The scores of a stage: scorer, adjusters, what the allocator prepares. All 0 if the stage has no
+// scorer. Throws bad_input if signals are missing or a score is not a number.
 Scores score(const Stage& stage, const Scene& scene);
 
 // Throws bad_budget if the budget cannot be met, saying what can, and bad_input as score() does.

@@ -1,4 +1,5 @@
-// Presets: recipe strings with a name, most of them kvpress' names. A preset has no code of its own.
+// Presets: recipe strings with a name, most of them kvpress' names. A preset has no code of its
+// own.
 #pragma once
 
 #include <string_view>

@@ -11,49 +11,64 @@ namespace pith::recipe {
 
 std::string_view to_string(PartKind kind) {
   switch (kind) {
-    case PartKind::scorer: return "scorer";
-    case PartKind::adjuster: return "adjuster";
-    case PartKind::allocator: return "allocator";
-    case PartKind::realiser: return "realiser";
-    case PartKind::format: return "format";
+    case PartKind::scorer:
+      return "scorer";
+    case PartKind::adjuster:
+      return "adjuster";
+    case PartKind::allocator:
+      return "allocator";
+    case PartKind::realiser:
+      return "realiser";
+    case PartKind::format:
+      return "format";
   }
   return "part";
 }
 
 std::string_view to_string(ParameterType type) {
   switch (type) {
-    case ParameterType::integer: return "an integer";
-    case ParameterType::real: return "a number";
-    case ParameterType::flag: return "a flag";
-    case ParameterType::choice: return "a choice";
+    case ParameterType::integer:
+      return "an integer";
+    case ParameterType::real:
+      return "a number";
+    case ParameterType::flag:
+      return "a flag";
+    case ParameterType::choice:
+      return "a choice";
   }
   return "a value";
 }
 
 std::string_view to_string(Cost cost) {
   switch (cost) {
-    case Cost::columns: return "nothing to speak of";
-    case Cost::keys: return "one pass over keys";
-    case Cost::window: return "attention of a few queries";
-    case Cost::moments: return "D^2 per key and query head";
-    case Cost::prefill: return "a tap on the prefill's attention";
-    case Cost::replay: return "a second pass over the context";
+    case Cost::columns:
+      return "nothing to speak of";
+    case Cost::keys:
+      return "one pass over keys";
+    case Cost::window:
+      return "attention of a few queries";
+    case Cost::moments:
+      return "D^2 per key and query head";
+    case Cost::prefill:
+      return "a tap on the prefill's attention";
+    case Cost::replay:
+      return "a second pass over the context";
   }
   return "";
 }
 
 const std::vector<PartInfo>& parts() {
   static const std::vector<PartInfo> all = {
-      random_part(),      recency_part(),       knorm_part(),
-      keydiff_part(),     attention_part(),     question_attention_part(),
-      snapkv_part(),      tova_part(),          expected_attention_part(),
-      kvzip_part(),       kvzip_plus_part(),  // scorers
-      pins_part(),        chunk_mean_part(),  // adjusters
-      uniform_part(),     pyramid_part(),       adakv_part(),
-      global_part(),      positions_part(),     chunked_part(),
-      route_part(),                             // allocators
-      drop_part(),        rerotate_part(),      summary_part(),  // realisers
-      bf16_part(),        f32_part(),           // formats
+      random_part(),  recency_part(),    knorm_part(),
+      keydiff_part(), attention_part(),  question_attention_part(),
+      snapkv_part(),  tova_part(),       expected_attention_part(),
+      kvzip_part(),   kvzip_plus_part(),  // scorers
+      pins_part(),    chunk_mean_part(),  // adjusters
+      uniform_part(), pyramid_part(),    adakv_part(),
+      global_part(),  positions_part(),  chunked_part(),
+      route_part(),                                       // allocators
+      drop_part(),    rerotate_part(),   summary_part(),  // realisers
+      bf16_part(),    f32_part(),                         // formats
   };
   return all;
 }

@@ -23,7 +23,7 @@ struct Parameter {
   std::string_view name = {};
   ParameterType type = ParameterType::integer;
   std::string_view default_value = {};  // as the grammar writes it
-  double least = 0, most = 0;      // of integers and reals, both allowed
+  double least = 0, most = 0;           // of integers and reals, both allowed
   std::vector<std::string_view> choices = {};
   std::string_view doc = {};
 };
@@ -34,7 +34,7 @@ Parameter real(std::string_view name, std::string_view value, double least, doub
                std::string_view doc);
 Parameter flag(std::string_view name, std::string_view value, std::string_view doc);
 Parameter choice(std::string_view name, std::vector<std::string_view> choices,
-                 std::string_view doc);         // the first one is the default
+                 std::string_view doc);               // the first one is the default
 Parameter quirk(std::string_view what_kvpress_does);  // quirk=none|kvpress
 
 // The values of a part's parameters. Asking for a name that the part lacks is a programmer error.
@@ -88,19 +88,21 @@ struct PartInfo {
   void (*score)(const Scene&, const Arguments&, Index layer,
                 std::span<std::vector<float>> lanes) = nullptr;  // [Hkv][n], written in full
   void (*adjust)(const Scene&, const Arguments&, Scores&) = nullptr;
+  void (*prepare)(const Scene&, const Arguments&, Scores&) = nullptr;  // of allocators: what does
+                                                                       // not depend on the room
   Selection (*allocate)(const Scene&, const Arguments&, const Scores&) = nullptr;
   void (*realise)(const Scene&, const Arguments&, cache::Plan&) = nullptr;  // plan.keep is set
   cache::Format format = cache::Format::bf16;
 
   // How it fits with others.
-  std::string_view (*refuses)(const Arguments&) = nullptr;    // why values do not fit together, or ""
-  std::string_view default_allocator = "uniform";             // of a scorer that is given alone
-  bool (*needs_scorer)(const Arguments&) = nullptr;           // of allocators; null: always
-  bool sizes_itself = false;                                  // an allocator that can do without budget
-  std::string_view sized_by = {};                             // ... by this parameter
+  std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
+  std::string_view default_allocator = "uniform";           // of a scorer that is given alone
+  bool (*needs_scorer)(const Arguments&) = nullptr;         // of allocators; null: always
+  bool sizes_itself = false;       // an allocator that can do without budget
+  std::string_view sized_by = {};  // ... by this parameter
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
   std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
-  bool (*requires_fraction)(const Arguments&) = nullptr;      // works with budgets in fractions only
+  bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only
 };
 
 const std::vector<PartInfo>& parts();

@@ -22,8 +22,7 @@ std::vector<double> token_terms(const Scene& scene, Index layer) {
   std::vector<double> terms(static_cast<std::size_t>(scene.signals().tokens));
   const Index heads = scene.shape().kv_heads;
   for (Index lane = layer * heads; lane < (layer + 1) * heads; ++lane) {
-    const std::vector<float> columns =
-        attention_columns(scene, lane, question_probe(scene, layer));
+    const std::vector<float> columns = attention_columns(scene, lane, question_probe(scene, layer));
     for (Index j = 0; j < scene.size(lane); ++j) {
       const Index token = middle(scene.info(lane)[j]);
       if (token < first_routed(scene)) continue;
@@ -71,7 +70,8 @@ std::vector<float> route_scores(const Scene& scene, const std::vector<Chunk>& ch
                                 std::string_view router, std::span<const Index> layers) {
   std::vector<std::vector<double>> terms(layers.size());
   scene.parallel(std::ssize(layers), [&](Index i, int) {
-    terms[i] = router == "B" ? summary_terms(scene, chunks, layers[i]) : token_terms(scene, layers[i]);
+    terms[i] =
+        router == "B" ? summary_terms(scene, chunks, layers[i]) : token_terms(scene, layers[i]);
   });
   for (std::size_t i = 1; i < terms.size(); ++i)
     for (std::size_t j = 0; j < terms[0].size(); ++j) terms[0][j] += terms[i][j];

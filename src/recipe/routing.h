@@ -13,8 +13,8 @@ namespace pith::recipe {
 //   A  attention mass that the question's tokens place on the chunk, every layer normalised to 1
 //   B  mean over question tokens and heads of q . mean key of the chunk: needs only summaries
 //   C  the largest per-token term of A in the chunk
-// The first tokens (sinks and chat prefix) count for no chunk: they draw a quarter of all attention.
-// Summed over `layers`. A chunk of such tokens only scores kNever.
+// The first tokens (sinks and chat prefix) count for no chunk: they draw a quarter of all
+// attention. Summed over `layers`. A chunk of such tokens only scores kNever.
 std::vector<float> route_scores(const Scene& scene, const std::vector<Chunk>& chunks,
                                 std::string_view router, std::span<const Index> layers);
 

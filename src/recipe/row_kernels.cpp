@@ -7,9 +7,12 @@ const RowKernels& row_kernels_avx512();
 
 const RowKernels& row_kernels(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return row_kernels_avx512();
-    case Isa::avx2: return row_kernels_avx2();
-    case Isa::scalar: break;
+    case Isa::avx512:
+      return row_kernels_avx512();
+    case Isa::avx2:
+      return row_kernels_avx2();
+    case Isa::scalar:
+      break;
   }
   return kKernels;
 }

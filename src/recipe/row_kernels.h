@@ -26,7 +26,8 @@ struct RowKernels {
 const RowKernels& row_kernels(Isa isa);
 const RowKernels& row_kernels();  // of active_isa()
 
-// Rows packed for `multiply`: panels of 16 rows with the rows innermost, the last one padded with 0.
+// Rows packed for `multiply`: panels of 16 rows with the rows innermost, the last one padded with
+// 0.
 struct Panels {
   Panels(std::span<const float> rows, Index n, Index depth);  // [n, D]
   Index count;

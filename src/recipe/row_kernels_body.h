@@ -29,8 +29,7 @@ void block(const float* a, const float* panel, Index depth, float* c, Index stri
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < kVectors; ++v)
-      reinterpret_cast<Vector*>(c + r * stride)[v] = sum[r][v];
+    for (int v = 0; v < kVectors; ++v) reinterpret_cast<Vector*>(c + r * stride)[v] = sum[r][v];
 }
 
 void multiply(const float* a, Index rows, const float* panels, Index count, Index depth, float* c,
@@ -40,7 +39,8 @@ void multiply(const float* a, Index rows, const float* panels, Index count, Inde
     Index i = 0;
     for (; i + kRows <= rows; i += kRows)
       block<kRows>(a + i * depth, panel, depth, c + i * stride + p * kPanel, stride);
-    for (; i < rows; ++i) block<1>(a + i * depth, panel, depth, c + i * stride + p * kPanel, stride);
+    for (; i < rows; ++i)
+      block<1>(a + i * depth, panel, depth, c + i * stride + p * kPanel, stride);
   }
 }
 

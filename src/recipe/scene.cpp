@@ -1,5 +1,6 @@
 #include "recipe/scene.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace pith::recipe {
@@ -30,6 +31,21 @@ std::vector<float> Scene::values(Index lane) const {
   std::vector<float> out(static_cast<std::size_t>(size(lane) * shape().head_dim));
   cache_.read_values(lane, out);
   return out;
+}
+
+Index Scene::present() const {
+  Index n = 0;
+  for (Index lane : lanes_) n += size(lane);
+  return n;
+}
+
+std::vector<std::int32_t> Scene::by_position(Index lane) const {
+  std::vector<std::int32_t> order(info_[lane].size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+    return info_[lane][a].position < info_[lane][b].position;
+  });
+  return order;
 }
 
 std::vector<float> Scene::by_entry(Index lane, std::span<const float> by_token) const {

@@ -22,6 +22,7 @@ inline constexpr float kPinned = std::numeric_limits<float>::infinity();  // ask
 struct Scores {
   std::vector<std::vector<float>> lanes;  // [lanes][n]; empty for lanes that are left alone
   std::vector<Index> quota;  // empty, or [lanes]: sizes that a quirk of kvpress dictates
+  std::vector<std::vector<bool>> routed;  // [compressible layers][T]: tokens that route keeps
 };
 
 struct Selection {
@@ -44,6 +45,11 @@ class Scene {
   Index size(Index lane) const { return static_cast<Index>(info_[lane].size()); }
   std::vector<float> keys(Index lane) const;    // [n, D]
   std::vector<float> values(Index lane) const;  // [n, D]
+
+  Index present() const;  // entries of all compressible lanes
+
+  // Entries by ascending position. Lane order is that within each segment only.
+  std::vector<std::int32_t> by_position(Index lane) const;  // [n]
 
   // Layers with a sliding window are left alone.
   bool compressible(Index lane) const { return shape().window(lane / shape().kv_heads) == 0; }

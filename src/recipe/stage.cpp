@@ -69,7 +69,8 @@ class StageReader {
   }
 
   // Gives an argument of a preset to the parts that it is meant for.
-  void hand_on(const Preset& preset, const ArgumentText& argument, std::vector<PartText>& to) const {
+  void hand_on(const Preset& preset, const ArgumentText& argument,
+               std::vector<PartText>& to) const {
     if (argument.key.empty())
       fail_at(text_, argument.column,
               fmt::format("{} is a preset: write key=value instead of \"{}\"", preset.name,
@@ -99,8 +100,9 @@ class StageReader {
       }
     }
     if (!taken)
-      fail_at(text_, argument.column, fmt::format("{} has no parameter \"{}\"{}", preset.name,
-                                                  argument.key, hint(argument.key, known)));
+      fail_at(text_, argument.column,
+              fmt::format("{} has no parameter \"{}\"{}", preset.name, argument.key,
+                          hint(argument.key, known)));
   }
 
   Placed make(const PartText& from) const {
@@ -113,9 +115,10 @@ class StageReader {
       if (info.parameters.empty())
         fail_at(text_, column, fmt::format("{} has no parameters", info.name));
       if (argument.key.empty() && i > 0)
-        fail_at(text_, column, fmt::format("only the first value may come without its name; write "
-                                           "key={}",
-                                           argument.value));
+        fail_at(text_, column,
+                fmt::format("only the first value may come without its name; write "
+                            "key={}",
+                            argument.value));
       const std::string_view key = argument.key.empty() ? info.parameters[0].name : argument.key;
       std::vector<std::string_view> known;
       for (const Parameter& parameter : info.parameters) known.push_back(parameter.name);
@@ -135,19 +138,24 @@ class StageReader {
   void place(Stage& stage, Placed& placed) const {
     const auto only = [&](Part& slot) {
       if (slot.info != nullptr)
-        fail_at(text_, placed.column,
-                fmt::format("a stage has one {}, but {} and {} are given; stages chain with \"then\"",
-                            to_string(slot.info->kind), slot.info->name, placed.part.info->name));
+        fail_at(
+            text_, placed.column,
+            fmt::format("a stage has one {}, but {} and {} are given; stages chain with \"then\"",
+                        to_string(slot.info->kind), slot.info->name, placed.part.info->name));
       slot = std::move(placed.part);
     };
     switch (placed.part.info->kind) {
       case PartKind::scorer:
         if (!stage.scorer) stage.scorer = missing();
         return only(*stage.scorer);
-      case PartKind::adjuster: return stage.adjusters.push_back(std::move(placed.part));
-      case PartKind::allocator: return only(stage.allocator);
-      case PartKind::realiser: return only(stage.realiser);
-      case PartKind::format: return only(stage.format);
+      case PartKind::adjuster:
+        return stage.adjusters.push_back(std::move(placed.part));
+      case PartKind::allocator:
+        return only(stage.allocator);
+      case PartKind::realiser:
+        return only(stage.realiser);
+      case PartKind::format:
+        return only(stage.format);
     }
   }
 
@@ -183,9 +191,10 @@ class StageReader {
                             info.name, part->arguments.to_string()));
     }
     if (!stage.budget && !allocator.info->sizes_itself)
-      fail_at(text_, from_.column,
-              "a budget is missing: how much to remove (\"@ 0.5\"), a ratio (\"@ 4x\"), entries per "
-              "lane (\"@ 1024tok\") or bytes (\"@ 64MiB\")");
+      fail_at(
+          text_, from_.column,
+          "a budget is missing: how much to remove (\"@ 0.5\"), a ratio (\"@ 4x\"), entries per "
+          "lane (\"@ 1024tok\") or bytes (\"@ 64MiB\")");
     const std::string_view size = allocator.info->sized_by;
     if (stage.budget && !size.empty() && allocator.arguments.given(size))
       fail_at(text_, from_.column,
@@ -205,10 +214,11 @@ void check_signals_agree(std::string_view text, const std::vector<Stage>& stages
     const SignalNeeds needs = needs_of(stage);
     if (!needs.query_moments) continue;
     if (skip && *skip != needs.moments_skip)
-      fail_at(text, 1,
-              fmt::format("two stages need query statistics without the first {} and {} tokens; give "
-                          "both the same n_sink",
-                          *skip, needs.moments_skip));
+      fail_at(
+          text, 1,
+          fmt::format("two stages need query statistics without the first {} and {} tokens; give "
+                      "both the same n_sink",
+                      *skip, needs.moments_skip));
     skip = needs.moments_skip;
   }
 }

@@ -7,18 +7,29 @@ namespace pith::recipe {
 
 Units make_units(const Scene& scene) {
   Units units;
-  for (Index lane : scene.lanes())
-    for (const cache::EntryInfo& entry : scene.info(lane)) units.spans.push_back(entry.span);
+  // Lanes of a first stage hold the same spans; a lane like the one before adds nothing to sort.
+  std::vector<std::vector<cache::Span>> spans(static_cast<std::size_t>(scene.shape().lanes()));
+  const std::vector<cache::Span>* last = nullptr;
+  for (Index lane : scene.lanes()) {
+    for (const cache::EntryInfo& entry : scene.info(lane)) spans[lane].push_back(entry.span);
+    if (last == nullptr || *last != spans[lane])
+      units.spans.insert(units.spans.end(), spans[lane].begin(), spans[lane].end());
+    last = &spans[lane];
+  }
   std::sort(units.spans.begin(), units.spans.end());
   units.spans.erase(std::unique(units.spans.begin(), units.spans.end()), units.spans.end());
   units.lanes.assign(units.spans.size(), 0);
-  units.of_entry.resize(static_cast<std::size_t>(scene.shape().lanes()));
+  units.of_entry.resize(spans.size());
+  last = nullptr;
   for (Index lane : scene.lanes()) {
-    for (const cache::EntryInfo& entry : scene.info(lane)) {
-      const auto found = std::lower_bound(units.spans.begin(), units.spans.end(), entry.span);
-      units.of_entry[lane].push_back(static_cast<std::int32_t>(found - units.spans.begin()));
-      ++units.lanes[units.of_entry[lane].back()];
-    }
+    auto& own = units.of_entry[lane];
+    if (last != nullptr && *last == spans[lane]) own = units.of_entry[last - spans.data()];
+    if (own.size() != spans[lane].size())
+      for (const cache::Span span : spans[lane])
+        own.push_back(static_cast<std::int32_t>(
+            std::lower_bound(units.spans.begin(), units.spans.end(), span) - units.spans.begin()));
+    for (std::int32_t unit : own) ++units.lanes[unit];
+    last = &spans[lane];
   }
   return units;
 }

@@ -9,8 +9,8 @@
 namespace pith::recipe {
 
 struct Units {
-  std::vector<cache::Span> spans;                  // ascending
-  std::vector<Index> lanes;                        // of each unit: how many lanes hold it
+  std::vector<cache::Span> spans;                   // ascending
+  std::vector<Index> lanes;                         // of each unit: how many lanes hold it
   std::vector<std::vector<std::int32_t>> of_entry;  // [lanes][n] the unit of each entry
   Index size() const { return static_cast<Index>(spans.size()); }
 };

@@ -20,12 +20,13 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
       const auto probe = window_probe(scene, layer, arguments.integer("window"));
       group_mean(attention_columns(scene, lane, probe), group, out);
     } else {
-      const auto& signal = mode == "sum" ? scene.layer(layer).attention_sum
-                                         : scene.layer(layer).attention_max;
+      const auto& signal =
+          mode == "sum" ? scene.layer(layer).attention_sum : scene.layer(layer).attention_max;
       std::fill(out.begin(), out.end(), 0.0f);
       for (Index g = 0; g < group; ++g) {
-        const auto row = std::span(signal).subspan(
-            static_cast<std::size_t>((head * group + g) * tokens), static_cast<std::size_t>(tokens));
+        const auto row =
+            std::span(signal).subspan(static_cast<std::size_t>((head * group + g) * tokens),
+                                      static_cast<std::size_t>(tokens));
         const std::vector<float> received = scene.by_entry(lane, row);
         for (std::size_t j = 0; j < out.size(); ++j)
           out[j] = mode == "max" ? std::max(out[j], received[j])
@@ -35,7 +36,8 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
     if (!arguments.flag("normalise")) continue;
     const auto info = scene.info(lane);
     for (std::size_t j = 0; j < out.size(); ++j)
-      out[j] /= static_cast<float>(tokens) - 0.5f * static_cast<float>(info[j].span.begin + info[j].span.end - 1);
+      out[j] /= static_cast<float>(tokens) -
+                0.5f * static_cast<float>(info[j].span.begin + info[j].span.end - 1);
   }
 }
 
@@ -51,20 +53,21 @@ SignalNeeds needs(const Arguments& arguments) {
 }  // namespace
 
 PartInfo attention_part() {
-  return {.name = "attention",
-          .kind = PartKind::scorer,
-          .summary = "attention received during the prefill; the importance pass of S0",
-          .source = "H2O, arXiv 2306.14048; Normore 2026 (S0)",
-          .cost = Cost::prefill,
-          .parameters =
-              {choice("mode", {"sum", "max", "tail"},
-                      "over all context queries: their sum (mean over the query heads of a group), "
-                      "their maximum (also over the group), or the sum over the last `window` only"),
-               integer("window", "64", 1, 4096, "queries that count in mode tail"),
-               flag("normalise", "false",
-                    "divide by the number of queries that could see the token (observed_attention)")},
-          .needs = needs,
-          .score = score};
+  return {
+      .name = "attention",
+      .kind = PartKind::scorer,
+      .summary = "attention received during the prefill; the importance pass of S0",
+      .source = "H2O, arXiv 2306.14048; Normore 2026 (S0)",
+      .cost = Cost::prefill,
+      .parameters =
+          {choice("mode", {"sum", "max", "tail"},
+                  "over all context queries: their sum (mean over the query heads of a group), "
+                  "their maximum (also over the group), or the sum over the last `window` only"),
+           integer("window", "64", 1, 4096, "queries that count in mode tail"),
+           flag("normalise", "false",
+                "divide by the number of queries that could see the token (observed_attention)")},
+      .needs = needs,
+      .score = score};
 }
 
 }  // namespace pith::recipe

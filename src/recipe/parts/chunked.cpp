@@ -8,8 +8,8 @@
 namespace pith::recipe {
 namespace {
 
-// What each chunk of `sizes` entries keeps. Fractions follow kvpress' rule per chunk, max(1, int(n *
-// (1 - removed))), as far as the lane's share goes; other budgets are split evenly.
+// What each chunk of `sizes` entries keeps. Fractions follow kvpress' rule per chunk, max(1, int(n
+// * (1 - removed))), as far as the lane's share goes; other budgets are split evenly.
 std::vector<Index> chunk_quotas(const std::vector<Index>& sizes, const Room& room, Index lane) {
   std::vector<Index> quota;
   Index share = room.lane[lane], all = 0, seen = 0, given = 0;

@@ -105,19 +105,20 @@ SignalNeeds needs(const Arguments& arguments) {
 }  // namespace
 
 PartInfo expected_attention_part() {
-  return {.name = "expected_attention",
-          .kind = PartKind::scorer,
-          .summary = "the weight that future queries, taken as Gaussian, are expected to give",
-          .source = "Devoto et al. 2025, arXiv 2510.00636",
-          .cost = Cost::moments,
-          .parameters =
-              {integer("n_future", "512", 1, 65536, "positions ahead over which rotations average"),
-               integer("n_sink", "4", 0, 1024, "first tokens: kept, and left out of the statistics"),
-               flag("cov", "true", "use the covariance of the queries, not only their mean"),
-               flag("vnorm", "true", "multiply by the norm of the value"),
-               real("epsilon", "0", 0, 1, "added to the weight before that (0.01 with adakv)")},
-          .needs = needs,
-          .score = score};
+  return {
+      .name = "expected_attention",
+      .kind = PartKind::scorer,
+      .summary = "the weight that future queries, taken as Gaussian, are expected to give",
+      .source = "Devoto et al. 2025, arXiv 2510.00636",
+      .cost = Cost::moments,
+      .parameters =
+          {integer("n_future", "512", 1, 65536, "positions ahead over which rotations average"),
+           integer("n_sink", "4", 0, 1024, "first tokens: kept, and left out of the statistics"),
+           flag("cov", "true", "use the covariance of the queries, not only their mean"),
+           flag("vnorm", "true", "multiply by the norm of the value"),
+           real("epsilon", "0", 0, 1, "added to the weight before that (0.01 with adakv)")},
+      .needs = needs,
+      .score = score};
 }
 
 }  // namespace pith::recipe

@@ -22,6 +22,7 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
     cut(scene.lanes(), scene.room().total);
     return selection;
   }
+  selection.dictated = scene.room().removed.has_value();  // the rounding of each layer
   for (Index layer : scene.layers()) {
     std::vector<Index> lanes;
     Index total = 0, all = 0;
@@ -40,15 +41,16 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
 }  // namespace
 
 PartInfo global_part() {
-  return {.name = "global",
-          .kind = PartKind::allocator,
-          .summary = "one cut through the scores of all layers and heads",
-          .source = "KVzip, arXiv 2505.23416; LayerDefensiveKV, arXiv 2510.13334",
-          .cost = Cost::columns,
-          .parameters =
-              {choice("scope", {"all", "layer"}, "what competes: everything, or each layer alone"),
-               real("floor", "0", 0, 1, "part of its equal share that each lane is sure of")},
-          .allocate = allocate};
+  return {
+      .name = "global",
+      .kind = PartKind::allocator,
+      .summary = "one cut through the scores of all layers and heads",
+      .source = "KVzip, arXiv 2505.23416; LayerDefensiveKV, arXiv 2510.13334",
+      .cost = Cost::columns,
+      .parameters = {choice("scope", {"all", "layer"},
+                            "what competes: everything, or each layer alone"),
+                     real("floor", "0", 0, 1, "part of its equal share that each lane is sure of")},
+      .allocate = allocate};
 }
 
 }  // namespace pith::recipe

@@ -35,12 +35,13 @@ Selection allocate(const Scene& scene, const Arguments&, const Scores& scores) {
 }  // namespace
 
 PartInfo positions_part() {
-  return {.name = "positions",
-          .kind = PartKind::allocator,
-          .summary = "one set of source tokens for all lanes (scores L1-normalised per layer, summed)",
-          .source = "Kalugotla 2026 (S2, bearing-research)",
-          .cost = Cost::columns,
-          .allocate = allocate};
+  return {
+      .name = "positions",
+      .kind = PartKind::allocator,
+      .summary = "one set of source tokens for all lanes (scores L1-normalised per layer, summed)",
+      .source = "Kalugotla 2026 (S2, bearing-research)",
+      .cost = Cost::columns,
+      .allocate = allocate};
 }
 
 }  // namespace pith::recipe

@@ -41,13 +41,13 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
     least = mean * 2 - most;
   }
   for (Index i = 0; i < layers; ++i) {
-    const double step = layers == 1 ? 0.5 : static_cast<double>(i) / static_cast<double>(layers - 1);
+    const double step =
+        layers == 1 ? 0.5 : static_cast<double>(i) / static_cast<double>(layers - 1);
     for (Index head = 0; head < heads; ++head) {
       const Index lane = scene.shape().lane(scene.layers()[i], head);
-      const Index quota =
-          selection.dictated
-              ? kvpress_quota(arguments, *room.removed, scene.size(lane), step)
-              : static_cast<Index>(most - step * (most - least) + 1e-9);
+      const Index quota = selection.dictated
+                              ? kvpress_quota(arguments, *room.removed, scene.size(lane), step)
+                              : static_cast<Index>(most - step * (most - least) + 1e-9);
       selection.keep[lane] = best_entries(scores.lanes[lane], quota);
     }
   }
@@ -57,18 +57,19 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
 }  // namespace
 
 PartInfo pyramid_part() {
-  return {.name = "pyramid",
-          .kind = PartKind::allocator,
-          .summary = "early layers keep more than late ones, on a straight line",
-          .source = "PyramidKV, arXiv 2406.02069",
-          .cost = Cost::columns,
-          .parameters = {real("beta", "20", 1, 1000, "the last layer keeps 1/beta of the mean"),
-                         integer("window", "64", 1, 4096, "the scorer's window; the quirk needs it"),
-                         quirk("kvpress keeps all layers equal unless the last one would keep at "
-                               "least `window` entries or the first one nearly all, and rounds "
-                               "half to even. Without it the pyramid always applies")},
-          .allocate = allocate,
-          .requires_fraction = [](const Arguments& a) { return a.kvpress_quirk(); }};
+  return {
+      .name = "pyramid",
+      .kind = PartKind::allocator,
+      .summary = "early layers keep more than late ones, on a straight line",
+      .source = "PyramidKV, arXiv 2406.02069",
+      .cost = Cost::columns,
+      .parameters = {real("beta", "20", 1, 1000, "the last layer keeps 1/beta of the mean"),
+                     integer("window", "64", 1, 4096, "the scorer's window; the quirk needs it"),
+                     quirk("kvpress keeps all layers equal unless the last one would keep at "
+                           "least `window` entries or the first one nearly all, and rounds "
+                           "half to even. Without it the pyramid always applies")},
+      .allocate = allocate,
+      .requires_fraction = [](const Arguments& a) { return a.kvpress_quirk(); }};
 }
 
 }  // namespace pith::recipe

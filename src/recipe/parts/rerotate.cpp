@@ -2,6 +2,8 @@
 // differences of positions only, so ending right before the next token is the same as starting at
 // 0 and going on at n, and leaves the next token where it is.
 
+#include <algorithm>
+
 #include "recipe/parts/parts.h"
 
 namespace pith::recipe {
@@ -12,7 +14,13 @@ void realise(const Scene& scene, const Arguments& arguments, cache::Plan& plan) 
     cache::LanePlan& own = plan.lanes[lane];
     const Index n = std::ssize(own.keep);
     const Index first = arguments.choice("to") == "end" ? scene.signals().next_position - n : 0;
-    for (Index i = 0; i < n; ++i) own.move_to.push_back(static_cast<float>(first + i));
+    own.move_to.resize(own.keep.size());
+    Index rank = 0;
+    for (std::int32_t j : scene.by_position(lane)) {
+      const auto found = std::lower_bound(own.keep.begin(), own.keep.end(), j);
+      if (found != own.keep.end() && *found == j)
+        own.move_to[found - own.keep.begin()] = static_cast<float>(first + rank++);
+    }
   }
 }
 

@@ -47,12 +47,23 @@ std::vector<std::int32_t> retain_order(const Scene& scene, const Arguments& argu
   return order;
 }
 
-Selection allocate(const Scene& scene, const Arguments& arguments, const Scores& scores) {
+// Routing looks at the question, not at the room: it is done once.
+void prepare(const Scene& scene, const Arguments& arguments, Scores& scores) {
   const Index tokens = scene.signals().tokens, length = arguments.integer("chunk");
   const std::vector<Chunk> chunks =
       arguments.choice("borders") == "sentence"
           ? sentence_chunks(tokens, length, scene.signals().sentence_starts)
           : fixed_chunks(tokens, length);
+  const auto layers = scene.layers();
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const bool alone = arguments.choice("scope") == "per_layer";
+    scores.routed.push_back(!alone && i > 0 ? scores.routed[0]
+                                            : routed_tokens(scene, arguments, chunks,
+                                                            alone ? layers.subspan(i, 1) : layers));
+  }
+}
+
+Selection allocate(const Scene& scene, const Arguments& arguments, const Scores& scores) {
   const Units units = make_units(scene);
   std::vector<float> score;
   const auto order = retain_order(scene, arguments, units, scores, score);
@@ -61,19 +72,14 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
   const std::size_t layers = scene.layers().size();
   std::vector<std::vector<bool>> taken(layers);
   std::vector<std::vector<Index>> holders(layers, std::vector<Index>(score.size()));
-  std::vector<bool> routed;
   Index used = 0;
   for (std::size_t i = 0; i < layers; ++i) {
-    if (arguments.choice("scope") == "per_layer")
-      routed = routed_tokens(scene, arguments, chunks, scene.layers().subspan(i, 1));
-    else if (i == 0)
-      routed = routed_tokens(scene, arguments, chunks, scene.layers());
     for (Index head = 0; head < scene.shape().kv_heads; ++head)
       for (std::int32_t u : units.of_entry[scene.shape().lane(scene.layers()[i], head)])
         ++holders[i][u];
     for (std::size_t u = 0; u < score.size(); ++u) {
       const cache::Span span = units.spans[u];
-      taken[i].push_back(score[u] == kPinned || routed[(span.begin + span.end - 1) / 2]);
+      taken[i].push_back(score[u] == kPinned || scores.routed[i][(span.begin + span.end - 1) / 2]);
       if (taken[i][u]) used += holders[i][u];
     }
   }
@@ -134,6 +140,7 @@ PartInfo route_part() {
                flag("random", "false", "random chunks instead: a control arm"),
                integer("seed", "0", 0, 0x1p52, "of the random chunks")},
           .needs = needs,
+          .prepare = prepare,
           .allocate = allocate,
           .needs_scorer = needs_scorer,
           .sizes_itself = true,

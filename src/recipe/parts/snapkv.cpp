@@ -32,8 +32,8 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
     const Room& room = scene.room();
     if (room.bounded && !arguments.kvpress_quirk() && room.lane[lane] <= window)
       keep = room.lane[lane] / 2;
-    std::vector<Index> scored;
-    for (Index j = 0; j < n; ++j) {
+    std::vector<std::int32_t> scored;
+    for (std::int32_t j : scene.by_position(lane)) {
       lanes[head][j] = kForced;
       if (scene.info(lane)[j].span.begin < tokens - keep) scored.push_back(j);
     }

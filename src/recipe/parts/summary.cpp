@@ -14,11 +14,12 @@ namespace {
 // The lane's entries by chunk of source tokens; chunks without entries are left out.
 std::vector<std::vector<std::int32_t>> members(const Scene& scene, const Arguments& arguments,
                                                Index lane) {
-  std::vector<std::vector<std::int32_t>> chunks(static_cast<std::size_t>(
-      ceil_div(scene.signals().tokens, arguments.integer("chunk"))));
+  std::vector<std::vector<std::int32_t>> chunks(
+      static_cast<std::size_t>(ceil_div(scene.signals().tokens, arguments.integer("chunk"))));
   const auto info = scene.info(lane);
   for (std::int32_t j = 0; j < std::ssize(info); ++j)
-    chunks[(info[j].span.begin + info[j].span.end - 1) / 2 / arguments.integer("chunk")].push_back(j);
+    chunks[(info[j].span.begin + info[j].span.end - 1) / 2 / arguments.integer("chunk")].push_back(
+        j);
   std::erase_if(chunks, [](const auto& chunk) { return chunk.empty(); });
   return chunks;
 }

@@ -9,6 +9,7 @@
 #include "text/small_vocabulary.h"
 #include "text/special_matcher.h"
 #include "text/testing.h"
+#include "text/word_splitter.h"
 
 namespace pith {
 namespace {
@@ -65,6 +66,14 @@ TEST(Bpe, SpansOfAPartialSymbolCoverTheSymbol) {
   EXPECT_EQ(spans[3], (TokenSpan{0, 4, 5}));
 }
 
+TEST(Bpe, SomeModelsTakeAKnownWordWhole) {
+  Vocabulary v = small_bpe("llama-bpe");
+  v.merges.pop_back();  // a space and a w merge no more, but stand in the vocabulary
+  EXPECT_THAT(Tokenizer::from_vocabulary(v).encode("he w"), ElementsAre(256, 260));
+  v.pre = "qwen2";
+  EXPECT_EQ(Tokenizer::from_vocabulary(v).encode("he w").size(), 3u);
+}
+
 TEST(Bpe, AByteThatTheVocabularyLacksBelongsToItsNeighbour) {
   Vocabulary v = small_bpe();
   v.tokens[0] = "gone";  // was "!"
@@ -74,15 +83,31 @@ TEST(Bpe, AByteThatTheVocabularyLacksBelongsToItsNeighbour) {
   EXPECT_THAT(tokenizer.encode("!"), IsEmpty());
 }
 
-TEST(Bpe, PreTokenizersCutAsTheirModelsDo) {
-  const auto words = [](const char* pre, std::string_view text) {
-    return Tokenizer::from_vocabulary(small_bpe(pre)).encode(text).size();
-  };
-  // " w" merges only where the pre-tokenizer leaves space and letter in one word, and never over a word's edge.
-  EXPECT_EQ(words("qwen2", "  w"), 2u);
-  EXPECT_EQ(words("gpt-2", "  w"), 2u);
-  EXPECT_EQ(words("smollm", "  w"), 2u);
-  EXPECT_EQ(words("llama-bpe", "hello"), 1u);
+std::vector<std::string> words(const char* pre, std::string_view text) {
+  const WordSplitter splitter(*find_pre_tokenizer(pre));
+  WordSplitter::Cursor cursor(splitter);
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t next = cursor.next(text, at);
+    out.emplace_back(text.substr(at, next - at));
+    at = next;
+  }
+  return out;
+}
+
+TEST(WordSplitter, EachModelCutsInItsOwnWay) {
+  EXPECT_THAT(words("gpt-2", "it's 1234  x!\n\n y"), ElementsAre("it", "'s", " 1234", " ", " x", "!", "\n\n", " y"));
+  EXPECT_THAT(words("smollm", "it's 12  3  x!\n\n y"),
+              ElementsAre("it", "'s", " ", "1", "2", "  ", "3", " ", " x", "!", "\n\n", " y"));
+  EXPECT_THAT(words("qwen2", "it'S 12  3  x!\n\n y"),
+              ElementsAre("it", "'S", " ", "1", "2", " ", " ", "3", " ", " x", "!\n\n", " y"));
+  EXPECT_THAT(words("llama-bpe", "it's 1234 (x)\n"), ElementsAre("it", "'s", " ", "123", "4", " (", "x", ")\n"));
+}
+
+TEST(WordSplitter, SpaceAndLettersAreUnicodes) {
+  EXPECT_THAT(words("qwen2", "a\u3000b\u180ec"), ElementsAre("a", "\u3000b", "\u180ec"));
+  EXPECT_THAT(words("gpt-2", "\u3000\u3000é'ſ"), ElementsAre("\u3000", "\u3000", "é", "'", "ſ"));
+  EXPECT_THAT(words("qwen2", "é'ſ"), ElementsAre("é", "'ſ"));
 }
 
 TEST(Bpe, AVeryLongWordIsLinear) {

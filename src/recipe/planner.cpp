@@ -111,7 +111,10 @@ std::string pins_problem(const Scene& scene, const Scores& scores, const Selecti
 
 Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
   const Part& allocator = stage.allocator;
-  Selection selection = allocator.info->allocate(scene, allocator.arguments, scores);
+  Selection selection;
+  selection.keep.resize(scores.lanes.size());
+  if (scene.present() > 0)  // else allocators would have no lane to look at
+    selection = allocator.info->allocate(scene, allocator.arguments, scores);
   Attempt out;
   out.entries = selection.size();
   out.problem = pins_problem(scene, scores, selection);

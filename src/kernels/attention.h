@@ -25,9 +25,11 @@ struct AttentionStrip {
   Index head_dim = 0;                       // D
   Index entries = 0;                        // of the tiles; all but the last tile are full
   const std::byte* const* tiles = nullptr;  // [ceil(entries / 16)]
-  const float* queries = nullptr;           // [rows, D], scaled and packed (qk)
-  const float* factors = nullptr;           // [rows] (pv)
-  float* strip = nullptr;                   // [rows, stride]
+  const std::byte* const* next =
+      nullptr;                     // null, or tiles whose keys pv brings closer, as many as `tiles`
+  const float* queries = nullptr;  // [rows, D], scaled and packed (qk)
+  const float* factors = nullptr;  // [rows] (pv)
+  float* strip = nullptr;          // [rows, stride]
   Index stride = 0;
   float* out = nullptr;          // [rows, D] (pv)
   std::byte* scratch = nullptr;  // attention_scratch_bytes(rows, D), 64-byte aligned (pv)

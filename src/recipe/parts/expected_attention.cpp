@@ -2,7 +2,7 @@
 // Unrotated queries are taken as Gaussian (mu, Sigma); R is the mean rotation over those positions.
 //     z_j = s mu'.k_j + s^2/2 k_j' Sigma' k_j,   mu' = R mu, Sigma' = R Sigma R'
 // which is log E[exp(s q.k_j)] of a Gaussian q; s_j = mean over the group of (softmax(z)_j + eps),
-// times ||v_j||. Equations 5 to 8 of the paper.
+// times ||v_j||.
 
 #include <algorithm>
 #include <cmath>

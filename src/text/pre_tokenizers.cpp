@@ -6,7 +6,8 @@
 namespace pith {
 namespace {
 
-// \s is spelled as White_Space: PCRE2's own also takes U+180E, which lost that property in Unicode 6.3.
+// \s is spelled as White_Space: PCRE2's own also takes U+180E, which lost that property in
+// Unicode 6.3.
 #define PITH_SPACE "\\p{White_Space}"
 #define PITH_SPACES_BEFORE_WORD PITH_SPACE "+(?!\\P{White_Space})|" PITH_SPACE "+"
 
@@ -14,25 +15,30 @@ constexpr const char* kGpt2 =
     "'s|'t|'re|'ve|'m|'ll|'d"
     "| ?\\p{L}+"
     "| ?\\p{N}+"
-    "| ?[^" PITH_SPACE "\\p{L}\\p{N}]+"
+    "| ?[^" PITH_SPACE
+    "\\p{L}\\p{N}]+"
     "|" PITH_SPACES_BEFORE_WORD;
 
-// SmolLM cuts every digit off first and applies GPT-2's expression to what is left between them. Both steps in one: spaces in front
-// of a digit end their fragment, so none of them is kept back for the next word.
+// SmolLM cuts every digit off first and applies GPT-2's expression to what is left between them.
+// Both steps in one: spaces in front of a digit end their fragment, so none of them is kept back
+// for the next word.
 constexpr const char* kSmolLm =
     "'s|'t|'re|'ve|'m|'ll|'d"
     "| ?\\p{L}+"
     "|\\p{N}"
-    "| ?[^" PITH_SPACE "\\p{L}\\p{N}]+"
-    "|" PITH_SPACE "+(?=\\p{N})"
+    "| ?[^" PITH_SPACE
+    "\\p{L}\\p{N}]+"
+    "|" PITH_SPACE
+    "+(?=\\p{N})"
     "|" PITH_SPACES_BEFORE_WORD;
 
-#define PITH_CL100K(digits)                    \
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)"               \
-  "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"             \
-  "|" digits                                   \
-  "| ?[^" PITH_SPACE "\\p{L}\\p{N}]+[\\r\\n]*" \
-  "|" PITH_SPACE "*[\\r\\n]+"                  \
+#define PITH_CL100K(digits)        \
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)"   \
+  "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+" \
+  "|" digits "| ?[^" PITH_SPACE    \
+  "\\p{L}\\p{N}]+[\\r\\n]*"        \
+  "|" PITH_SPACE                   \
+  "*[\\r\\n]+"                     \
   "|" PITH_SPACES_BEFORE_WORD
 
 constexpr std::array kPreTokenizers = {
@@ -49,7 +55,8 @@ constexpr std::array kPreTokenizers = {
 std::span<const PreTokenizer> known_pre_tokenizers() { return kPreTokenizers; }
 
 const PreTokenizer* find_pre_tokenizer(std::string_view name) {
-  const auto found = std::find_if(kPreTokenizers.begin(), kPreTokenizers.end(), [&](const auto& one) { return one.name == name; });
+  const auto found = std::find_if(kPreTokenizers.begin(), kPreTokenizers.end(),
+                                  [&](const auto& one) { return one.name == name; });
   return found == kPreTokenizers.end() ? nullptr : &*found;
 }
 

@@ -96,12 +96,14 @@ std::vector<std::string> words(const char* pre, std::string_view text) {
 }
 
 TEST(WordSplitter, EachModelCutsInItsOwnWay) {
-  EXPECT_THAT(words("gpt-2", "it's 1234  x!\n\n y"), ElementsAre("it", "'s", " 1234", " ", " x", "!", "\n\n", " y"));
+  EXPECT_THAT(words("gpt-2", "it's 1234  x!\n\n y"),
+              ElementsAre("it", "'s", " 1234", " ", " x", "!", "\n\n", " y"));
   EXPECT_THAT(words("smollm", "it's 12  3  x!\n\n y"),
               ElementsAre("it", "'s", " ", "1", "2", "  ", "3", " ", " x", "!", "\n\n", " y"));
   EXPECT_THAT(words("qwen2", "it'S 12  3  x!\n\n y"),
               ElementsAre("it", "'S", " ", "1", "2", " ", " ", "3", " ", " x", "!\n\n", " y"));
-  EXPECT_THAT(words("llama-bpe", "it's 1234 (x)\n"), ElementsAre("it", "'s", " ", "123", "4", " (", "x", ")\n"));
+  EXPECT_THAT(words("llama-bpe", "it's 1234 (x)\n"),
+              ElementsAre("it", "'s", " ", "123", "4", " (", "x", ")\n"));
 }
 
 TEST(WordSplitter, SpaceAndLettersAreUnicodes) {
@@ -129,15 +131,17 @@ TEST(SentencePiece, TheAddedSpaceIsTakenAwayAgain) {
   const auto tokenizer = Tokenizer::from_vocabulary(small_sentencepiece(true));
   EXPECT_THAT(tokenizer.encode("ab"), ElementsAre(263, 261));
   EXPECT_EQ(tokenizer.decode(std::vector<Token>{263, 261}), "ab");
-  EXPECT_THAT(tokenizer.encode_spans("ab"), ElementsAre(TokenSpan{263, 0, 1}, TokenSpan{261, 1, 2}));
+  EXPECT_THAT(tokenizer.encode_spans("ab"),
+              ElementsAre(TokenSpan{263, 0, 1}, TokenSpan{261, 1, 2}));
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(" a</s> b", {.parse_special = true})), " a</s> b");
 }
 
 TEST(SentencePiece, WhatHasNoPieceBecomesBytes) {
   const auto tokenizer = Tokenizer::from_vocabulary(small_sentencepiece(false));
   EXPECT_THAT(tokenizer.encode("\xc3\xa9"), ElementsAre(3 + 0xc3, 3 + 0xa9));
-  EXPECT_THAT(tokenizer.encode_spans("a\xc3\xa9"),
-              ElementsAre(TokenSpan{260, 0, 1}, TokenSpan{3 + 0xc3, 1, 3}, TokenSpan{3 + 0xa9, 1, 3}));
+  EXPECT_THAT(
+      tokenizer.encode_spans("a\xc3\xa9"),
+      ElementsAre(TokenSpan{260, 0, 1}, TokenSpan{3 + 0xc3, 1, 3}, TokenSpan{3 + 0xa9, 1, 3}));
 }
 
 TEST(SentencePiece, TextCannotSpellAControlToken) {
@@ -165,7 +169,8 @@ TEST(Tokenizer, LookUps) {
   EXPECT_TRUE(tokenizer.is_end_of_generation(tokenizer.eos()));
   EXPECT_TRUE(tokenizer.is_control(261));
   EXPECT_FALSE(tokenizer.is_control(262));
-  EXPECT_THAT(message_of(ErrorCode::bad_input, [&] { tokenizer.piece(264); }), HasSubstr("token 264 lies outside"));
+  EXPECT_THAT(message_of(ErrorCode::bad_input, [&] { tokenizer.piece(264); }),
+              HasSubstr("token 264 lies outside"));
 }
 
 TEST(Tokenizer, InconsistentVocabulariesAreRefusedByName) {
@@ -173,7 +178,9 @@ TEST(Tokenizer, InconsistentVocabulariesAreRefusedByName) {
     return message_of(ErrorCode::bad_model, [&] { Tokenizer::from_vocabulary(std::move(v)); });
   };
   Vocabulary v = small_bpe("nonsense");
-  EXPECT_EQ(refusal(v), "small: the pre-tokenizer \"nonsense\" is unknown; pith knows gpt-2, gpt2, default, smollm, qwen2, llama-bpe");
+  EXPECT_EQ(refusal(v),
+            "small: the pre-tokenizer \"nonsense\" is unknown; pith knows gpt-2, gpt2, default, "
+            "smollm, qwen2, llama-bpe");
   v = small_bpe();
   v.model = "wordpiece";
   EXPECT_THAT(refusal(v), HasSubstr("the tokenizer \"wordpiece\" is unknown; pith knows gpt2"));
@@ -222,7 +229,10 @@ TEST(Utf8Stream, SymbolsComeOutWhole) {
   Utf8Stream stream;
   EXPECT_EQ(stream.push("a\xf0\x9f"), "a");
   EXPECT_EQ(stream.push("\x98"), "");
-  EXPECT_EQ(stream.push("\x80" "b"), "\xf0\x9f\x98\x80" "b");
+  EXPECT_EQ(stream.push("\x80"
+                        "b"),
+            "\xf0\x9f\x98\x80"
+            "b");
   EXPECT_EQ(stream.push("\xe4\xbd"), "");
   EXPECT_EQ(stream.flush(), "\xef\xbf\xbd");
   EXPECT_EQ(stream.flush(), "");
@@ -230,8 +240,14 @@ TEST(Utf8Stream, SymbolsComeOutWhole) {
 
 TEST(Utf8Stream, InvalidBytesAreReplacedAtOnce) {
   Utf8Stream stream;
-  EXPECT_EQ(stream.push("\xff" "a"), "\xef\xbf\xbd" "a");
-  EXPECT_EQ(stream.push("\xe4\xbd" "x"), "\xef\xbf\xbd" "x");
+  EXPECT_EQ(stream.push("\xff"
+                        "a"),
+            "\xef\xbf\xbd"
+            "a");
+  EXPECT_EQ(stream.push("\xe4\xbd"
+                        "x"),
+            "\xef\xbf\xbd"
+            "x");
 }
 
 }  // namespace

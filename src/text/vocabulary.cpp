@@ -22,7 +22,8 @@ Token read_id(const gguf::File& file, std::string_view name) {
   const Index id = file.get_index(key(name), -1);
   if (id == -1 || id == 0xffffffff) return -1;
   if (id < 0 || id > 0x7fffffff) {
-    fail(ErrorCode::bad_model, fmt::format("{}: {} is {}, which is no token id", file.name(), key(name), id));
+    fail(ErrorCode::bad_model,
+         fmt::format("{}: {} is {}, which is no token id", file.name(), key(name), id));
   }
   return static_cast<Token>(id);
 }
@@ -44,7 +45,8 @@ Vocabulary Vocabulary::from_gguf(const gguf::File& file) {
     }
     for (std::size_t i = 0; i < types.size(); ++i) {
       if (types[i] < 1 || types[i] > 6) {
-        fail(ErrorCode::bad_model, fmt::format("{}: token {} has type {}; 1 to 6 are known", v.name, i, types[i]));
+        fail(ErrorCode::bad_model,
+             fmt::format("{}: token {} has type {}; 1 to 6 are known", v.name, i, types[i]));
       }
       v.types[i] = static_cast<TokenType>(types[i]);
     }
@@ -87,7 +89,8 @@ void Vocabulary::check() const {
   }
   const auto check_id = [&](Token id, std::string_view what) {
     if (id < -1 || id >= static_cast<Index>(tokens.size())) {
-      refuse(fmt::format("the {} token is {}, but the vocabulary has {} tokens", what, id, tokens.size()));
+      refuse(fmt::format("the {} token is {}, but the vocabulary has {} tokens", what, id,
+                         tokens.size()));
     }
   };
   check_id(bos, "beginning");

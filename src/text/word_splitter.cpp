@@ -25,8 +25,10 @@ WordSplitter::WordSplitter(const PreTokenizer& pre) : impl_(std::make_unique<Imp
   PCRE2_SIZE offset = 0;
   impl_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pre.expression), PCRE2_ZERO_TERMINATED,
                               PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
-  PITH_CHECK(impl_->code != nullptr, fmt::format("{}: error {} at {}", pre.expression, error, offset));
-  // Without JIT (a platform or a policy that forbids it) the interpreter gives the same words, slower.
+  PITH_CHECK(impl_->code != nullptr,
+             fmt::format("{}: error {} at {}", pre.expression, error, offset));
+  // Without JIT (a platform or a policy that forbids it) the interpreter gives the same words,
+  // slower.
   impl_->jit = pcre2_jit_compile(impl_->code, PCRE2_JIT_COMPLETE) == 0;
 }
 
@@ -63,15 +65,20 @@ WordSplitter::Cursor::~Cursor() = default;
 
 std::size_t WordSplitter::Cursor::next(std::string_view text, std::size_t begin) {
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  // The caller has checked the text once; checking again at every word would make the whole quadratic.
-  const int found =
-      impl_->jit ? pcre2_jit_match(impl_->code, subject, text.size(), begin, PCRE2_NO_UTF_CHECK, impl_->match, impl_->context)
-                 : pcre2_match(impl_->code, subject, text.size(), begin, PCRE2_NO_UTF_CHECK, impl_->match, impl_->context);
+  // The caller has checked the text once; checking again at every word would make the whole
+  // quadratic.
+  const int found = impl_->jit ? pcre2_jit_match(impl_->code, subject, text.size(), begin,
+                                                 PCRE2_NO_UTF_CHECK, impl_->match, impl_->context)
+                               : pcre2_match(impl_->code, subject, text.size(), begin,
+                                             PCRE2_NO_UTF_CHECK, impl_->match, impl_->context);
   if (found < 0) {
-    fail(ErrorCode::bad_input, fmt::format("the pre-tokenizer gave up at byte {} of the text (PCRE2 error {})", begin, found));
+    fail(ErrorCode::bad_input,
+         fmt::format("the pre-tokenizer gave up at byte {} of the text (PCRE2 error {})", begin,
+                     found));
   }
   const PCRE2_SIZE* where = pcre2_get_ovector_pointer(impl_->match);
-  PITH_CHECK(where[0] == begin && where[1] > begin, fmt::format("{} {} {}", begin, where[0], where[1]));
+  PITH_CHECK(where[0] == begin && where[1] > begin,
+             fmt::format("{} {} {}", begin, where[0], where[1]));
   return where[1];
 }
 

@@ -1,4 +1,5 @@
-// Cuts text into the words within which byte-level BPE merges, by the regular expression of a pre-tokenizer. It changes no byte.
+// Cuts text into the words within which byte-level BPE merges, by the regular expression of a
+// pre-tokenizer. It changes no byte.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,8 @@ class WordSplitter {
   WordSplitter& operator=(WordSplitter&&) noexcept;
   ~WordSplitter();
 
-  // One user of the expression at a time: its match data and the JIT's stack. Create one per thread or per call.
+  // One user of the expression at a time: its match data and the JIT's stack. Create one per thread
+  // or per call.
   class Cursor {
    public:
     explicit Cursor(const WordSplitter& splitter);

@@ -7,6 +7,9 @@
 
 BUILD ?= build
 JOBS ?= $(shell nproc)
+# The compiler cache then serves clones in other folders, too.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 
 DEMO_MODEL := qwen2.5-coder-0.5b-instruct
 

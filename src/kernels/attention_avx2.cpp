@@ -51,7 +51,7 @@ __m256 high_half(__m256i pairs) {
 
 template <int R>
 void add_dimension(__m256 (&sum)[R][2], const float* q, Index stride, __m256 key0, __m256 key1) {
-  for (int r = 0; r < R; ++r) {
+  PITH_UNROLL for (int r = 0; r < R; ++r) {
     const __m256 x = _mm256_broadcast_ss(q + r * stride);
     sum[r][0] = _mm256_fmadd_ps(x, key0, sum[r][0]);
     sum[r][1] = _mm256_fmadd_ps(x, key1, sum[r][1]);
@@ -88,10 +88,9 @@ void qk(const AttentionStrip& s) {
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
     for_row_blocks(s.rows, [&]<int R>(Index r0) {
       __m256 sum[R][2];
-      for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+      PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
       Keys::add(sum, s.tiles[i], s.queries + r0 * dim, dim);
-      for (int r = 0; r < R; ++r)
-        for (int k = 0; k < 2; ++k)
+      PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int k = 0; k < 2; ++k)
           _mm256_storeu_ps(s.strip + (r0 + r) * s.stride + i * kTileEntries + 8 * k, sum[r][k]);
     });
     // The values, right after the keys: the processor's prefetchers like sequential reads.
@@ -106,23 +105,26 @@ void pack(const float* queries, Index n, float* packed) {
 
 // ---- weighted sums of values, 16 columns at a time in two registers
 
+struct Columns {  // returned by value: an array whose address is taken would live in memory
+  __m256 first, second;
+};
+
 // The even and the odd columns, so that widening takes a shift and a mask.
 struct Bf16Values {
   static constexpr Index kBytes = 2;
-  static void load(const std::byte* p, __m256* v) {
+  static Columns load(const std::byte* p) {
     const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    v[0] = low_half(pairs);
-    v[1] = high_half(pairs);
+    return {low_half(pairs), high_half(pairs)};
   }
-  static void load_out(const float* p, __m256* v) {
+  static Columns load_out(const float* p) {
     const __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);
-    v[0] = _mm256_castpd_ps(
-        _mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), 0xd8));
-    v[1] = _mm256_castpd_ps(
-        _mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd)), 0xd8));
+    const __m256d even = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+    const __m256d odd = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
+    return {_mm256_castpd_ps(_mm256_permute4x64_pd(even, 0xd8)),
+            _mm256_castpd_ps(_mm256_permute4x64_pd(odd, 0xd8))};
   }
-  static void store_out(float* p, const __m256* v) {
-    const __m256 a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
+  static void store_out(float* p, __m256 even, __m256 odd) {
+    const __m256 a = _mm256_unpacklo_ps(even, odd), b = _mm256_unpackhi_ps(even, odd);
     _mm256_storeu_ps(p, _mm256_permute2f128_ps(a, b, 0x20));
     _mm256_storeu_ps(p + 8, _mm256_permute2f128_ps(a, b, 0x31));
   }
@@ -130,21 +132,17 @@ struct Bf16Values {
 
 struct F32Values {
   static constexpr Index kBytes = 4;
-  static void load(const std::byte* p, __m256* v) { load_out(floats(p), v); }
-  static void load_out(const float* p, __m256* v) {
-    v[0] = _mm256_loadu_ps(p);
-    v[1] = _mm256_loadu_ps(p + 8);
-  }
-  static void store_out(float* p, const __m256* v) {
-    _mm256_storeu_ps(p, v[0]);
-    _mm256_storeu_ps(p + 8, v[1]);
+  static Columns load(const std::byte* p) { return load_out(floats(p)); }
+  static Columns load_out(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static void store_out(float* p, __m256 first, __m256 second) {
+    _mm256_storeu_ps(p, first);
+    _mm256_storeu_ps(p + 8, second);
   }
 };
 
 // Where a pass over 16 columns prefetches while it reads `tile`: all passes together go through the
 // next tiles from end to end.
 const std::byte* ahead(const AttentionStrip& s, Index pass, Index tile, Index row_bytes) {
-  if (!s.next) return s.tiles[tile];
   const Index passes = s.head_dim / 16, region = pass * ceil_div(s.entries, kTileEntries) + tile;
   return s.next[region / passes] + region % passes * (2 * kTileEntries * row_bytes);
 }
@@ -156,28 +154,31 @@ void pv_block(const AttentionStrip& s, Index r0, Index d) {
   float* out = s.out + r0 * dim + d;
   const float* weights = s.strip + r0 * stride;
   __m256 sum[R][2];
-  for (int r = 0; r < R; ++r) {
-    Values::load_out(out + r * dim, sum[r]);
-    for (int k = 0; k < 2; ++k)
-      sum[r][k] = _mm256_mul_ps(sum[r][k], _mm256_broadcast_ss(s.factors + r0 + r));
+  PITH_UNROLL for (int r = 0; r < R; ++r) {
+    const Columns start = Values::load_out(out + r * dim);
+    const __m256 factor = _mm256_broadcast_ss(s.factors + r0 + r);
+    sum[r][0] = _mm256_mul_ps(start.first, factor);
+    sum[r][1] = _mm256_mul_ps(start.second, factor);
   }
   for (Index first = 0; first < s.entries; first += kTileEntries) {
     const Index tile = first / kTileEntries;
     const Index count = s.entries - first < kTileEntries ? s.entries - first : kTileEntries;
     const std::byte* values = s.tiles[tile] + (kTileEntries * dim + d) * Values::kBytes;
-    const std::byte* next = r0 == 0 ? ahead(s, d / 16, tile, kRow) : values;
-    for (Index j = 0; j < count; ++j, values += dim * Values::kBytes, next += 2 * kRow) {
-      for (Index line = 0; line < 2 * kRow; line += 64)
-        _mm_prefetch(bytes(next) + line, _MM_HINT_T1);
-      __m256 v[2];
-      Values::load(values, v);
-      for (int r = 0; r < R; ++r) {
+    if (r0 == 0 && s.next) {
+      const std::byte* next = ahead(s, d / 16, tile, kRow);
+      for (Index at = 0; at < 2 * kTileEntries * kRow; at += 64)
+        _mm_prefetch(bytes(next) + at, _MM_HINT_T1);
+    }
+    for (Index j = 0; j < count; ++j, values += dim * Values::kBytes) {
+      const Columns v = Values::load(values);
+      PITH_UNROLL for (int r = 0; r < R; ++r) {
         const __m256 weight = _mm256_broadcast_ss(weights + r * stride + first + j);
-        for (int k = 0; k < 2; ++k) sum[r][k] = _mm256_fmadd_ps(weight, v[k], sum[r][k]);
+        sum[r][0] = _mm256_fmadd_ps(weight, v.first, sum[r][0]);
+        sum[r][1] = _mm256_fmadd_ps(weight, v.second, sum[r][1]);
       }
     }
   }
-  for (int r = 0; r < R; ++r) Values::store_out(out + r * dim, sum[r]);
+  PITH_UNROLL for (int r = 0; r < R; ++r) Values::store_out(out + r * dim, sum[r][0], sum[r][1]);
 }
 
 template <typename Values>
@@ -222,12 +223,12 @@ float softmax(float* x, const float* bias, Index n, float* m) {
       _mm256_storeu_ps(x + j, _mm256_add_ps(_mm256_loadu_ps(x + j), _mm256_loadu_ps(bias + j)));
   __m256 top[2] = {_mm256_set1_ps(*m), _mm256_set1_ps(*m)};
   for (Index j = 0; j < n; j += 16)
-    for (int k = 0; k < 2; ++k) top[k] = _mm256_max_ps(top[k], _mm256_loadu_ps(x + j + 8 * k));
+    PITH_UNROLL for (int k = 0; k < 2; ++k) top[k] =
+        _mm256_max_ps(top[k], _mm256_loadu_ps(x + j + 8 * k));
   *m = max_of(_mm256_max_ps(top[0], top[1]));
   const __m256 shift = _mm256_set1_ps(*m == -__builtin_inff() ? 0.0f : *m);
   __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-  for (Index j = 0; j < n; j += 16)
-    for (int k = 0; k < 2; ++k) {
+  for (Index j = 0; j < n; j += 16) PITH_UNROLL for (int k = 0; k < 2; ++k) {
       const __m256 e = exp_negative(_mm256_sub_ps(_mm256_loadu_ps(x + j + 8 * k), shift));
       _mm256_storeu_ps(x + j + 8 * k, e);
       sum[k] = _mm256_add_ps(sum[k], e);

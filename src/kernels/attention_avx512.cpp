@@ -64,23 +64,19 @@ void qk_block(const std::byte* const* tiles, const float* q, Index head_dim, flo
               Index stride) {
   const Index steps = Step::steps(head_dim);
   __m512 sum[R][C][P];
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c)
-      for (int p = 0; p < P; ++p) sum[r][c][p] = _mm512_setzero_ps();
-  for (Index i = 0; i < steps; i += P)
-    for (int p = 0; p < P; ++p) {
+  PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < C; ++c)
+      PITH_UNROLL for (int p = 0; p < P; ++p) sum[r][c][p] = _mm512_setzero_ps();
+  for (Index i = 0; i < steps; i += P) PITH_UNROLL for (int p = 0; p < P; ++p) {
       __m512i key[C];
-      for (int c = 0; c < C; ++c) key[c] = _mm512_load_si512(tiles[c] + (i + p) * 64);
-      for (int r = 0; r < R; ++r)
-        for (int c = 0; c < C; ++c)
-          sum[r][c][p] = Step::multiply_add(sum[r][c][p], q + r * steps + i + p, key[c]);
+      PITH_UNROLL for (int c = 0; c < C; ++c) key[c] = _mm512_load_si512(tiles[c] + (i + p) * 64);
+      PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < C; ++c) sum[r][c][p] =
+          Step::multiply_add(sum[r][c][p], q + r * steps + i + p, key[c]);
     }
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) {
-      __m512 total = sum[r][c][0];
-      for (int p = 1; p < P; ++p) total = _mm512_add_ps(total, sum[r][c][p]);
-      _mm512_storeu_ps(strip + r * stride + c * 16, total);
-    }
+  PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < C; ++c) {
+    __m512 total = sum[r][c][0];
+    PITH_UNROLL for (int p = 1; p < P; ++p) total = _mm512_add_ps(total, sum[r][c][p]);
+    _mm512_storeu_ps(strip + r * stride + c * 16, total);
+  }
 }
 
 // Few rows: memory sets the pace. Tiles are read one after another from end to end, values
@@ -202,13 +198,11 @@ void pv_block(const AttentionStrip& s, Index r0, Index d) {
   float* out = s.out + r0 * dim + d;
   const float* weights = s.strip + r0 * stride;
   __m512 sum[R][kSums];
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) {
-      Columns::load_out(out + r * dim + c * Columns::kColumns, &sum[r][c * kRegisters]);
-      for (int k = 0; k < kRegisters; ++k)
-        sum[r][c * kRegisters + k] =
-            _mm512_mul_ps(sum[r][c * kRegisters + k], _mm512_set1_ps(s.factors[r0 + r]));
-    }
+  PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < C; ++c) {
+    Columns::load_out(out + r * dim + c * Columns::kColumns, &sum[r][c * kRegisters]);
+    PITH_UNROLL for (int k = 0; k < kRegisters; ++k) sum[r][c * kRegisters + k] =
+        _mm512_mul_ps(sum[r][c * kRegisters + k], _mm512_set1_ps(s.factors[r0 + r]));
+  }
   constexpr Index kRow =
       C * Columns::kColumns * Columns::kBytes;  // bytes of a value row that this pass reads
   for (Index first = 0; first < s.entries; first += kTileEntries) {
@@ -221,16 +215,16 @@ void pv_block(const AttentionStrip& s, Index r0, Index d) {
       for (Index line = 0; line < 2 * kRow; line += 64)
         _mm_prefetch(bytes(next) + line, _MM_HINT_T1);
       __m512 v[kSums];
-      for (int c = 0; c < C; ++c)
-        Columns::load(values + c * Columns::kColumns * Columns::kBytes, v + c * kRegisters);
-      for (int r = 0; r < R; ++r) {
+      PITH_UNROLL for (int c = 0; c < C; ++c)
+          Columns::load(values + c * Columns::kColumns * Columns::kBytes, v + c * kRegisters);
+      PITH_UNROLL for (int r = 0; r < R; ++r) {
         const __m512 weight = _mm512_set1_ps(weights[r * stride + first + j]);
-        for (int k = 0; k < kSums; ++k) sum[r][k] = _mm512_fmadd_ps(weight, v[k], sum[r][k]);
+        PITH_UNROLL for (int k = 0; k < kSums; ++k) sum[r][k] =
+            _mm512_fmadd_ps(weight, v[k], sum[r][k]);
       }
     }
   }
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c)
+  PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < C; ++c)
       Columns::store_out(out + r * dim + c * Columns::kColumns, &sum[r][c * kRegisters]);
 }
 
@@ -301,22 +295,21 @@ void pv_pairs_block(const AttentionStrip& s, const Pairs& p, Index r0, Index gro
   float* out = s.out + r0 * s.head_dim + group * 16;
   const std::uint32_t* weights = p.weights + r0 * p.stride;
   __m512 sum[R][C];
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c)
-      sum[r][c] = _mm512_mul_ps(_mm512_set1_ps(s.factors[r0 + r]),
-                                _mm512_loadu_ps(out + r * s.head_dim + c * 16));
+  PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < C; ++c) sum[r][c] =
+      _mm512_mul_ps(_mm512_set1_ps(s.factors[r0 + r]),
+                    _mm512_loadu_ps(out + r * s.head_dim + c * 16));
   const __m512i* values = p.values + group;
   for (Index j = 0; j < p.pairs; ++j, values += groups) {
     __m512i v[C];
-    for (int c = 0; c < C; ++c) v[c] = _mm512_load_si512(values + c);
-    for (int r = 0; r < R; ++r) {
+    PITH_UNROLL for (int c = 0; c < C; ++c) v[c] = _mm512_load_si512(values + c);
+    PITH_UNROLL for (int r = 0; r < R; ++r) {
       const __m512i weight = _mm512_set1_epi32(static_cast<int>(weights[r * p.stride + j]));
-      for (int c = 0; c < C; ++c)
-        sum[r][c] = _mm512_dpbf16_ps(sum[r][c], (__m512bh)weight, (__m512bh)v[c]);
+      PITH_UNROLL for (int c = 0; c < C; ++c) sum[r][c] =
+          _mm512_dpbf16_ps(sum[r][c], (__m512bh)weight, (__m512bh)v[c]);
     }
   }
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) _mm512_storeu_ps(out + r * s.head_dim + c * 16, sum[r][c]);
+  PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < C; ++c)
+      _mm512_storeu_ps(out + r * s.head_dim + c * 16, sum[r][c]);
 }
 
 void pv_pairs(const AttentionStrip& s) {
@@ -371,13 +364,13 @@ float softmax(float* x, const float* bias, Index n, float* m) {
       _mm512_storeu_ps(x + j, _mm512_add_ps(_mm512_loadu_ps(x + j), _mm512_loadu_ps(bias + j)));
   Index i = 0;
   for (; i + 32 <= n; i += 32)
-    for (int k = 0; k < 2; ++k) top[k] = _mm512_max_ps(top[k], _mm512_loadu_ps(x + i + 16 * k));
+    PITH_UNROLL for (int k = 0; k < 2; ++k) top[k] =
+        _mm512_max_ps(top[k], _mm512_loadu_ps(x + i + 16 * k));
   if (i < n) top[0] = _mm512_max_ps(top[0], _mm512_loadu_ps(x + i));
   *m = _mm512_reduce_max_ps(_mm512_max_ps(top[0], top[1]));
   const __m512 shift = _mm512_set1_ps(*m == -__builtin_inff() ? 0.0f : *m);
   __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-  for (i = 0; i + 32 <= n; i += 32)
-    for (int k = 0; k < 2; ++k) {
+  for (i = 0; i + 32 <= n; i += 32) PITH_UNROLL for (int k = 0; k < 2; ++k) {
       const __m512 e = exp_negative(_mm512_sub_ps(_mm512_loadu_ps(x + i + 16 * k), shift));
       _mm512_storeu_ps(x + i + 16 * k, e);
       sum[k] = _mm512_add_ps(sum[k], e);

@@ -3,6 +3,14 @@
 
 #include "kernels/attention.h"
 
+// Before a loop over an array of vector registers. Unrolled late, such an array lives in memory and
+// is written in every step.
+#ifdef __clang__
+#define PITH_UNROLL _Pragma("unroll")
+#else
+#define PITH_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 namespace pith {
 
 extern const AttentionKernels kAttentionScalar, kAttentionAvx2, kAttentionAvx512;

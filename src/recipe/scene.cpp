@@ -42,9 +42,11 @@ Index Scene::present() const {
 std::vector<std::int32_t> Scene::by_position(Index lane) const {
   std::vector<std::int32_t> order(info_[lane].size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+  const auto before = [&](std::int32_t a, std::int32_t b) {
     return info_[lane][a].position < info_[lane][b].position;
-  });
+  };
+  if (!std::is_sorted(order.begin(), order.end(), before))
+    std::stable_sort(order.begin(), order.end(), before);
   return order;
 }
 

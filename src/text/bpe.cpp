@@ -59,7 +59,7 @@ std::string bytes_of_bpe_token(std::string_view text) {
   return out;
 }
 
-Bpe::Bpe(const Vocabulary& vocabulary, const TokenIds& ids) {
+Bpe::Bpe(const Vocabulary& vocabulary, const TokenIds& ids, bool takes_words_whole) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     std::string text;
     append_symbol(text, kAlphabet[byte]);
@@ -83,7 +83,7 @@ Bpe::Bpe(const Vocabulary& vocabulary, const TokenIds& ids) {
     if (slot.pair == kEmpty) slot = {pair, static_cast<std::int32_t>(merges_.size())};
     merges_.push_back({l->second, r->second, both->second});
   }
-  if (vocabulary.pre == "llama-bpe") {
+  if (takes_words_whole) {
     for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
       if (vocabulary.types[i] != TokenType::normal) continue;
       whole_words_.emplace(bytes_of_bpe_token(vocabulary.tokens[i]), static_cast<Token>(i));

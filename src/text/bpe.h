@@ -24,7 +24,7 @@ std::string bytes_of_bpe_token(std::string_view text);
 class Bpe {
  public:
   // Throws bad_model when a merge names a token that is not there. `ids` is used during construction only.
-  Bpe(const Vocabulary& vocabulary, const TokenIds& ids);
+  Bpe(const Vocabulary& vocabulary, const TokenIds& ids, bool takes_words_whole);
 
   // Work space that is kept between words.
   struct Scratch {

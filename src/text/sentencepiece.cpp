@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
 constexpr char32_t kSpaceSymbol = 0x2581;
+constexpr std::size_t kMaxPiece = 4096;  // each merge looks a piece up by its text, so their length is a factor of the time
 
 // "<0x0A>" -> 10, anything else -> -1.
 int byte_of_token(std::string_view text) {
@@ -56,6 +57,10 @@ SentencePiece::SentencePiece(const Vocabulary& vocabulary) : vocabulary_(&vocabu
     }
     // Plain text must not be able to spell a control token.
     if (type == TokenType::control || type == TokenType::unknown || text.empty()) continue;
+    if (text.size() > kMaxPiece) {
+      fail(ErrorCode::bad_model,
+           fmt::format("{}: token {} has {} bytes; at most {} are supported", vocabulary.name, i, text.size(), kMaxPiece));
+    }
     pieces_.emplace(text, id);
     longest_ = std::max(longest_, text.size());
     char32_t previous = 0;

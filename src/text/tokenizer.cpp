@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "text/bpe.h"
+#include "text/pre_tokenizers.h"
 #include "text/sentencepiece.h"
 #include "text/special_matcher.h"
 #include "text/utf8.h"
@@ -28,6 +29,14 @@ constexpr std::array<std::string_view, 10> kTurnEnds = {
 
 // llama.cpp takes this text for a control token in every vocabulary, be it declared a normal or a user-defined one.
 constexpr std::string_view kAlwaysControl = "</s>";
+
+const PreTokenizer& require_pre_tokenizer(const Vocabulary& vocabulary) {
+  if (const PreTokenizer* pre = find_pre_tokenizer(vocabulary.pre)) return *pre;
+  std::string known;
+  for (const PreTokenizer& pre : known_pre_tokenizers()) known += fmt::format("{}{}", known.empty() ? "" : ", ", pre.name);
+  fail(ErrorCode::bad_model,
+       fmt::format("{}: the pre-tokenizer \"{}\" is unknown; pith knows {}", vocabulary.name, vocabulary.pre, known));
+}
 
 }  // namespace
 
@@ -58,8 +67,9 @@ Tokenizer::Impl::Impl(Vocabulary source) : vocabulary(std::move(source)) {
   for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) ids.emplace(vocabulary.tokens[i], static_cast<Token>(i));
   if (vocabulary.model == "gpt2") {
     kind = fmt::format("gpt2/{}", vocabulary.pre);
-    splitter.emplace(vocabulary.pre, vocabulary.name);
-    bpe.emplace(vocabulary, ids);
+    const PreTokenizer& pre = require_pre_tokenizer(vocabulary);
+    splitter.emplace(pre);
+    bpe.emplace(vocabulary, ids, pre.takes_words_whole);
   } else if (vocabulary.model == "llama") {
     kind = "llama";
     sentencepiece.emplace(vocabulary);

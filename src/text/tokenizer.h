@@ -16,13 +16,14 @@ struct Vocabulary;  // text/vocabulary.h
 
 struct TokenizeOptions {
   bool parse_special = false;  // recognise control tokens such as <|im_end|> in the text; false treats them as plain text
-  bool add_special = false;    // add the model's beginning-of-sequence token where its file asks for one
+  bool add_special = false;    // add the model's beginning (and end) of sequence token where its file asks for one
 };
 
 // A token of a text with the bytes of the text that it stands for.
 struct TokenSpan {
   Token id;
   Index begin, end;  // byte offsets in the text as given
+  bool operator==(const TokenSpan&) const = default;
 };
 
 class Tokenizer {
@@ -34,9 +35,11 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  // Invalid UTF-8 is refused with bad_input and its byte offset. Safe to call from several threads at once.
+  // Invalid UTF-8 is refused with bad_input and its byte offset. A byte that a BPE vocabulary cannot express gets no token, as in the
+  // tokenizers that models are trained with (SmolLM2 lacks 21, such as 0x04 and 0xC0). Safe to call from several threads at once.
   std::vector<Token> encode(std::string_view text, TokenizeOptions options = {}) const;
-  // The same with byte offsets, for provenance: tokens partition the text (a token that is part of a symbol spans the whole symbol).
+  // The same with byte offsets, for provenance: tokens partition the text (a token that is part of a symbol spans the whole symbol,
+  // bytes without a token belong to the token in front).
   std::vector<TokenSpan> encode_spans(std::string_view text, TokenizeOptions options = {}) const;
 
   // The bytes of the tokens, control tokens included when `with_special`. May end in the middle of a symbol.

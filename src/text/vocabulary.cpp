@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "text/pre_tokenizers.h"
 #include "text/utf8.h"
 
 namespace pith {
@@ -58,8 +59,9 @@ Vocabulary Vocabulary::from_gguf(const gguf::File& file) {
     const Token id = read_id(file, name);
     if (id >= 0) v.end_of_generation.push_back(id);
   }
-  // Files of these two kinds are written without the keys, and their tokenizers want a beginning.
-  v.add_bos = file.get_bool(key("add_bos_token"), sentencepiece || v.pre == "llama-bpe");
+  const PreTokenizer* pre = sentencepiece ? nullptr : find_pre_tokenizer(v.pre);
+  const bool begins = sentencepiece || (pre != nullptr && pre->begins_with_bos);
+  v.add_bos = file.get_bool(key("add_bos_token"), begins && v.bos >= 0);
   v.add_eos = file.get_bool(key("add_eos_token"), false);
   v.add_space_prefix = sentencepiece && file.get_bool(key("add_space_prefix"), true);
   return v;

@@ -2,16 +2,15 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
+
+#include "text/pre_tokenizers.h"
 
 namespace pith {
 
 class WordSplitter {
  public:
-  // Throws bad_model for an unknown pre-tokenizer, naming the known ones. `owner` names the file in the message.
-  WordSplitter(std::string_view pre, std::string_view owner);
+  explicit WordSplitter(const PreTokenizer& pre);
   WordSplitter(WordSplitter&&) noexcept;
   WordSplitter& operator=(WordSplitter&&) noexcept;
   ~WordSplitter();

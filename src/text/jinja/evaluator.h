@@ -49,6 +49,7 @@ class Evaluator {
   Value call(const Value& callee, const Arguments& arguments);
   Value attribute(const Value& object, std::string_view name);
   Value subscript(const Value& object, const Value& key);
+  // Keep the result in a variable: a range-for over `*iterate(x)` outlives what it walks.
   std::shared_ptr<const List> iterate(const Value& iterable);
   Value add(const Value& a, const Value& b) { return arithmetic("+", a, b); }
   bool is_equal(const Value& a, const Value& b);

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "text/jinja/filters.h"
+#include "text/jinja/merge_sort.h"
 #include "text/jinja/strings.h"
 
 namespace pith::jinja {
@@ -45,7 +46,8 @@ struct Keyed {
 
 std::vector<Keyed> keyed(Evaluator& evaluator, const Value& input, const std::string& path, bool case_sensitive) {
   std::vector<Keyed> out;
-  for (const Value& item : *evaluator.iterate(input)) {
+  const auto sequence = evaluator.iterate(input);
+  for (const Value& item : *sequence) {
     out.push_back({sort_key(evaluator, item, path, case_sensitive), item});
   }
   evaluator.charge(out.size() * sizeof(Keyed));
@@ -55,7 +57,7 @@ std::vector<Keyed> keyed(Evaluator& evaluator, const Value& input, const std::st
 void sort_keyed(Evaluator& evaluator, std::vector<Keyed>& items, bool reverse) {
   const std::size_t rounds = std::bit_width(items.size());
   for (const Keyed& one : items) evaluator.spend(rounds * (1 + weight_of(one.key) / 64));
-  std::stable_sort(items.begin(), items.end(), [&](const Keyed& a, const Keyed& b) {
+  merge_sort(items, [&](const Keyed& a, const Keyed& b) {
     const int order = compare(a.key, b.key);
     return reverse ? order > 0 : order < 0;
   });
@@ -103,7 +105,8 @@ Value choose(Evaluator& evaluator, const Value& input, const Arguments& argument
     if (test == nullptr) throw RuntimeError(fmt::format("No test named '{}'.", name));
   }
   List out;
-  for (const Value& item : *evaluator.iterate(input)) {
+  const auto sequence = evaluator.iterate(input);
+  for (const Value& item : *sequence) {
     evaluator.spend(2);
     const Value subject = by_attribute ? follow_path(evaluator, item, path) : item;
     const bool holds = test ? test(evaluator, subject, rest) : truth(subject);
@@ -178,7 +181,8 @@ PITH_FILTER(groupby) {
   const bool case_sensitive = bind.boolean("case_sensitive", false);
   bind.finish();
   std::vector<Keyed> sorted;
-  for (const Value& item : *evaluator.iterate(input)) {
+  const auto sequence = evaluator.iterate(input);
+  for (const Value& item : *sequence) {
     Value key = follow_path(evaluator, item, path, fallback);
     if (!case_sensitive && key.is(Kind::string)) key = lower(text_of(evaluator, key));
     sorted.push_back({key, item});
@@ -331,7 +335,8 @@ PITH_FILTER(sum) {
   const Value* start = bind.optional("start");
   bind.finish();
   Value total = start != nullptr ? *start : Value(0);
-  for (const Value& item : *evaluator.iterate(input)) {
+  const auto sequence = evaluator.iterate(input);
+  for (const Value& item : *sequence) {
     if (total.is(Kind::string)) throw RuntimeError("sum() can't sum strings");
     total = evaluator.add(total, path.empty() ? item : follow_path(evaluator, item, path));
   }

@@ -42,7 +42,8 @@ Value dict(Evaluator& evaluator, const Arguments& arguments) {
       for (const auto& [key, value] : source.dict().items()) out.set(key, value);
       continue;
     }
-    for (const Value& pair : *evaluator.iterate(source)) {
+    const auto pairs = evaluator.iterate(source);
+    for (const Value& pair : *pairs) {
       const auto parts = evaluator.iterate(pair);
       if (parts->size() != 2) throw RuntimeError("dict() needs pairs");
       out.set((*parts)[0], (*parts)[1]);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "text/jinja/merge_sort.h"
 #include "text/jinja/value.h"
 #include "text/utf8.h"
 
@@ -118,7 +119,7 @@ class Writer {
   void write_dict(const Dict& dict, int level) {
     auto items = dict.items();
     if (style_.sort_keys) {
-      std::stable_sort(items.begin(), items.end(), [](const auto& a, const auto& b) { return compare(a.first, b.first) < 0; });
+      merge_sort(items, [](const auto& a, const auto& b) { return compare(a.first, b.first) < 0; });
     }
     write_items('{', '}', items, level, [&](const auto& item) {
       append_string(out, key_text(item.first), style_.ensure_ascii);

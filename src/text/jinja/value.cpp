@@ -245,6 +245,8 @@ const void* Value::identity() const {
   }
 }
 
+Value::Value(Dict dict) : data_(std::make_shared<const Dict>(std::move(dict))) {}
+
 std::string_view type_name(const Value& value) {
   if (value.is(Kind::sequence) && value.sequence().tuple) return "tuple";
   constexpr std::array<std::string_view, 11> kNames = {

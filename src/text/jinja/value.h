@@ -28,6 +28,56 @@ struct Undefined {
   std::string what;  // "'x' is undefined"
 };
 
+class Dict;
+struct Sequence;
+struct Namespace;
+struct Arguments;
+struct Callable;
+struct Loop;
+
+// The order is that of the alternatives in Value.
+enum class Kind { undefined, none, boolean, integer, number, string, sequence, dict, name_space, callable, loop };
+
+class Value {
+ public:
+  Value() = default;  // None
+  Value(Undefined undefined) : data_(std::move(undefined)) {}
+  Value(bool value) : data_(value) {}
+  Value(std::int64_t value) : data_(value) {}
+  Value(int value) : data_(std::int64_t{value}) {}
+  Value(double value) : data_(value) {}
+  Value(std::string value) : data_(std::make_shared<const std::string>(std::move(value))) {}
+  Value(std::string_view value) : Value(std::string(value)) {}
+  Value(const char* value) : Value(std::string(value)) {}
+  Value(List items, bool tuple = false);
+  Value(Dict dict);
+  Value(std::shared_ptr<Namespace> value) : data_(std::move(value)) {}
+  Value(std::shared_ptr<const Callable> value) : data_(std::move(value)) {}
+  Value(std::shared_ptr<Loop> value) : data_(std::move(value)) {}
+
+  Kind kind() const;
+  bool is(Kind kind) const { return this->kind() == kind; }
+  bool is_number() const;  // an integer, a float or a bool
+
+  const Undefined& undefined() const { return std::get<Undefined>(data_); }
+  bool boolean() const { return std::get<bool>(data_); }
+  double number() const;         // of any number
+  std::int64_t integer() const;  // of an integer or a bool
+  const std::string& string() const { return *std::get<std::shared_ptr<const std::string>>(data_); }
+  const Sequence& sequence() const { return *std::get<std::shared_ptr<const Sequence>>(data_); }
+  const Dict& dict() const { return *std::get<std::shared_ptr<const Dict>>(data_); }
+  Namespace& name_space() const { return *std::get<std::shared_ptr<Namespace>>(data_); }
+  const Callable& callable() const { return *std::get<std::shared_ptr<const Callable>>(data_); }
+  Loop& loop() const { return *std::get<std::shared_ptr<Loop>>(data_); }
+  const void* identity() const;  // of containers and strings; null for scalars
+
+ private:
+  std::variant<Undefined, std::nullptr_t, bool, std::int64_t, double, std::shared_ptr<const std::string>,
+               std::shared_ptr<const Sequence>, std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
+               std::shared_ptr<const Callable>, std::shared_ptr<Loop>>
+      data_ = nullptr;
+};
+
 // Insertion-ordered, keyed by scalars; 1, 1.0 and True are the same key, as in Python.
 class Dict {
  public:
@@ -79,49 +129,6 @@ struct Loop {
   List last_changed;
   bool changed_before = false;
   std::function<Value(Evaluator&, const Arguments&)> recurse;  // of a recursive loop
-};
-
-// The order is that of the alternatives in Value.
-enum class Kind { undefined, none, boolean, integer, number, string, sequence, dict, name_space, callable, loop };
-
-class Value {
- public:
-  Value() = default;  // None
-  Value(Undefined undefined) : data_(std::move(undefined)) {}
-  Value(bool value) : data_(value) {}
-  Value(std::int64_t value) : data_(value) {}
-  Value(int value) : data_(std::int64_t{value}) {}
-  Value(double value) : data_(value) {}
-  Value(std::string value) : data_(std::make_shared<const std::string>(std::move(value))) {}
-  Value(std::string_view value) : Value(std::string(value)) {}
-  Value(const char* value) : Value(std::string(value)) {}
-  Value(List items, bool tuple = false);
-  Value(Dict dict) : data_(std::make_shared<const Dict>(std::move(dict))) {}
-  Value(std::shared_ptr<Namespace> value) : data_(std::move(value)) {}
-  Value(std::shared_ptr<const Callable> value) : data_(std::move(value)) {}
-  Value(std::shared_ptr<Loop> value) : data_(std::move(value)) {}
-
-  Kind kind() const;
-  bool is(Kind kind) const { return this->kind() == kind; }
-  bool is_number() const;  // an integer, a float or a bool
-
-  const Undefined& undefined() const { return std::get<Undefined>(data_); }
-  bool boolean() const { return std::get<bool>(data_); }
-  double number() const;         // of any number
-  std::int64_t integer() const;  // of an integer or a bool
-  const std::string& string() const { return *std::get<std::shared_ptr<const std::string>>(data_); }
-  const Sequence& sequence() const { return *std::get<std::shared_ptr<const Sequence>>(data_); }
-  const Dict& dict() const { return *std::get<std::shared_ptr<const Dict>>(data_); }
-  Namespace& name_space() const { return *std::get<std::shared_ptr<Namespace>>(data_); }
-  const Callable& callable() const { return *std::get<std::shared_ptr<const Callable>>(data_); }
-  Loop& loop() const { return *std::get<std::shared_ptr<Loop>>(data_); }
-  const void* identity() const;  // of containers and strings; null for scalars
-
- private:
-  std::variant<Undefined, std::nullptr_t, bool, std::int64_t, double, std::shared_ptr<const std::string>,
-               std::shared_ptr<const Sequence>, std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
-               std::shared_ptr<const Callable>, std::shared_ptr<Loop>>
-      data_ = nullptr;
 };
 
 std::string_view type_name(const Value& value);  // Python's: "str", "int", "dict" ...

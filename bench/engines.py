@@ -7,12 +7,12 @@ import dataclasses
 import json
 import pathlib
 
-# The longest prompt is above 32 tokens, so the path of many rows is checked as well as the path of one.
+# What any model knows and any model can look up. The second prompt has more tokens than kernels take as "few", so it checks the
+# path of many rows, and what follows it the path of one.
 ANSWER_CHECKS = [
     ("The capital of France is", "Paris"),
-    ("The store room on the second floor is opened with the code 4817. The store room in the cellar is opened with the code "
-     "2093. The garage is opened with the code 5562. The code of the garage changes every week, the other two never do. "
-     "If you want to open the store room in the cellar, you need the code", "2093"),
+    ("Door codes\nkitchen: 4817\ncellar: 2093\ngarage: 5562\nattic: 7340\noffice: 6128\n\n"
+     "The same door codes once more\nkitchen: 4817\ncellar:", "2093"),
 ]
 ANSWER_TOKENS = 12
 
@@ -124,4 +124,4 @@ def after_prompt(printed, prompt):
     """What stands behind the last copy of the prompt (the peers print it, perhaps with a marker before it)."""
     tail = prompt[-24:]
     at = printed.rfind(tail)
-    return printed[at + len(tail):] if at >= 0 else printed
+    return printed[at + len(tail):].strip().partition("\n")[0] if at >= 0 else printed

@@ -80,7 +80,7 @@ class CommandLines(unittest.TestCase):
         self.assertEqual(engines.Pith("pith", "1", "avx2").environment, {"PITH_ISA": "avx2"})
 
     def test_answer_stands_behind_the_prompt(self):
-        self.assertEqual(engines.after_prompt("log\nThe capital of France is Paris.\nspeed", "The capital of France is"), " Paris.\nspeed")
+        self.assertEqual(engines.after_prompt("log\nThe capital of France is Paris.\nspeed", "The capital of France is"), "Paris.")
 
 
 class Planning(unittest.TestCase):

@@ -63,6 +63,7 @@ class Answering {
   const Memory& memory_after_reading() const { return after_reading_; }
   const Memory& memory_after_compression() const { return after_compression_; }
   const Engine& engine() const { return *engine_; }
+  int threads() const { return engine_->pool().size(); }
 
  private:
   std::shared_ptr<Engine> engine_;

@@ -121,13 +121,13 @@ void add_bench(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "Measure speed, beside what the machine could do at best");
   add_model_options(*command, options->model);
   const auto add_count = [&](const char* name, Index& value, const char* help) {
-    command->add_option(name, value, help)->capture_default_str()->check(CLI::Range(Index{0}, kMostTokens))->type_name("N");
+    command->add_option(name, value, help)->capture_default_str()->check(in_range(0, kMostTokens))->type_name("N");
   };
   add_count("--prompt", options->prompt, "Tokens of the timed prefill; 0 leaves it out");
   add_count("--generate", options->generate, "Tokens of the timed decoding; 0 leaves it out");
   add_count("--depth", options->depth, "Tokens in the cache before either begins");
   command->add_option("--kv", options->recipe, "Compress the cache of --depth first")->type_name("RECIPE");
-  command->add_option("--repeat", options->repeat, "Repetitions")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N");
+  command->add_option("--repeat", options->repeat, "Repetitions")->capture_default_str()->check(in_range(1, 1000))->type_name("N");
   command->add_flag("--no-ceilings", options->no_ceilings, "Do not measure the machine's own limits");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(kExamples);

@@ -175,7 +175,7 @@ void add_chat(CLI::App& app) {
   command->add_option("--load", options->load, "Go on with a saved conversation")->type_name("FILE");
   command->add_option("--max-tokens", options->max_tokens, "Longest answer")
       ->capture_default_str()
-      ->check(CLI::Range(Index{1}, Index{1} << 20))
+      ->check(in_range(1, Index{1} << 20))
       ->type_name("N");
   add_sampling_options(*command, options->sampling);
   command->add_flag("--json", options->json, "One JSON object per turn, on a line of its own");

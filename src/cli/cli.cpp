@@ -52,7 +52,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
     return kDone;
   } catch (const CLI::CallForHelp&) {
     const auto chosen = app.get_subcommands();
-    put((chosen.empty() ? &app : chosen.back())->help("pith"));
+    put(chosen.empty() ? app.help() : chosen.back()->help("pith"));
     flush();
     return kDone;
   } catch (const CLI::ParseError& error) {

@@ -97,7 +97,7 @@ void add_generate(CLI::App& app) {
   command->add_option("--kv", options->recipe, "Compress the prompt's cache first")->capture_default_str()->type_name("RECIPE");
   command->add_option("--max-tokens", options->max_tokens, "Tokens to generate at most")
       ->capture_default_str()
-      ->check(CLI::Range(Index{1}, Index{1} << 20))
+      ->check(in_range(1, Index{1} << 20))
       ->type_name("N");
   add_sampling_options(*command, options->sampling);
   command->add_flag("--special", options->special, "Recognise control tokens in the prompt");

@@ -28,6 +28,8 @@ std::string read_standard_input() {
 
 }  // namespace
 
+CLI::Validator in_range(Index least, Index most) { return CLI::Range(least, most).description(""); }
+
 void add_model_name(CLI::App& command, std::string& model) {
   command.add_option("-m,--model", model, "Model: a name (see pith pull --list) or a path to a GGUF file")
       ->capture_default_str()
@@ -37,7 +39,7 @@ void add_model_name(CLI::App& command, std::string& model) {
 void add_model_options(CLI::App& command, ModelOptions& options) {
   add_model_name(command, options.model);
   command.add_option("--threads", options.threads, "Threads to compute with; 0 takes one per core")
-      ->check(CLI::Range(0, kMostThreads))
+      ->check(in_range(0, kMostThreads))
       ->type_name("N");
   command.add_flag("--exact", options.exact, "Compute in f32 and keep the cache in f32 (slower; for comparisons)");
 }
@@ -49,6 +51,11 @@ std::shared_ptr<Engine> load_engine(const ModelOptions& options) {
   engine.threads = options.threads;
   engine.numerics = options.exact ? Numerics::exact : Numerics::fast;
   return Engine::load(find_model(options.model), engine);
+}
+
+std::string model_label(const ModelOptions& options) {
+  const std::filesystem::path path(options.model);
+  return path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {

@@ -22,6 +22,8 @@ struct ModelOptions {
   int threads = 0;                   // 0: one per core
   bool exact = false;
 };
+// A check that keeps the help short.
+CLI::Validator in_range(Index least, Index most);
 void add_model_options(CLI::App& command, ModelOptions& options);
 // For commands that only look at a file.
 void add_model_name(CLI::App& command, std::string& model);
@@ -29,6 +31,8 @@ void add_model_name(CLI::App& command, std::string& model);
 // The file behind a name or a path. Throws not_found with the command that fetches it.
 std::filesystem::path find_model(const std::string& model);
 std::shared_ptr<Engine> load_engine(const ModelOptions& options);
+// What a report calls the model: the name as given, or the file's without folder and ending.
+std::string model_label(const ModelOptions& options);
 
 struct SamplingOptions {
   Sampling sampling;

@@ -122,7 +122,7 @@ void run_command(const RunOptions& options) {
     note(fmt::format("saved {}", options.save));
   }
 
-  RunReport report(answering, questions, expected, options.json);
+  RunReport report(answering, model_label(options.model), questions, expected, options.json);
   report.document(saved ? options.load : options.document);
   GenerateOptions generation;
   generation.max_tokens = options.max_tokens;
@@ -160,7 +160,7 @@ void add_run(CLI::App& app) {
       ->type_name("RECIPE");
   command->add_option("--max-tokens", options->max_tokens, "Longest answer")
       ->capture_default_str()
-      ->check(CLI::Range(Index{1}, Index{1} << 20))
+      ->check(in_range(1, Index{1} << 20))
       ->type_name("N");
   command->add_option("--system", options->system, "System text before the document")->type_name("TEXT");
   command->add_option("--save", options->save, "Write the compressed cache to a file")->type_name("FILE");

@@ -53,9 +53,10 @@ void IndentedText::push(std::string_view text) {
   flush();
 }
 
-RunReport::RunReport(const Answering& answering, std::vector<std::string> questions, std::vector<std::string> expected,
-                     bool json)
+RunReport::RunReport(const Answering& answering, std::string model, std::vector<std::string> questions,
+                     std::vector<std::string> expected, bool json)
     : answering_(answering),
+      model_(std::move(model)),
       questions_(std::move(questions)),
       expected_(std::move(expected)),
       json_(json),
@@ -78,7 +79,7 @@ void RunReport::document(std::string_view name) const {
         human_seconds(answering_.read_seconds()),
         answering_.replay_seconds() > 0 ? fmt::format(" and replayed in {} s", human_seconds(answering_.replay_seconds()))
                                         : "",
-        engine.config().name, numerics_name(engine), isa_name(), const_cast<Engine&>(engine).pool().size());
+        model_, numerics_name(engine), isa_name(), answering_.threads());
   flush();
 }
 
@@ -153,10 +154,10 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["stop_reason"] = to_string(answer.generated.reason);
   json["rss_bytes"] = answer.memory.resident;
   json["peak_rss_bytes"] = answer.memory.peak;
-  json["model"] = engine.config().name;
+  json["model"] = model_;
   json["numerics"] = numerics_name(engine);
   json["isa"] = isa_name();
-  json["threads"] = const_cast<Engine&>(engine).pool().size();
+  json["threads"] = answering_.threads();
   put_json(json);
 }
 

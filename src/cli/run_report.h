@@ -29,7 +29,8 @@ class IndentedText {
 class RunReport {
  public:
   // `expected` is empty, or has one line per question.
-  RunReport(const Answering& answering, std::vector<std::string> questions, std::vector<std::string> expected, bool json);
+  RunReport(const Answering& answering, std::string model, std::vector<std::string> questions,
+            std::vector<std::string> expected, bool json);
 
   void document(std::string_view name) const;   // what was read, and how long it took
   void question(Index question) const;
@@ -50,6 +51,7 @@ class RunReport {
   void footnotes() const;
 
   const Answering& answering_;
+  std::string model_;  // as the user calls it
   std::vector<std::string> questions_, expected_;
   bool json_;
   std::vector<Totals> totals_;  // [arms]

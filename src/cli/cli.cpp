@@ -1,12 +1,95 @@
 #include "cli/cli.h"
 
+#include <csignal>
 #include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "kernels/isa.h"
 
 namespace pith::cli {
+namespace {
 
-int run(int, char**) {
-  std::puts("pith " PITH_VERSION);
-  return 0;
+constexpr int kDone = 0, kInputAtFault = 1, kWrongUsage = 2;
+
+constexpr const char* kExamples = R"(Start here:
+  pith pull qwen2.5-coder-0.5b-instruct
+  pith run -f document.txt -q "Who signs for fuel deliveries?" --kv "kvzip_plus + global @ 4x"
+  pith recipes
+Every command explains itself: pith run --help)";
+
+std::string version() {
+  return fmt::format("pith {}\ninstruction set: {} (best here: {}; PITH_ISA names a lower one)\n"
+                     "numerics: fast (int8 activations, bf16 cache); exact (f32) with --exact",
+                     PITH_VERSION, to_string(active_isa()), to_string(best_isa()));
+}
+
+// The subcommand that was being parsed, for a hint to its help.
+std::string command_path(const CLI::App& app) {
+  std::string path = "pith";
+  for (const CLI::App* sub : app.get_subcommands()) path += " " + sub->get_name();
+  return path;
+}
+
+int report(const std::string& message) {
+  std::fflush(stdout);
+  fmt::print(stderr, "pith: {}\n", one_line(message));
+  return kInputAtFault;
+}
+
+int parse_and_run(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    flush();
+    return kDone;
+  } catch (const CLI::CallForVersion& call) {
+    print("{}\n", version());
+    flush();
+    return kDone;
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    put(chosen.empty() ? app.help() : chosen.back()->help("pith"));
+    flush();
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "pith: {}; see {} --help\n", one_line(error.what()), command_path(app));
+    return kWrongUsage;
+  }
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe arrives as OutputClosed, so that files being written are cleaned up
+  CLI::App app("Compresses the KV cache of a language model and answers from what is left.", "pith");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "");
+  app.footer(kExamples);
+  app.get_formatter()->column_width(30);
+  add_run(app);
+  add_chat(app);
+  add_generate(app);
+  add_tokenize(app);
+  add_inspect(app);
+  add_recipes(app);
+  add_bench(app);
+  add_eval(app);
+  add_pull(app);
+  try {
+    return parse_and_run(app, argc, argv);
+  } catch (const OutputClosed&) {
+    return kDone;
+  } catch (const Error& error) {
+    return report(error.what());
+  } catch (const std::bad_alloc&) {
+    return report("out of memory: take a smaller model or a shorter document");
+  } catch (const std::exception& error) {
+    return report(std::string("this should not have happened: ") + error.what());
+  }
 }
 
 }  // namespace pith::cli

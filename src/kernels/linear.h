@@ -1,5 +1,5 @@
-// Matrix products of activations with weights as a GGUF file stores them, in both numeric modes, on every instruction set.
-// It knows no model: only rows, columns and types.
+// Matrix products of activations with weights as a GGUF file stores them, in both numeric modes, on
+// every instruction set. It knows no model: only rows, columns and types.
 //
 //   y[t, n] = sum_k x[t, k] * w[n, k] (+ bias[n])        x [T, K], w [N, K], y [T, N]
 #pragma once
@@ -15,7 +15,8 @@
 
 namespace pith {
 
-// A weight matrix in place: usually a view into the mapped model file (32-byte alignment is all that it promises).
+// A weight matrix in place: usually a view into the mapped model file, which promises no more than
+// 32-byte alignment of the first row.
 struct WeightMatrix {
   WeightType type = WeightType::f32;
   Index rows = 0;  // N, outputs
@@ -25,21 +26,25 @@ struct WeightMatrix {
   const std::byte* row(Index n) const { return data + n * row_bytes(); }
 };
 
-// Writes the weights [first, first + count) of one row as f32. `first` and `count` are multiples of the type's block.
+// Writes the weights [first, first + count) of one row as f32. `first` and `count` are multiples of
+// the type's block.
 void dequantize(const WeightMatrix& w, Index row, Index first, Index count, std::span<float> out);
 
-// Quantises a row to `type` (round to nearest; for writing test models, not tuned for quality). K is a multiple of the block.
+// Quantises a row to `type` (round to nearest; for writing test models, not tuned for quality). K
+// is a multiple of the type's block.
 void quantize(WeightType type, std::span<const float> row, std::byte* out);
 
-// Activations [T, K] prepared once for several products. In `fast` they are also held as int8 blocks of 32 with one scale each.
+// Activations [T, K] prepared once for several products. In `fast` they are also held as int8
+// blocks of 32 with one f32 scale each.
 class Activations {
  public:
-  Activations();
+  explicit Activations(Isa isa = active_isa());  // whose kernels prepare and multiply
   ~Activations();
   Activations(Activations&&) noexcept;
   Activations& operator=(Activations&&) noexcept;
 
   // Keeps a view of `x` (which must outlive the products) and prepares what `numerics` needs.
+  // Buffers are kept from call to call.
   void prepare(std::span<const float> x,  // [T, K]
                Index tokens, Index cols, Numerics numerics, ThreadPool& pool);
 
@@ -58,7 +63,9 @@ struct Product {
   Index stride = 0;             // floats from one token's outputs to the next; at least N
 };
 
-// Computes all products of `x` in one parallel region. Chooses the matrix-vector path for few tokens and panels for many.
+// Computes all products of `x` in one parallel region: row by row for few tokens, in panels of rows
+// for many. The bits of y depend on the instruction set, the numerics and which of the two paths
+// was taken; not on the number of threads, the schedule or the other tokens of the batch.
 void multiply(const Activations& x, std::span<const Product> products, ThreadPool& pool);
 
 }  // namespace pith

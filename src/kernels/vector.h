@@ -1,5 +1,5 @@
-// Elementwise and row kernels in f32: normalisation, activations, rotation. One table per instruction set; `vector_kernels()` is
-// the active one. Nothing here checks its arguments or fails.
+// Elementwise and row kernels in f32: normalisation, activations, rotation; one table per
+// instruction set. They are not parallel, and nothing here checks its arguments or fails.
 #pragma once
 
 #include "base/types.h"
@@ -18,11 +18,13 @@ struct VectorKernels {
   void (*axpy)(float a, const float* x, Index n, float* y);
   // sum_i a[i] * b[i]
   float (*dot)(const float* a, const float* b, Index n);
-  // Rotates pairs (x[i], x[i + D/2]) by the angle whose cosine and sine are cos[i], sin[i], i < D/2, in place.
+  // Rotates pairs (x[i], x[i + D/2]) in place by the angle whose cosine and sine are cos[i],
+  // sin[i], i < D/2.
   void (*rope)(float* x, const float* cos, const float* sin, Index head_dim);
-  // y[i] = exp(x[i] - shift); returns the sum. x may equal y. An x of -inf gives 0.
+  // y[i] = exp(x[i] - shift); returns the sum. x may equal y. An x of -inf gives 0; results below
+  // the smallest normal f32 may be 0.
   float (*exp_sum)(const float* x, float shift, Index n, float* y);
-  // max_i x[i]
+  // max_i x[i], n > 0
   float (*max)(const float* x, Index n);
 };
 

@@ -1,4 +1,5 @@
-// The storage types of weights, as GGUF files hold them: names and block sizes. Their arithmetic is in linear.h.
+// The storage types of weights, as GGUF files hold them: names and block sizes. Their arithmetic is
+// not here but in linear.h.
 #pragma once
 
 #include <optional>
@@ -16,8 +17,9 @@ struct WeightTypeInfo {
   Index bytes;            // bytes of a block
 };
 const WeightTypeInfo& info(WeightType type);
-inline constexpr WeightType kWeightTypes[] = {
-    WeightType::f32,  WeightType::f16,  WeightType::bf16, WeightType::q8_0, WeightType::q4_0, WeightType::q4_1,
-    WeightType::q5_0, WeightType::q5_1, WeightType::q4_k, WeightType::q5_k, WeightType::q6_k};
+inline constexpr WeightType kWeightTypes[] = {WeightType::f32,  WeightType::f16,  WeightType::bf16,
+                                              WeightType::q8_0, WeightType::q4_0, WeightType::q4_1,
+                                              WeightType::q5_0, WeightType::q5_1, WeightType::q4_k,
+                                              WeightType::q5_k, WeightType::q6_k};
 
 }  // namespace pith

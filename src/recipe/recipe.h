@@ -1,9 +1,15 @@
-// A recipe says how a plan is made: scorer + adjusters + allocator + realiser + format at a budget; stages chain with `then`.
-// This is the grammar and the whole; the parts are in src/recipe/parts, the list of them in registry.h. It never runs a model.
+// A recipe says how a plan is made: scorer + adjusters + allocator + realiser + format at a budget;
+// stages chain with `then`. This is the grammar and the whole; the parts are in src/recipe/parts,
+// the list of them in registry.h. It never runs a model.
 //
-//     recipe = stage { " then " stage }      stage = part { " + " part } [ " @ " budget ]
-//     part   = name [ "(" key=value {, key=value} ")" ]        (a bare value names its parameter by itself: attention(sum))
-//     budget = 0.9 (fraction removed) | 10x (bytes) | 1024tok (mean entries per lane) | 64MiB (bytes)
+//     recipe = stage { " then " stage }
+//     stage  = part { " + " part } [ " @ " budget ]
+//     part   = name [ "(" key=value {, key=value} ")" ]    a bare first value names the part's
+//     first
+//                                                          parameter: attention(sum)
+//     budget = 0.9 (fraction removed) | 10x (bytes) | 1024tok (mean entries per lane) | 64MiB
+//
+// "full" alone is no compression. A scorer alone is completed: uniform (kvzip: global), drop, bf16.
 #pragma once
 
 #include <memory>
@@ -11,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "cache/cache.h"
 #include "cache/plan.h"
 #include "recipe/signals.h"
@@ -19,7 +26,8 @@ namespace pith::recipe {
 
 class Recipe {
  public:
-  // Throws bad_recipe or bad_budget with the column, the nearest known name and what was expected. Presets and aliases are expanded.
+  // Throws bad_recipe or bad_budget with the column, the nearest known name and what was expected.
+  // Presets and aliases are expanded.
   static Recipe parse(std::string_view text);
   Recipe(const Recipe&);
   Recipe(Recipe&&) noexcept;
@@ -29,14 +37,17 @@ class Recipe {
   std::string name() const;       // as given: a preset's name with its budget, or the text
   std::string to_string() const;  // canonical, presets expanded; parse(to_string()) prints the same
 
-  bool is_full() const;           // "full": no compression
-  bool sees_question() const;     // some part looks at the question
-  bool is_oracle() const;         // some part uses what a deployment would not have
+  bool is_full() const;        // "full": no compression
+  bool sees_question() const;  // some part looks at the question
+  bool is_oracle() const;      // some part uses what a deployment would not have
   SignalNeeds needs() const;
   Index stages() const;
 
-  // Makes the plan of one stage for a cache as it is now. Throws bad_budget when the budget cannot be met (saying the least that can).
-  cache::Plan plan(Index stage, const cache::Cache& cache, const Signals& signals) const;
+  // Makes the plan of one stage for a cache as it is now. Throws bad_budget when the budget cannot
+  // be met (saying the least that can). With a pool, layers are scored in parallel; the plan is the
+  // same.
+  cache::Plan plan(Index stage, const cache::Cache& cache, const Signals& signals,
+                   ThreadPool* pool = nullptr) const;
 
  private:
   struct Impl;

@@ -1,0 +1,117 @@
+#include "cli/answering.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace pith::cli {
+namespace {
+
+void check_range(const Engine& engine, Index context_tokens, Index room) {
+  const Index range = engine.config().context_length;
+  if (context_tokens + room <= range) return;
+  fail(ErrorCode::bad_input,
+       fmt::format("the document is {} tokens and a question needs {} more, but {} reads at most {}; shorten the document "
+                   "or take a model with a longer range",
+                   context_tokens, room, engine.config().name, range));
+}
+
+Arm make_arm(const recipe::Recipe& recipe) {
+  Arm arm;
+  arm.name = recipe.name();
+  arm.canonical = recipe.to_string();
+  arm.sees_question = recipe.sees_question();
+  arm.oracle = recipe.is_oracle();
+  arm.recipe = recipe;
+  return arm;
+}
+
+bool replays(const recipe::Recipe& recipe) {
+  const recipe::SignalNeeds needs = recipe.needs();
+  return needs.replay || needs.replay_plus;
+}
+
+}  // namespace
+
+void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes, Index room,
+                     const Progress& reading, const Progress& replaying) {
+  check_range(*engine_, std::ssize(prompt.context()), room);
+  recipe::SignalNeeds needs;
+  bool keep_full = false;
+  for (const auto& recipe : recipes) {
+    needs |= recipe.needs();
+    keep_full |= recipe.sees_question();
+    arms_.push_back(make_arm(recipe));
+  }
+  keep_full |= arms_.size() > 1;
+
+  ReadOptions options = prompt.read_options();
+  options.progress = reading;
+  options.replay_progress = replaying;
+  full_.emplace(engine_);
+  signals_ = read_document(*full_, prompt.context(), needs, options, &times_);
+  context_tokens_ = std::ssize(prompt.context());
+  full_bytes_ = full_->cache().full_bytes();
+  full_cache_bytes_ = full_->cache().bytes().total();
+  after_reading_ = memory_usage();
+
+  for (Arm& arm : arms_) {
+    if (arm.sees_question) continue;
+    if (keep_full) {
+      arm.context = full_->fork();
+    } else {
+      arm.context = std::move(*full_);
+      full_.reset();
+    }
+    arm.report = compress(*arm.context, *arm.recipe, signals_);
+    arm.compress_seconds = arm.report.seconds + (replays(*arm.recipe) ? times_.replay_seconds : 0);
+  }
+  const auto looks = [](const Arm& arm) { return arm.sees_question; };
+  if (std::none_of(arms_.begin(), arms_.end(), looks)) {
+    full_.reset();
+    signals_ = {};
+  }
+  after_compression_ = memory_usage();
+}
+
+void Answering::load(const std::filesystem::path& file) {
+  const cache::SnapshotInfo info = cache::load_info(file);
+  Arm arm;
+  arm.context = Context::load(engine_, file);
+  const cache::Cache& cache = arm.context->cache();
+  arm.name = arm.canonical = info.recipe.empty() ? "full" : info.recipe;
+  arm.report.entries_before = arm.report.entries_after = cache.entries();
+  arm.report.bytes_before = arm.report.bytes_after = cache.bytes().total();
+  arm.report.full_bytes = cache.full_bytes();
+  full_bytes_ = arm.report.full_bytes;
+  full_cache_bytes_ = arm.report.bytes_after;
+  context_tokens_ = arm.context->next_position();
+  arms_.push_back(std::move(arm));
+  after_reading_ = after_compression_ = memory_usage();
+}
+
+Answer Answering::answer(Index index, std::span<const Token> question, const GenerateOptions& options,
+                         const OnText& on_text) {
+  Arm& arm = arms_[static_cast<std::size_t>(index)];
+  Answer answer;
+  Context context = arm.sees_question ? full_->fork() : arm.context->fork();
+  if (arm.sees_question) {
+    observe_question(context, question, signals_);
+    answer.report = compress(context, *arm.recipe, signals_);
+    answer.compress_seconds = answer.report.seconds + (replays(*arm.recipe) ? times_.replay_seconds : 0);
+  } else {
+    answer.report = arm.report;
+    answer.compress_seconds = arm.compress_seconds;
+  }
+  answer.entries = context.cache().entries();
+  answer.bytes = context.cache().bytes().total();
+  context.read(question);
+  answer.generated = generate(context, options, on_text);
+  answer.peak_bytes = std::max(full_cache_bytes_, context.cache().bytes().total());
+  answer.memory = memory_usage();
+  return answer;
+}
+
+}  // namespace pith::cli

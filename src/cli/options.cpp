@@ -1,0 +1,101 @@
+#include "cli/options.h"
+
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "cache/entry.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "hub/hub.h"
+#include "kernels/isa.h"
+
+namespace pith::cli {
+namespace {
+
+constexpr int kMostThreads = 1024;
+constexpr Index kLargestText = Index{1} << 28;  // bytes: far beyond any model's range
+
+std::string read_standard_input() {
+  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  if (std::ssize(text) > kLargestText)
+    fail(ErrorCode::bad_input, fmt::format("standard input is larger than the {} that a text may have here",
+                                           human_bytes(kLargestText)));
+  return text;
+}
+
+}  // namespace
+
+CLI::Validator in_range(Index least, Index most) { return CLI::Range(least, most).description(""); }
+
+void add_model_name(CLI::App& command, std::string& model) {
+  command.add_option("-m,--model", model, "Model: a name (see pith pull --list) or a path to a GGUF file")
+      ->capture_default_str()
+      ->type_name("MODEL");
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  add_model_name(command, options.model);
+  command.add_option("--threads", options.threads, "Threads to compute with; 0 takes one per core")
+      ->check(in_range(0, kMostThreads))
+      ->type_name("N");
+  command.add_flag("--exact", options.exact, "Compute in f32 and keep the cache in f32 (slower; for comparisons)");
+}
+
+std::filesystem::path find_model(const std::string& model) { return hub::Hub().resolve(model); }
+
+std::shared_ptr<Engine> load_engine(const ModelOptions& options) {
+  EngineOptions engine;
+  engine.threads = options.threads;
+  engine.numerics = options.exact ? Numerics::exact : Numerics::fast;
+  return Engine::load(find_model(options.model), engine);
+}
+
+std::string model_label(const ModelOptions& options) {
+  const std::filesystem::path path(options.model);
+  return path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
+}
+
+void add_sampling_options(CLI::App& command, SamplingOptions& options) {
+  Sampling& sampling = options.sampling;
+  command.add_option("--temperature", sampling.temperature, "0 always takes the likeliest token")
+      ->capture_default_str()
+      ->type_name("T");
+  command.add_option("--top-k", sampling.top_k, "Draw from the K likeliest tokens; 0: from all")->type_name("K");
+  command.add_option("--top-p", sampling.top_p, "Draw from the likeliest tokens that together reach probability P")
+      ->type_name("P");
+  command.add_option("--min-p", sampling.min_p, "Leave out tokens below P times the likeliest one's probability")
+      ->type_name("P");
+  command.add_option("--seed", sampling.seed, "The same seed draws the same text")->type_name("N");
+  command.add_option("--stop", options.stop, "End before this text (may be given several times)")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+}
+
+std::string read_text(const std::string& file) {
+  return file == "-" ? read_standard_input() : read_file(file, kLargestText);
+}
+
+std::vector<std::string> read_lines(const std::string& file) {
+  std::istringstream text(read_text(file));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    const auto first = line.find_first_not_of(" \t");
+    if (first == std::string::npos || line[first] == '#') continue;
+    lines.push_back(line.substr(first));
+  }
+  if (lines.empty())
+    fail(ErrorCode::bad_input, fmt::format("{}: no line with text in it; one per line was expected", file));
+  return lines;
+}
+
+std::string_view isa_name() { return to_string(active_isa()); }
+std::string_view numerics_name(const Engine& engine) {
+  return engine.options().numerics == Numerics::exact ? "exact" : "fast";
+}
+std::string_view cache_format_name(const Engine& engine) { return cache::to_string(engine.cache_format()); }
+
+}  // namespace pith::cli

@@ -1,0 +1,54 @@
+// Options that several commands share, and how they become engines, texts and recipes.
+// It parses no command line by itself; CLI11 does.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/generate.h"
+#include "recipe/recipe.h"
+
+namespace pith::cli {
+
+inline constexpr std::string_view kDefaultModel = "qwen2.5-coder-0.5b-instruct";
+
+struct ModelOptions {
+  std::string model{kDefaultModel};  // a name of models.json, or a path
+  int threads = 0;                   // 0: one per core
+  bool exact = false;
+};
+// A check that keeps the help short.
+CLI::Validator in_range(Index least, Index most);
+void add_model_options(CLI::App& command, ModelOptions& options);
+// For commands that only look at a file.
+void add_model_name(CLI::App& command, std::string& model);
+
+// The file behind a name or a path. Throws not_found with the command that fetches it.
+std::filesystem::path find_model(const std::string& model);
+std::shared_ptr<Engine> load_engine(const ModelOptions& options);
+// What a report calls the model: the name as given, or the file's without folder and ending.
+std::string model_label(const ModelOptions& options);
+
+struct SamplingOptions {
+  Sampling sampling;
+  std::vector<std::string> stop;
+};
+void add_sampling_options(CLI::App& command, SamplingOptions& options);
+
+// The text of a file, or of standard input for "-". Errors name the file.
+std::string read_text(const std::string& file);
+
+// Lines of a text file without blank ones and those that begin with '#'. Throws bad_input when none is left.
+std::vector<std::string> read_lines(const std::string& file);
+
+// Numbers that every account of a run carries.
+std::string_view isa_name();
+std::string_view numerics_name(const Engine& engine);
+std::string_view cache_format_name(const Engine& engine);
+
+}  // namespace pith::cli

@@ -1,0 +1,173 @@
+#include <memory>
+
+#include "base/error.h"
+#include "cli/answering.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/run_report.h"
+#include "cli/steps.h"
+
+namespace pith::cli {
+namespace {
+
+constexpr const char* kDefaultRecipe = "kvzip_plus + global @ 4x";
+constexpr const char* kExamples = R"(Examples:
+  pith run -f handbook.txt -q "Who signs for fuel deliveries?" -q "What is the code of the boathouse?"
+  pith run -f handbook.txt --questions questions.txt --kv "kvzip_plus + global @ 4x" --kv "snapkv @ 0.75"
+  pith run -f handbook.txt --kv "kvzip_plus + global @ 4x" --save handbook.pith
+  pith run --load handbook.pith -q "Who signs for fuel deliveries?"
+  pith run -f handbook.txt -q "Where is the spare key?" --json | jq .answer
+The document is read once and compressed before any question is seen; recipes that look at the question are marked.
+With several --kv the recipe `full` (no compression) is always one of them. pith recipes lists the parts of recipes.)";
+
+struct RunOptions {
+  ModelOptions model;
+  std::string document, system, questions_file, answers_file, save, load;
+  std::vector<std::string> questions, recipes;
+  Index max_tokens = 128;
+  bool json = false;
+};
+
+// The recipes to run, `full` first when there are several, none twice.
+std::vector<recipe::Recipe> parse_recipes(const RunOptions& options) {
+  std::vector<recipe::Recipe> recipes;
+  const auto add = [&](const std::string& text) {
+    recipe::Recipe parsed = recipe::Recipe::parse(text);
+    for (const auto& other : recipes) {
+      if (other.to_string() == parsed.to_string()) return;
+    }
+    recipes.push_back(std::move(parsed));
+  };
+  if (options.recipes.size() > 1) add("full");
+  for (const std::string& text : options.recipes) add(text);
+  if (recipes.empty()) {
+    add(kDefaultRecipe);
+    note(fmt::format("no --kv given: compressing with `{}`", kDefaultRecipe));
+  }
+  return recipes;
+}
+
+std::vector<std::string> collect_questions(const RunOptions& options) {
+  std::vector<std::string> questions = options.questions;
+  if (!options.questions_file.empty()) {
+    for (std::string& line : read_lines(options.questions_file)) questions.push_back(std::move(line));
+  }
+  return questions;
+}
+
+std::vector<std::string> collect_expected(const RunOptions& options, std::size_t questions) {
+  if (options.answers_file.empty()) return {};
+  auto expected = read_lines(options.answers_file);
+  if (expected.size() != questions)
+    fail(ErrorCode::bad_input, fmt::format("{}: {} expected answers for {} questions; one line per question was expected",
+                                           options.answers_file, expected.size(), questions));
+  return expected;
+}
+
+// Usage errors that the parser cannot see.
+void check_usage(const RunOptions& options) {
+  if (options.document.empty() == options.load.empty())
+    throw CLI::ValidationError("run", "give either a document (-f FILE) or a saved cache (--load FILE)");
+  if (!options.load.empty() && !options.recipes.empty())
+    throw CLI::ValidationError("--kv", "a saved cache (--load) is already compressed; leave out --kv");
+  if (!options.load.empty() && !options.save.empty())
+    throw CLI::ValidationError("--save", "--load and --save together would only copy the file; leave out one");
+  if (!options.load.empty() && !options.system.empty())
+    throw CLI::ValidationError("--system", "the system text of a saved cache (--load) is already in it");
+  if (!options.save.empty() && options.recipes.size() > 1)
+    throw CLI::ValidationError("--save", "saves one cache; give a single --kv");
+  if (options.questions.empty() && options.questions_file.empty() && options.save.empty())
+    throw CLI::ValidationError("run", "nothing to do: ask with -q \"…\" or --questions FILE, or --save the cache");
+}
+
+DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const RunOptions& options) {
+  try {
+    return DocumentPrompt(engine, text, options.system);
+  } catch (const Error& error) {
+    fail(error.code(), fmt::format("{}: {}", options.document == "-" ? "standard input" : options.document, error.what()));
+  }
+}
+
+void run_command(const RunOptions& options) {
+  check_usage(options);
+  const auto recipes = options.load.empty() ? parse_recipes(options) : std::vector<recipe::Recipe>{};
+  if (!options.save.empty() && recipes.front().sees_question())
+    fail(ErrorCode::bad_recipe, fmt::format("{}: it looks at the question, so there is no cache to save before one is "
+                                            "asked; save with a recipe that does not", recipes.front().name()));
+  const auto questions = collect_questions(options);
+  const auto expected = collect_expected(options, questions.size());
+  const bool saved = !options.load.empty();
+  const std::string text = saved ? "" : read_text(options.document);
+  const auto engine = load_engine(options.model);
+
+  // The question's surroundings do not depend on the document, so any text stands in for the one inside a saved cache.
+  const DocumentPrompt prompt = saved ? DocumentPrompt(*engine, "-") : make_prompt(*engine, text, options);
+  if (!prompt.has_template()) note(fmt::format("{} has no chat template: asking in a plain form", engine->config().name));
+  std::vector<std::vector<Token>> asked;
+  Index longest = 1;
+  for (const std::string& question : questions) {
+    asked.push_back(prompt.question(question));
+    longest = std::max(longest, std::ssize(asked.back()) + 1);
+  }
+
+  Answering answering(engine);
+  if (saved) {
+    answering.load(options.load);
+  } else {
+    StepProgress reading("reading"), replaying("replaying");
+    answering.read(prompt, recipes, longest, reading.callback(), replaying.callback());
+  }
+  if (!options.save.empty()) {
+    answering.arms().front().context->save(options.save, answering.arms().front().canonical);
+    note(fmt::format("saved {}", options.save));
+  }
+
+  RunReport report(answering, model_label(options.model), questions, expected, options.json);
+  report.document(saved ? options.load : options.document);
+  GenerateOptions generation;
+  generation.max_tokens = options.max_tokens;
+  for (Index q = 0; q < std::ssize(asked); ++q) {
+    report.question(q);
+    for (Index arm = 0; arm < std::ssize(answering.arms()); ++arm) {
+      report.begin_answer(arm);
+      IndentedText shown = report.answer_text();
+      const OnText show = [&](std::string_view piece) {
+        if (!options.json) shown.push(piece);
+        return true;
+      };
+      report.answer(q, arm, answering.answer(arm, asked[static_cast<std::size_t>(q)], generation, show));
+    }
+  }
+  report.table();
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Answer questions about a document from its compressed cache");
+  add_model_options(*command, options->model);
+  command->add_option("-f,--file", options->document, "The document; - reads standard input")->type_name("FILE");
+  command->add_option("-q,--question", options->questions, "A question (may be given several times)")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  command->add_option("--questions", options->questions_file, "Questions, one per line")->type_name("FILE");
+  command->add_option("--answers", options->answers_file,
+                      "Expected answers, one line per question, alternatives separated by ' | ': counts right ones")
+      ->type_name("FILE");
+  command->add_option("--kv", options->recipes, "A recipe (may be given several times)")
+      ->allow_extra_args(false)
+      ->type_name("RECIPE");
+  command->add_option("--max-tokens", options->max_tokens, "Longest answer")
+      ->capture_default_str()
+      ->check(in_range(1, Index{1} << 20))
+      ->type_name("N");
+  command->add_option("--system", options->system, "System text before the document")->type_name("TEXT");
+  command->add_option("--save", options->save, "Write the compressed cache to a file")->type_name("FILE");
+  command->add_option("--load", options->load, "Answer from a saved cache instead of a document")->type_name("FILE");
+  command->add_flag("--json", options->json, "One JSON object per answer, on a line of its own");
+  command->footer(kExamples);
+  command->callback([options] { run_command(*options); });
+}
+
+}  // namespace pith::cli

@@ -1,0 +1,209 @@
+#include "cli/run_report.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "cli/options.h"
+
+namespace pith::cli {
+namespace {
+
+// Lower-case ASCII, one blank for any run of blanks.
+std::string folded(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isspace(byte)) {
+      if (!result.empty() && result.back() != ' ') result += ' ';
+    } else {
+      result += static_cast<char>(std::tolower(byte));
+    }
+  }
+  while (result.ends_with(' ')) result.pop_back();
+  return result;
+}
+
+double per_second(Index steps, double seconds) {
+  return seconds > 0 ? static_cast<double>(steps) / seconds : 0;
+}
+
+double quotient(Index a, Index b) { return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0; }
+
+}  // namespace
+
+bool is_right(std::string_view answer, std::string_view expected) {
+  constexpr std::string_view kOr = " | ";
+  const std::string given = folded(answer);
+  for (;;) {
+    const auto end = expected.find(kOr);
+    const std::string wanted = folded(expected.substr(0, end));
+    if (!wanted.empty() && given.find(wanted) != std::string::npos) return true;
+    if (end == std::string_view::npos) return false;
+    expected.remove_prefix(end + kOr.size());
+  }
+}
+
+void IndentedText::push(std::string_view text) {
+  for (const char c : text) {
+    if (!begun_ && std::isspace(static_cast<unsigned char>(c))) continue;
+    begun_ = true;
+    put(std::string_view(&c, 1));
+    if (c == '\n') put(std::string(static_cast<std::size_t>(indent_), ' '));
+  }
+  flush();
+}
+
+RunReport::RunReport(const Answering& answering, std::string model, std::vector<std::string> questions,
+                     std::vector<std::string> expected, bool json)
+    : answering_(answering),
+      model_(std::move(model)),
+      questions_(std::move(questions)),
+      expected_(std::move(expected)),
+      json_(json),
+      totals_(answering.arms().size()) {}
+
+std::string RunReport::label(const Arm& arm) const {
+  return arm.name + (arm.sees_question ? " (sees the question)" : "") + (arm.oracle ? " (oracle)" : "");
+}
+
+Index RunReport::label_width() const {
+  Index widest = 0;
+  for (const Arm& arm : answering_.arms()) widest = std::max(widest, width(label(arm)));
+  return widest;
+}
+
+void RunReport::document(std::string_view name) const {
+  if (json_) return;
+  const Engine& engine = answering_.engine();
+  print("{}: {} tokens, read in {} s{} by {} ({}, {}, {} threads)\n", name, human_count(answering_.context_tokens()),
+        human_seconds(answering_.read_seconds()),
+        answering_.replay_seconds() > 0 ? fmt::format(" and replayed in {} s", human_seconds(answering_.replay_seconds()))
+                                        : "",
+        model_, numerics_name(engine), isa_name(), answering_.threads());
+  flush();
+}
+
+void RunReport::question(Index question) const {
+  if (json_) return;
+  print("\n{}. {}\n", question + 1, one_line(questions_[static_cast<std::size_t>(question)]));
+  if (!expected_.empty())
+    print("  {}  {}\n", fmt::format("{:<{}}", "expected", label_width()),
+          one_line(expected_[static_cast<std::size_t>(question)]));
+  flush();
+}
+
+void RunReport::begin_answer(Index arm) const {
+  if (json_) return;
+  const std::string name = label(answering_.arms()[static_cast<std::size_t>(arm)]);
+  put("  " + name + std::string(static_cast<std::size_t>(label_width() - width(name)), ' ') + "  ");
+  flush();
+}
+
+void RunReport::answer(Index question, Index index, const Answer& answer) {
+  const Arm& arm = answering_.arms()[static_cast<std::size_t>(index)];
+  Totals& totals = totals_[static_cast<std::size_t>(index)];
+  ++totals.answers;
+  totals.entries += answer.entries;
+  totals.bytes += answer.bytes;
+  totals.peak_bytes = std::max(totals.peak_bytes, answer.peak_bytes);
+  totals.steps += answer.generated.steps;
+  totals.decode_seconds += answer.generated.seconds;
+  totals.compress_seconds += answer.compress_seconds;
+  bool right = false;
+  if (!expected_.empty()) {
+    right = is_right(answer.generated.text, expected_[static_cast<std::size_t>(question)]);
+    totals.right += right ? 1 : 0;
+  }
+  if (json_) {
+    put_answer_json(question, arm, answer);
+    return;
+  }
+  if (answer.generated.text.empty()) put("(no answer)");
+  if (answer.generated.reason == StopReason::max_tokens) put("…");
+  if (!expected_.empty()) put(right ? "  [right]" : "  [wrong]");
+  put("\n");
+  flush();
+}
+
+void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& answer) const {
+  const Engine& engine = answering_.engine();
+  Json json;
+  json["question"] = questions_[static_cast<std::size_t>(question)];
+  json["answer"] = answer.generated.text;
+  json["recipe"] = arm.name;
+  json["recipe_canonical"] = arm.canonical;
+  json["sees_question"] = arm.sees_question;
+  json["oracle"] = arm.oracle;
+  if (!expected_.empty()) {
+    const std::string& expected = expected_[static_cast<std::size_t>(question)];
+    json["expected"] = expected;
+    json["right"] = is_right(answer.generated.text, expected);
+  }
+  json["n_context_tokens"] = answering_.context_tokens();
+  json["entries"] = answer.entries;
+  json["lanes"] = answering_.lanes();
+  json["cache_bytes"] = answer.bytes;
+  json["cache_type"] = cache_format_name(engine);
+  json["full_bytes"] = answer.report.full_bytes;
+  json["ratio"] = quotient(answer.report.full_bytes, answer.bytes);
+  json["peak_bytes"] = answer.peak_bytes;
+  json["prefill_s"] = answering_.read_seconds();
+  json["compress_s"] = answer.compress_seconds;
+  json["decode_tok_s"] = answer.generated.tokens_per_second();
+  json["n_answer_tokens"] = answer.generated.tokens.size();
+  json["stop_reason"] = to_string(answer.generated.reason);
+  json["rss_bytes"] = answer.memory.resident;
+  json["peak_rss_bytes"] = answer.memory.peak;
+  json["model"] = model_;
+  json["numerics"] = numerics_name(engine);
+  json["isa"] = isa_name();
+  json["threads"] = answering_.threads();
+  put_json(json);
+}
+
+void RunReport::table() const {
+  if (json_) return;
+  const std::string format(cache_format_name(answering_.engine()));
+  Table table;
+  table.add_column("recipe", Table::Align::left);
+  if (!expected_.empty()) table.add_column("right");
+  for (const std::string& title : {std::string("entries"), "bytes (" + format + ")", std::string("×"), std::string("prefill s"),
+                                   std::string("compress s"), std::string("decode tok/s"), std::string("peak bytes")})
+    table.add_column(title);
+  for (std::size_t i = 0; i < totals_.size(); ++i) {
+    const Arm& arm = answering_.arms()[i];
+    const Totals& totals = totals_[i];
+    const Index n = std::max<Index>(1, totals.answers);
+    const Index entries = totals.answers > 0 ? totals.entries / n : arm.report.entries_after;
+    const Index bytes = totals.answers > 0 ? totals.bytes / n : arm.report.bytes_after;
+    const Index full = arm.sees_question ? answering_.full_bytes() : arm.report.full_bytes;
+    std::vector<std::string> cells = {label(arm)};
+    if (!expected_.empty()) cells.push_back(fmt::format("{}/{}", totals.right, totals.answers));
+    cells.push_back(human_count(entries / answering_.lanes()));
+    cells.push_back(human_bytes(bytes));
+    cells.push_back(fmt::format("{:.1f}", quotient(full, bytes)));
+    cells.push_back(human_seconds(answering_.read_seconds()));
+    cells.push_back(human_seconds(totals.answers > 0 ? totals.compress_seconds / static_cast<double>(n) : arm.compress_seconds));
+    cells.push_back(totals.answers > 0 ? fmt::format("{:.1f}", per_second(totals.steps, totals.decode_seconds)) : "-");
+    cells.push_back(human_bytes(std::max(totals.peak_bytes, arm.report.bytes_before)));
+    table.add_row(std::move(cells));
+  }
+  put("\n" + table.to_string());
+  footnotes();
+  flush();
+}
+
+void RunReport::footnotes() const {
+  const auto& arms = answering_.arms();
+  const bool looks = std::any_of(arms.begin(), arms.end(), [](const Arm& arm) { return arm.sees_question; });
+  print("\nentries: mean per lane ({} lanes). ×: full bf16 cache / bytes. prefill: one reading, shared by all recipes.\n",
+        answering_.lanes());
+  if (looks)
+    put("A recipe that sees the question is carried out anew for each question on the whole cache, which must stay; "
+        "its numbers are means.\n");
+  const Memory &before = answering_.memory_after_reading(), &after = answering_.memory_after_compression();
+  print("Process: {} resident after reading, {} after compression{}, {} at its peak.\n", human_bytes(before.resident),
+        human_bytes(after.resident), arms.size() == 1 ? "" : " (all recipes together)", human_bytes(memory_usage().peak));
+}
+
+}  // namespace pith::cli

@@ -1,0 +1,27 @@
+#include "cli/steps.h"
+
+namespace pith::cli {
+namespace {
+
+constexpr double kSilentSeconds = 2;
+
+}  // namespace
+
+Progress StepProgress::callback() {
+  return [this](Index done, Index total) { update(done, total); };
+}
+
+void StepProgress::update(Index done, Index total) {
+  if (start_ == Clock::time_point{}) start_ = Clock::now();
+  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  if (!bar_) {
+    // The first call comes when a part is done already and starts the clock; from the second on the whole step can be foreseen.
+    const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
+    if (seconds <= 0 || seconds < kSilentSeconds * share) return;
+    bar_.emplace(ProgressUnit::items);
+  }
+  bar_->update(label_, done, total);
+  if (done == total) bar_.reset();
+}
+
+}  // namespace pith::cli

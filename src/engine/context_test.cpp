@@ -1,0 +1,189 @@
+#include "engine/context.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/error.h"
+#include "engine/generate.h"
+#include "support/tiny_model.h"
+
+namespace pith {
+namespace {
+
+std::shared_ptr<Engine> tiny_engine(test::TinyModelOptions model, EngineOptions options = {}) {
+  static std::vector<std::unique_ptr<std::vector<std::byte>>> files;  // the engines look into them
+  files.push_back(std::make_unique<std::vector<std::byte>>(test::tiny_model(model)));
+  return Engine::from(gguf::File::parse(*files.back(), "tiny"), options);
+}
+
+std::vector<Token> some_tokens(Index count) {
+  std::vector<Token> tokens;
+  for (Index i = 0; i < count; ++i) tokens.push_back(static_cast<Token>((i * 37 + 11) % 250));
+  return tokens;
+}
+
+double largest_difference(std::span<const float> a, std::span<const float> b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(a[i] - b[i])));
+  return worst;
+}
+
+class EveryArchitecture : public testing::TestWithParam<const char*> {
+ protected:
+  std::shared_ptr<Engine> engine(Index chunk = 512, int threads = 2) {
+    return tiny_engine({.architecture = GetParam(), .sliding_window = 16, .sliding_pattern = 2}, {.threads = threads, .numerics = Numerics::exact, .prefill_chunk = chunk});
+  }
+};
+
+TEST_P(EveryArchitecture, ReadsTheSameInChunksOfAnySize) {
+  const auto tokens = some_tokens(70);
+  Context whole(engine()), pieces(engine(13));
+  whole.read(tokens);
+  pieces.read(tokens);
+  EXPECT_LT(largest_difference(whole.logits(), pieces.logits()), 1e-4);
+}
+
+TEST_P(EveryArchitecture, DecodesWhatItWouldPrefill) {
+  const auto tokens = some_tokens(40);
+  Context prefilled(engine()), decoded(engine());
+  prefilled.read(tokens);
+  for (const Token& token : tokens) decoded.read(std::span(&token, 1));
+  EXPECT_LT(largest_difference(prefilled.logits(), decoded.logits()), 1e-4);
+}
+
+TEST_P(EveryArchitecture, ContextsDecodeTogetherAsAlone) {
+  const auto shared = engine();
+  Context a(shared), b(shared);
+  a.read(some_tokens(20));
+  b.read(some_tokens(33));
+  Context alone_a = a.fork(), alone_b = b.fork();
+  const Token next[] = {5, 9};
+  Context* const both[] = {&a, &b};
+  Context::read_one_each(both, next);
+  alone_a.read(std::span(&next[0], 1));
+  alone_b.read(std::span(&next[1], 1));
+  EXPECT_LT(largest_difference(a.logits(), alone_a.logits()), 1e-4);
+  EXPECT_LT(largest_difference(b.logits(), alone_b.logits()), 1e-4);
+}
+
+TEST_P(EveryArchitecture, ScoresAreTheLogitsOfEachPrefix) {
+  const auto tokens = some_tokens(24);
+  Context scored(engine()), stepped(engine());
+  const auto scores = scored.read_and_score(tokens);
+  ASSERT_EQ(scores.size(), tokens.size() - 1);
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    stepped.read(std::span(&tokens[i], 1));
+    double sum = 0;
+    for (float logit : stepped.logits()) sum += std::exp(static_cast<double>(logit));
+    EXPECT_NEAR(scores[i], static_cast<double>(stepped.logits()[static_cast<std::size_t>(tokens[i + 1])]) - std::log(sum), 1e-3);
+  }
+}
+
+TEST_P(EveryArchitecture, SameBitsOnEveryRun) {
+  Context first(engine()), second(engine());
+  first.read(some_tokens(50));
+  second.read(some_tokens(50));
+  EXPECT_EQ(largest_difference(first.logits(), second.logits()), 0);
+}
+
+TEST_P(EveryArchitecture, ASavedContextGoesOnWithTheSameBits) {
+  const auto shared = engine();
+  Context context(shared);
+  context.read(some_tokens(30));
+  const auto path = std::filesystem::temp_directory_path() / (std::string("pith_context_") + GetParam());
+  context.save(path, "full");
+  Context loaded = Context::load(shared, path);
+  std::filesystem::remove(path);
+  const Token next = 7;
+  context.read(std::span(&next, 1));
+  loaded.read(std::span(&next, 1));
+  EXPECT_EQ(loaded.tokens(), context.tokens());
+  EXPECT_EQ(largest_difference(context.logits(), loaded.logits()), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, EveryArchitecture, testing::Values("llama", "qwen2", "qwen3", "gemma3"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST(Context, AForkGoesItsOwnWay) {
+  Context context(tiny_engine({}));
+  context.read(some_tokens(20));
+  const std::vector<float> before(context.logits().begin(), context.logits().end());
+  Context fork = context.fork();
+  fork.read(some_tokens(5));
+  EXPECT_EQ(context.next_position(), 20);
+  EXPECT_EQ(fork.next_position(), 25);
+  EXPECT_EQ(largest_difference(context.logits(), before), 0);
+}
+
+TEST(Context, RefusesToLeaveTheModelsRange) {
+  Context context(tiny_engine({.context = 32}));
+  try {
+    context.read(some_tokens(33));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::bad_input);
+    EXPECT_STREQ(error.what(), "33 tokens after 0 leave the model's range of 32; shorten the text or use a model with a longer range");
+  }
+}
+
+TEST(Context, RefusesAnotherModelsFile) {
+  Context context(tiny_engine({.seed = 1}));
+  context.read(some_tokens(10));
+  const auto path = std::filesystem::temp_directory_path() / "pith_context_other_model";
+  context.save(path);
+  EXPECT_THROW(Context::load(tiny_engine({.seed = 2}), path), Error);
+  std::filesystem::remove(path);
+}
+
+TEST(Generate, IsTheSameForTheSameSeed) {
+  const auto engine = tiny_engine({});
+  Context first(engine);
+  first.read(some_tokens(8));
+  Context second = first.fork(), third = first.fork();
+  const GenerateOptions options{.max_tokens = 12, .sampling = {.temperature = 1.5, .seed = 3}};
+  GenerateOptions other = options;
+  other.sampling.seed = 4;
+  const auto a = generate(first, options), b = generate(second, options), c = generate(third, other);
+  EXPECT_EQ(a.tokens, b.tokens);
+  EXPECT_NE(a.tokens, c.tokens);
+}
+
+TEST(Generate, StreamsExactlyWhatItReturns) {
+  Context context(tiny_engine({}));
+  context.read(some_tokens(8));
+  std::string streamed;
+  const auto result = generate(context, {.max_tokens = 20, .sampling = {.temperature = 1, .seed = 1}, .stop = {"e"}}, [&](std::string_view text) {
+    streamed += text;
+    return true;
+  });
+  EXPECT_EQ(streamed, result.text);
+  EXPECT_EQ(result.text.find('e'), std::string::npos);
+}
+
+TEST(Generate, TogetherIsAsAlone) {
+  const auto engine = tiny_engine({}, {.numerics = Numerics::exact});
+  std::vector<Context> together;
+  std::vector<Generated> alone;
+  for (Index length : {5, 9, 14}) {
+    together.emplace_back(engine).read(some_tokens(length));
+    Context fork = together.back().fork();
+    alone.push_back(generate(fork, {.max_tokens = 15}));
+  }
+  const auto results = generate_together(together, {.max_tokens = 15});
+  for (std::size_t i = 0; i < results.size(); ++i)
+    EXPECT_EQ(results[i].tokens, alone[i].tokens);
+}
+
+TEST(Sampler, FiltersInOrder) {
+  const std::vector<float> logits = {1.0f, 3.0f, 2.0f, -5.0f};
+  EXPECT_EQ(Sampler({.temperature = 0}).pick(logits), 1);
+  EXPECT_EQ(Sampler({.temperature = 5, .top_k = 1, .seed = 9}).pick(logits), 1);
+  EXPECT_EQ(Sampler({.temperature = 1, .top_p = 0.5, .seed = 9}).pick(logits), 1);
+  EXPECT_EQ(Sampler({.temperature = 1, .min_p = 0.9, .seed = 9}).pick(logits), 1);
+  EXPECT_THROW(Sampler({.temperature = -1}), Error);
+}
+
+}  // namespace
+}  // namespace pith

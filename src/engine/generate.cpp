@@ -1,0 +1,175 @@
+#include "engine/generate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/error.h"
+
+namespace pith {
+namespace {
+
+// Text on its way out: whole symbols only, and nothing that may still become a stop string.
+class TextGate {
+ public:
+  explicit TextGate(const std::vector<std::string>& stops) : stops_(stops) {}
+
+  // Takes bytes; appends to `out` what is certain. Returns true once a stop string is complete.
+  bool push(std::string_view bytes, std::string& out) {
+    pending_ += symbols_.push(bytes);
+    auto end = std::string::npos;
+    for (const auto& stop : stops_)
+      if (!stop.empty()) end = std::min(end, pending_.find(stop));
+    if (end != std::string::npos) {
+      out += pending_.substr(0, end);
+      pending_.clear();
+      return true;
+    }
+    const std::size_t held = longest_possible_stop();
+    out += pending_.substr(0, pending_.size() - held);
+    pending_.erase(0, pending_.size() - held);
+    return false;
+  }
+
+  // What is still held back, now that no more text comes.
+  std::string rest() { return std::exchange(pending_, "") + symbols_.flush(); }
+  void drop() {
+    pending_.clear();
+    symbols_ = {};
+  }
+
+ private:
+  // Length of the longest end of the pending text with which some stop string begins.
+  std::size_t longest_possible_stop() const {
+    std::size_t longest = 0;
+    for (const auto& stop : stops_)
+      for (std::size_t n = std::min(stop.size(), pending_.size()); n > longest; --n)
+        if (std::string_view(pending_).substr(pending_.size() - n) == std::string_view(stop).substr(0, n)) longest = n;
+    return longest;
+  }
+
+  const std::vector<std::string>& stops_;
+  Utf8Stream symbols_;
+  std::string pending_;
+};
+
+}  // namespace
+
+std::string_view to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::end_of_text: return "end_of_text";
+    case StopReason::stop_string: return "stop_string";
+    case StopReason::max_tokens: return "max_tokens";
+    case StopReason::context_full: return "context_full";
+    case StopReason::cancelled: return "cancelled";
+  }
+  return "?";
+}
+
+namespace {
+
+// One text on its way: what `generate` does between two forward passes.
+class Writing {
+ public:
+  Writing(Context& context, const GenerateOptions& options, const OnText& on_text)
+      : context_(context), options_(options), on_text_(on_text), sampler_(options.sampling), gate_(options.stop) {
+    PITH_CHECK(!context.logits().empty(), "read something before generating");
+    if (options.max_tokens <= 0) end(StopReason::max_tokens);
+  }
+
+  bool done() const { return done_; }
+
+  // Draws the next token from the context's logits. Returns it when it must be read for the text to go on.
+  std::optional<Token> next() {
+    const Tokenizer& tokenizer = context_.engine().tokenizer();
+    const Token token = sampler_.pick(context_.logits());
+    result_.tokens.push_back(token);
+    if (!options_.ignore_end && tokenizer.is_end_of_generation(token)) return end(StopReason::end_of_text);
+    std::string certain;
+    const bool stopped = gate_.push(tokenizer.piece(token, false), certain);
+    const bool wanted = show(certain);
+    if (stopped || !wanted) {
+      gate_.drop();
+      return end(stopped ? StopReason::stop_string : StopReason::cancelled);
+    }
+    if (std::ssize(result_.tokens) >= options_.max_tokens) return end(StopReason::max_tokens);
+    if (context_.next_position() >= context_.engine().config().context_length) return end(StopReason::context_full);
+    return token;
+  }
+
+  void count_step(double seconds) {
+    result_.seconds += seconds;
+    ++result_.steps;
+  }
+
+  Generated take() { return std::move(result_); }
+
+ private:
+  bool show(const std::string& text) {
+    result_.text += text;
+    return text.empty() || !on_text_ || on_text_(text);
+  }
+
+  std::optional<Token> end(StopReason reason) {
+    show(gate_.rest());
+    result_.reason = reason;
+    done_ = true;
+    return std::nullopt;
+  }
+
+  Context& context_;
+  const GenerateOptions& options_;
+  const OnText& on_text_;
+  Sampler sampler_;
+  TextGate gate_;
+  Generated result_;
+  bool done_ = false;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Generated generate(Context& context, const GenerateOptions& options, const OnText& on_text) {
+  Writing writing(context, options, on_text);
+  while (!writing.done()) {
+    const auto token = writing.next();
+    if (!token) break;
+    const auto start = std::chrono::steady_clock::now();
+    context.read(std::span(&*token, 1));
+    writing.count_step(seconds_since(start));
+  }
+  return writing.take();
+}
+
+std::vector<Generated> generate_together(std::span<Context> contexts, const GenerateOptions& options) {
+  const OnText nobody;
+  std::vector<Writing> writings;
+  writings.reserve(contexts.size());
+  for (Context& context : contexts) writings.emplace_back(context, options, nobody);
+  for (;;) {
+    std::vector<Context*> going;
+    std::vector<Token> tokens;
+    std::vector<Writing*> counted;
+    for (std::size_t i = 0; i < writings.size(); ++i) {
+      if (writings[i].done()) continue;
+      if (const auto token = writings[i].next()) {
+        going.push_back(&contexts[i]);
+        tokens.push_back(*token);
+        counted.push_back(&writings[i]);
+      }
+    }
+    if (going.empty()) break;
+    const auto start = std::chrono::steady_clock::now();
+    Context::read_one_each(going, tokens);
+    const double each = seconds_since(start) / static_cast<double>(going.size());
+    for (Writing* writing : counted) writing->count_step(each);
+  }
+  std::vector<Generated> results;
+  for (Writing& writing : writings) results.push_back(writing.take());
+  return results;
+}
+
+}  // namespace pith

@@ -1,0 +1,35 @@
+// How a document and questions become tokens: the model's chat template, split at the question, so that the document can be read and
+// compressed before any question is known. Models without a template get a plain form, and say so.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/compress.h"
+#include "engine/engine.h"
+
+namespace pith {
+
+class DocumentPrompt {
+ public:
+  // Throws bad_input for an empty document, invalid UTF-8 (with its offset) or a template that cannot be split.
+  DocumentPrompt(const Engine& engine, std::string_view document, std::string_view system = "");
+
+  const std::vector<Token>& context() const { return context_; }   // chat prefix + document
+  Index prefix_tokens() const { return prefix_tokens_; }           // of these, before the document
+  std::vector<Token> question(std::string_view question) const;    // question + what the template puts before an answer
+  const std::vector<Token>& suffix() const { return suffix_; }     // the latter alone
+  bool has_template() const { return has_template_; }
+  ReadOptions read_options() const;                                // for read_document(context(), ...)
+
+ private:
+  const Engine& engine_;
+  std::string between_;  // template text between document and question
+  std::vector<Token> context_, suffix_;
+  Index prefix_tokens_ = 0;
+  bool has_template_ = true;
+  std::vector<std::int32_t> sentence_starts_;
+};
+
+}  // namespace pith

@@ -1,0 +1,88 @@
+// The reference kernels of vector.h, in double where that is free of surprises, and the choice of a
+// table.
+#include "kernels/vector.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/vector_kernels.h"
+
+namespace pith {
+namespace {
+
+void rms_norm(const float* x, const float* weight, float eps, Index n, float* y) {
+  double squares = 0;
+  for (Index i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * x[i];
+  const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + eps);
+  for (Index i = 0; i < n; ++i) y[i] = static_cast<float>(x[i] * scale * (weight ? weight[i] : 1));
+}
+
+void silu_mul(const float* gate, const float* up, Index n, float* y) {
+  for (Index i = 0; i < n; ++i) {
+    const double x = gate[i];
+    y[i] = static_cast<float>(x / (1 + std::exp(-x)) * up[i]);
+  }
+}
+
+// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3)
+void gelu_tanh_mul(const float* gate, const float* up, Index n, float* y) {
+  for (Index i = 0; i < n; ++i) {
+    const double x = gate[i];
+    const double u = 0.7978845608028654 * (x + 0.044715 * x * x * x);
+    y[i] = static_cast<float>(x / (1 + std::exp(-2 * u)) * up[i]);
+  }
+}
+
+void axpy(float a, const float* x, Index n, float* y) {
+  for (Index i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+float dot(const float* a, const float* b, Index n) {
+  double sum = 0;
+  for (Index i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * b[i];
+  return static_cast<float>(sum);
+}
+
+void rope(float* x, const float* cos, const float* sin, Index head_dim) {
+  const Index half = head_dim / 2;
+  for (Index i = 0; i < half; ++i) {
+    const float a = x[i], b = x[i + half];
+    x[i] = a * cos[i] - b * sin[i];
+    x[i + half] = b * cos[i] + a * sin[i];
+  }
+}
+
+float exp_sum(const float* x, float shift, Index n, float* y) {
+  double sum = 0;
+  for (Index i = 0; i < n; ++i) {
+    y[i] = std::exp(x[i] - shift);
+    sum += y[i];
+  }
+  return static_cast<float>(sum);
+}
+
+float max(const float* x, Index n) { return *std::max_element(x, x + n); }
+
+constexpr VectorKernels kScalar = {rms_norm, silu_mul, gelu_tanh_mul, axpy,
+                                   dot,      rope,     exp_sum,       max};
+
+}  // namespace
+
+const VectorKernels& vector_kernels(Isa isa) {
+  switch (isa) {
+    case Isa::avx512:
+      return vector_kernels_avx512();
+    case Isa::avx2:
+      return vector_kernels_avx2();
+    case Isa::scalar:
+      break;
+  }
+  return kScalar;
+}
+
+const VectorKernels& vector_kernels() {
+  static const VectorKernels& table = vector_kernels(active_isa());
+  return table;
+}
+
+}  // namespace pith

@@ -1,0 +1,107 @@
+#include "model/model.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace pith {
+namespace {
+
+WeightMatrix matrix(const gguf::File& file, const std::string& name, Index rows, Index cols) {
+  const auto& tensor = file.tensor(name);
+  if (tensor.rows() != rows || tensor.cols() != cols)
+    fail(ErrorCode::bad_model, fmt::format("{}: tensor {} is {} x {}; the configuration says {} x {}", file.name(), name,
+                                           tensor.rows(), tensor.cols(), rows, cols));
+  return tensor.matrix();
+}
+
+std::vector<float> vector(const gguf::File& file, const std::string& name, Index size) {
+  const WeightMatrix w = matrix(file, name, 1, size);
+  std::vector<float> values(static_cast<std::size_t>(size));
+  dequantize(w, 0, 0, size, values);
+  for (float value : values)
+    if (!std::isfinite(value)) fail(ErrorCode::bad_model, fmt::format("{}: tensor {} holds a value that is not finite", file.name(), name));
+  return values;
+}
+
+LayerWeights read_layer(const gguf::File& file, const ModelConfig& config, Index l) {
+  const Index E = config.width, D = config.head_dim, q = config.query_heads * D, kv = config.kv_heads * D;
+  const auto name = [&](const char* part) { return fmt::format("blk.{}.{}", l, part); };
+  LayerWeights layer;
+  layer.attention_norm = vector(file, name("attn_norm.weight"), E);
+  layer.ffn_norm = vector(file, name("ffn_norm.weight"), E);
+  layer.query = matrix(file, name("attn_q.weight"), q, E);
+  layer.key = matrix(file, name("attn_k.weight"), kv, E);
+  layer.value = matrix(file, name("attn_v.weight"), kv, E);
+  layer.output = matrix(file, name("attn_output.weight"), E, q);
+  layer.gate = matrix(file, name("ffn_gate.weight"), config.hidden, E);
+  layer.up = matrix(file, name("ffn_up.weight"), config.hidden, E);
+  layer.down = matrix(file, name("ffn_down.weight"), E, config.hidden);
+  if (config.qkv_bias) {
+    layer.query_bias = vector(file, name("attn_q.bias"), q);
+    layer.key_bias = vector(file, name("attn_k.bias"), kv);
+    layer.value_bias = vector(file, name("attn_v.bias"), kv);
+  }
+  if (config.qk_norm) {
+    layer.query_norm = vector(file, name("attn_q_norm.weight"), D);
+    layer.key_norm = vector(file, name("attn_k_norm.weight"), D);
+  }
+  if (config.post_norms) {
+    layer.post_attention_norm = vector(file, name("post_attention_norm.weight"), E);
+    layer.post_ffn_norm = vector(file, name("post_ffw_norm.weight"), E);
+  }
+  return layer;
+}
+
+std::uint64_t mix(std::uint64_t hash, std::span<const std::byte> bytes) {  // FNV-1a, 64 bits
+  for (std::byte b : bytes) hash = (hash ^ static_cast<std::uint64_t>(b)) * 0x100000001b3u;
+  return hash;
+}
+
+std::uint64_t content_hash(const gguf::File& file) {
+  constexpr std::size_t kSample = 4096;  // bytes from both ends of every tensor: enough to tell fine-tunes apart, quick on gigabytes
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const auto& tensor : file.tensors()) {
+    hash = mix(hash, std::as_bytes(std::span(tensor.name)));
+    hash = mix(hash, tensor.data.first(std::min(kSample, tensor.data.size())));
+    hash = mix(hash, tensor.data.last(std::min(kSample, tensor.data.size())));
+  }
+  return hash;
+}
+
+}  // namespace
+
+Model Model::load(const std::filesystem::path& path) { return from(gguf::File::open(path)); }
+
+Model Model::from(gguf::File file) {
+  Model model(std::move(file));
+  const gguf::File& source = model.file_;
+  model.config_ = read_config(source);
+  const ModelConfig& config = model.config_;
+  std::vector<float> factors;
+  if (source.find_tensor("rope_freqs.weight")) factors = vector(source, "rope_freqs.weight", config.head_dim / 2);
+  for (Index l = 0; l < config.layer_count(); ++l) {
+    model.layers_.push_back(read_layer(source, config, l));
+    model.rope_.push_back(rope_frequencies(config, config.layers[static_cast<std::size_t>(l)], factors));
+  }
+  model.embedding_ = matrix(source, "token_embd.weight", config.vocabulary, config.width);
+  model.head_ = source.find_tensor("output.weight") ? matrix(source, "output.weight", config.vocabulary, config.width) : model.embedding_;
+  model.output_norm_ = vector(source, "output_norm.weight", config.width);
+  model.hash_ = content_hash(source);
+  return model;
+}
+
+Index Model::weight_bytes() const {
+  Index bytes = 0;
+  for (const auto& tensor : file_.tensors()) bytes += static_cast<Index>(tensor.data.size());
+  return bytes;
+}
+
+Index Model::decode_bytes() const {
+  const bool tied = head_.data == embedding_.data;
+  return weight_bytes() - (tied ? 0 : embedding_.rows * embedding_.row_bytes());
+}
+
+}  // namespace pith

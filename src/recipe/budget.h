@@ -1,0 +1,66 @@
+// Budgets: how small a stage must become, in four units, and what that leaves for the lanes of a
+// given cache. It chooses no entries: allocators do.
+//
+//     0.9     fraction removed (kvpress' compression_ratio): a lane of n entries keeps
+//             max(1, int(n * (1 - 0.9))), computed in double as kvpress does
+//     10x     bytes: a tenth of what all tokens take as bf16 (Cache::full_bytes)
+//     1024tok mean entries per lane, summaries included
+//     64MiB   bytes (KiB, MiB, GiB)
+//
+// Lanes of sliding-window layers are not compressed: they keep their last `window` entries, which
+// count in budgets of bytes and in no other.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+#include "cache/cache.h"
+
+namespace pith::recipe {
+
+enum class BudgetUnit { fraction, ratio, tokens, bytes };
+
+struct Budget {
+  BudgetUnit unit = BudgetUnit::fraction;
+  double value = 0;  // fraction removed, ratio, entries per lane, or bytes
+  friend bool operator==(const Budget&, const Budget&) = default;
+};
+
+// Nothing if `text` is no budget, or one out of range (a fraction of 1, a ratio below 1).
+std::optional<Budget> parse_budget(std::string_view text);
+std::string to_string(const Budget& budget);  // parse_budget gives the same back
+
+// What a budget leaves for entries that are kept, additions of the realiser already taken off.
+struct Room {
+  bool bounded = false;           // false: no budget was given, the allocator sizes itself
+  std::optional<double> removed;  // of a budget in fractions
+  Index total = 0;                // entries over all compressible lanes
+  std::vector<Index> lane;        // [lanes] the share of each if all are treated alike
+};
+
+// The entries of a cache as budgets see them; zero for lanes that are left alone.
+struct LaneSizes {
+  std::vector<Index> now;    // [lanes]
+  std::vector<Index> added;  // [lanes] by the realiser, at most
+  Index lanes = 0;           // compressible ones
+  Index present() const;     // sum of now
+  Index additions() const;   // sum of added
+};
+
+// The room of a fraction. Throws bad_budget if additions alone take more.
+Room room_of_fraction(double removed, const LaneSizes& sizes);
+// The room of `total` entries, shared evenly as far as lanes have that many.
+Room room_of_entries(Index total, const LaneSizes& sizes);
+
+// What a lane allocates for its entries: tiles of 16, keys, values and columns, with their table.
+// Plain exact entries store a position beside key and value; others (summaries, entries that were
+// moved or weighted) also a weight, a span and a kind: 13 bytes more.
+Index lane_bytes(const cache::Shape& shape, cache::Format format, Index plain, Index annotated);
+
+// max(1, int(n * (1 - removed))) in double; 0 of nothing.
+Index kept_of(Index n, double removed);
+
+}  // namespace pith::recipe

@@ -1,0 +1,202 @@
+#include "recipe/grammar.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+
+namespace pith::recipe {
+namespace {
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// The text as an error message shows it: one line, printable, not too long.
+std::string shown(std::string_view text) {
+  constexpr std::size_t kLongest = 120;
+  std::string out;
+  for (char c : text.substr(0, kLongest)) out += (c >= ' ' && c <= '~') ? c : '?';
+  return text.size() > kLongest ? out + "..." : out;
+}
+
+std::string shown_char(char c) { return fmt::format("\"{}\"", shown(std::string_view(&c, 1))); }
+
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  std::vector<StageText> read() {
+    std::vector<StageText> stages;
+    do {
+      if (std::ssize(stages) == kMaxStages)
+        fail(fmt::format("a recipe has at most {} stages", kMaxStages));
+      stages.push_back(read_stage());
+    } while (take_word("then"));
+    skip_space();
+    if (at_ < text_.size())
+      fail(
+          fmt::format("{} was not expected here; after a part come \"+\", \"@ budget\" or \"then\"",
+                      shown_char(text_[at_])));
+    return stages;
+  }
+
+ private:
+  StageText read_stage() {
+    skip_space();
+    StageText stage;
+    stage.column = column();
+    do {
+      if (std::ssize(stage.parts) == kMaxParts)
+        fail(fmt::format("a stage has at most {} parts", kMaxParts));
+      stage.parts.push_back(read_part());
+    } while (take('+'));
+    if (take('@')) stage.budget = read_budget();
+    return stage;
+  }
+
+  PartText read_part() {
+    skip_space();
+    PartText part;
+    part.column = column();
+    part.name = read_name("the name of a part or preset");
+    if (!take('(')) return part;
+    if (take(')')) return part;
+    do {
+      part.arguments.push_back(read_argument());
+    } while (take(','));
+    if (!take(')')) fail("\")\" or \",\" was expected here");
+    return part;
+  }
+
+  ArgumentText read_argument() {
+    skip_space();
+    ArgumentText argument;
+    argument.column = column();
+    argument.value = read_value();
+    if (take('=')) {
+      argument.key = std::move(argument.value);
+      if (!is_letter(argument.key[0]))
+        fail_at(text_, argument.column, "a parameter's name was expected before \"=\"");
+      skip_space();
+      argument.value = read_value();
+    }
+    return argument;
+  }
+
+  Budget read_budget() {
+    skip_space();
+    const Index start = column();
+    const std::string value = read_value();
+    const auto budget = parse_budget(value);
+    if (!budget)
+      pith::fail(
+          ErrorCode::bad_budget,
+          fmt::format("recipe \"{}\", column {}: \"{}\" is no budget; expected a fraction to "
+                      "remove below 1 (0.9), a ratio in bytes (10x), entries per lane "
+                      "(1024tok) or bytes (64MiB)",
+                      shown(text_), start, shown(value)));
+    return *budget;
+  }
+
+  std::string read_name(const char* what) {
+    const std::size_t start = at_;
+    while (at_ < text_.size() && (is_letter(text_[at_]) || (at_ > start && is_digit(text_[at_]))))
+      ++at_;
+    if (at_ == start) fail(fmt::format("{} was expected here", what));
+    return std::string(text_.substr(start, at_ - start));
+  }
+
+  // A word, or a number with its unit; a sign belongs to it at the start and after an exponent.
+  std::string read_value() {
+    const std::size_t start = at_;
+    const bool number = at_ < text_.size() && !is_letter(text_[at_]);
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      const bool sign = c == '-' || c == '+';
+      const bool exponent = at_ > start && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E');
+      if (!(is_letter(c) || is_digit(c) || c == '.' ||
+            (sign && number && (at_ == start || exponent))))
+        break;
+      ++at_;
+    }
+    if (at_ == start) fail("a value was expected here");
+    return std::string(text_.substr(start, at_ - start));
+  }
+
+  bool take(char c) {
+    skip_space();
+    if (at_ == text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+
+  bool take_word(std::string_view word) {
+    skip_space();
+    if (text_.substr(at_, word.size()) != word) return false;
+    const std::size_t end = at_ + word.size();
+    if (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) return false;
+    at_ = end;
+    return true;
+  }
+
+  void skip_space() {
+    while (at_ < text_.size() && is_space(text_[at_])) ++at_;
+  }
+  Index column() const { return static_cast<Index>(at_) + 1; }
+  [[noreturn]] void fail(const std::string& message) const { fail_at(text_, column(), message); }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+// Levenshtein's distance, in one row.
+Index edit_distance(std::string_view a, std::string_view b) {
+  std::vector<Index> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    Index diagonal = std::exchange(row[0], static_cast<Index>(i) + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const Index replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::vector<StageText> read_recipe(std::string_view text) {
+  if (std::ssize(text) > kMaxRecipeLength)
+    fail_at(text, kMaxRecipeLength + 1,
+            fmt::format("a recipe has at most {} characters, this one has {}", kMaxRecipeLength,
+                        text.size()));
+  return Reader(text).read();
+}
+
+void fail_at(std::string_view text, Index column, const std::string& message) {
+  fail(ErrorCode::bad_recipe,
+       fmt::format("recipe \"{}\", column {}: {}", shown(text), column, message));
+}
+
+std::optional<std::string> nearest(std::string_view name,
+                                   const std::vector<std::string_view>& candidates) {
+  constexpr std::size_t kLongest = 64;  // keeps the quadratic distance small for hostile names
+  if (name.size() > kLongest) return std::nullopt;
+  std::optional<std::string> best;
+  Index least = std::max<Index>(2, static_cast<Index>(name.size()) / 2) + 1;
+  for (std::string_view candidate : candidates) {
+    const Index distance = edit_distance(name, candidate);
+    if (distance < least) {
+      least = distance;
+      best = std::string(candidate);
+    }
+  }
+  return best;
+}
+
+}  // namespace pith::recipe

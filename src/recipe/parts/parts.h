@@ -1,0 +1,67 @@
+// The parts by name, for the list in registry.cpp, and the little that several of them share.
+// What each one is stands in its own file.
+#pragma once
+
+#include "recipe/registry.h"
+
+namespace pith::recipe {
+
+// Scorers.
+PartInfo random_part();
+PartInfo recency_part();
+PartInfo knorm_part();
+PartInfo keydiff_part();
+PartInfo attention_part();
+PartInfo question_attention_part();
+PartInfo snapkv_part();
+PartInfo tova_part();
+PartInfo expected_attention_part();
+PartInfo kvzip_part();
+PartInfo kvzip_plus_part();
+
+// Adjusters.
+PartInfo pins_part();
+PartInfo chunk_mean_part();
+
+// Allocators.
+PartInfo uniform_part();
+PartInfo pyramid_part();
+PartInfo adakv_part();
+PartInfo global_part();
+PartInfo positions_part();
+PartInfo chunked_part();
+PartInfo route_part();
+
+// Realisers.
+PartInfo drop_part();
+PartInfo rerotate_part();
+PartInfo summary_part();
+
+// Formats.
+PartInfo bf16_part();
+PartInfo f32_part();
+
+// sum_i a[i] * b[i], in eight partial sums so that compilers vectorise it.
+inline float dot(const float* a, const float* b, Index n) {
+  constexpr Index kParts = 8;
+  float part[kParts] = {};
+  Index i = 0;
+  for (; i + kParts <= n; i += kParts)
+    for (Index j = 0; j < kParts; ++j) part[j] += a[i + j] * b[i + j];
+  float sum = 0;
+  for (; i < n; ++i) sum += a[i] * b[i];
+  for (float p : part) sum += p;
+  return sum;
+}
+
+// Of [G, n] the mean over G.
+inline void group_mean(std::span<const float> rows, Index group, std::span<float> out) {
+  const Index n = static_cast<Index>(out.size());
+  for (Index j = 0; j < n; ++j) {
+    float sum = 0;
+    for (Index g = 0; g < group; ++g) sum += rows[g * n + j];
+    out[j] = sum / static_cast<float>(group);
+  }
+}
+
+}  // namespace pith::recipe

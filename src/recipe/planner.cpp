@@ -1,0 +1,260 @@
+#include "recipe/planner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+
+namespace pith::recipe {
+namespace {
+
+// Signals must have been collected for the needs of the stage and for this cache.
+void check_signals(const Stage& stage, const cache::Cache& cache, const Signals& signals) {
+  const SignalNeeds needs = needs_of(stage);
+  const cache::Shape& shape = cache.shape();
+  const auto refuse = [&](const std::string& what) {
+    fail(ErrorCode::bad_input,
+         fmt::format("signals for \"{}\": {}; collect them with the recipe's needs()",
+                     to_string(stage), what));
+  };
+  const Index heads = signals.query_heads, tokens = signals.tokens, depth = shape.head_dim;
+  if (tokens < cache.source_tokens())
+    refuse(fmt::format("{} tokens, but the cache stands for {}", tokens, cache.source_tokens()));
+  if (needs == SignalNeeds{}) return;
+  if (std::ssize(signals.layers) != shape.layers)
+    refuse(fmt::format("{} layers, the cache has {}", signals.layers.size(), shape.layers));
+  if (heads <= 0 || heads % shape.kv_heads != 0)
+    refuse(fmt::format("{} query heads, the cache has {} KV heads", heads, shape.kv_heads));
+  if (signals.window < std::min(needs.window_queries, tokens))
+    refuse(fmt::format("{} window queries, {} are needed", signals.window, needs.window_queries));
+  if (needs.question_queries && signals.question_tokens == 0)
+    refuse("no queries of a question; ask one, or take a recipe that does not see it");
+  if (needs.sentences && signals.sentence_starts.empty()) refuse("no beginnings of sentences");
+  for (Index layer = 0; layer < shape.layers; ++layer) {
+    if (shape.window(layer) > 0) continue;
+    const LayerSignals& own = signals.layers[layer];
+    const auto expect = [&](bool needed, const std::vector<float>& found, Index size,
+                            const char* what) {
+      if (needed && std::ssize(found) != size)
+        refuse(fmt::format("layer {} has {} numbers of {}, {} are needed", layer, found.size(),
+                           what, size));
+    };
+    expect(needs.window_queries > 0, own.window_queries, heads * signals.window * depth,
+           "window queries");
+    expect(needs.query_moments, own.query_mean, heads * depth, "query means");
+    expect(needs.query_moments, own.query_covariance, heads * depth * depth, "query covariances");
+    expect(needs.attention_sum, own.attention_sum, heads * tokens, "attention sums");
+    expect(needs.attention_max, own.attention_max, heads * tokens, "attention maxima");
+    expect(needs.replay, own.replay, shape.kv_heads * tokens, "replay scores");
+    expect(needs.replay_plus, own.replay_plus, shape.kv_heads * tokens, "replay_plus scores");
+    expect(needs.question_queries, own.question_queries, heads * signals.question_tokens * depth,
+           "question queries");
+  }
+}
+
+LaneSizes lane_sizes(const Stage& stage, const Scene& scene) {
+  LaneSizes sizes;
+  const Part& realiser = stage.realiser;
+  sizes.now.resize(static_cast<std::size_t>(scene.shape().lanes()));
+  sizes.added.resize(sizes.now.size());
+  for (Index lane : scene.lanes()) {
+    sizes.now[lane] = scene.size(lane);
+    if (realiser.info->adds != nullptr)
+      sizes.added[lane] = realiser.info->adds(scene, realiser.arguments, lane);
+  }
+  sizes.lanes = std::ssize(scene.lanes());
+  return sizes;
+}
+
+// What the cache will allocate at most once the plan is applied and `added` entries with it.
+Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
+                    cache::Format format) {
+  Index bytes = 0;
+  for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
+    const cache::LanePlan& own = plan.lanes[lane];
+    Index annotated = added[lane], plain = 0;
+    for (std::size_t i = 0; i < own.keep.size(); ++i) {
+      const cache::EntryInfo& entry = scene.info(lane)[own.keep[i]];
+      const float token = static_cast<float>(entry.span.begin);
+      const float position = own.move_to.empty() ? entry.position : own.move_to[i];
+      const float weight = own.log_weight.empty() ? entry.log_weight : own.log_weight[i];
+      const bool is_plain = entry.kind == cache::EntryKind::exact && weight == 0 &&
+                            position == token && entry.span.end == entry.span.begin + 1;
+      ++(is_plain ? plain : annotated);
+    }
+    bytes += lane_bytes(scene.shape(), format, plain, annotated);
+  }
+  return bytes;
+}
+
+struct Attempt {
+  cache::Plan plan;
+  Index entries = 0;    // kept in compressible lanes
+  std::string problem;  // why the room is too small, or ""
+};
+
+std::string pins_problem(const Scene& scene, const Scores& scores, const Selection& selection) {
+  for (Index lane : scene.lanes()) {
+    Index pinned = 0, kept = 0;
+    for (float s : scores.lanes[lane]) pinned += s == kPinned ? 1 : 0;
+    for (std::int32_t j : selection.keep[lane]) kept += scores.lanes[lane][j] == kPinned ? 1 : 0;
+    if (kept < pinned)
+      return fmt::format("{} entries of layer {}, head {} are pinned, but only {} may stay", pinned,
+                         lane / scene.shape().kv_heads, lane % scene.shape().kv_heads,
+                         std::ssize(selection.keep[lane]));
+  }
+  return {};
+}
+
+Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
+  const Part& allocator = stage.allocator;
+  Selection selection;
+  selection.keep.resize(scores.lanes.size());
+  if (scene.present() > 0)  // else allocators would have no lane to look at
+    selection = allocator.info->allocate(scene, allocator.arguments, scores);
+  Attempt out;
+  out.entries = selection.size();
+  out.problem = pins_problem(scene, scores, selection);
+  if (scene.room().bounded && !selection.dictated && out.entries > scene.room().total)
+    out.problem = fmt::format("it leaves {} entries over all lanes, but {} needs {}",
+                              scene.room().total, allocator.info->name, out.entries);
+  out.plan.lanes.resize(static_cast<std::size_t>(scene.shape().lanes()));
+  for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
+    cache::LanePlan& own = out.plan.lanes[lane];
+    own.format = stage.format.info->format;
+    own.keep = std::move(selection.keep[lane]);
+    if (scene.compressible(lane)) continue;
+    const Index window = scene.shape().window(lane / scene.shape().kv_heads);
+    const std::vector<std::int32_t> order = scene.by_position(lane);
+    own.keep.assign(order.begin() + std::max<Index>(std::ssize(order) - window, 0), order.end());
+    std::sort(own.keep.begin(), own.keep.end());
+  }
+  if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)
+    out.problem = "no entry would be left";
+  if (stage.realiser.info->adds == nullptr)
+    stage.realiser.info->realise(scene, stage.realiser.arguments, out.plan);
+  return out;
+}
+
+[[noreturn]] void cannot_meet(const Stage& stage, const std::string& problem) {
+  fail(ErrorCode::bad_budget,
+       fmt::format("budget of \"{}\": {}; give a larger budget", to_string(stage), problem));
+}
+
+// Realisers that add entries compute them once, when it is settled what stays.
+cache::Plan finish(const Stage& stage, const Scene& scene, cache::Plan plan) {
+  if (stage.realiser.info->adds != nullptr)
+    stage.realiser.info->realise(scene, stage.realiser.arguments, plan);
+  return plan;
+}
+
+cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
+  Attempt only = attempt(stage, scene, score(stage, scene));
+  if (!only.problem.empty()) cannot_meet(stage, only.problem);
+  return finish(stage, scene, std::move(only.plan));
+}
+
+// The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
+// allocate whole tiles and allocators differ in how raggedly they fill them.
+cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
+  const cache::Format format = stage.format.info->format;
+  // Between one entry per lane and as many as if no tile had a gap.
+  const Index entry = 2 * scene.shape().head_dim * (format == cache::Format::f32 ? 4 : 2) + 4;
+  const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
+  const Index most = std::clamp(bytes / entry - sizes.additions(), least, sizes.present());
+  scene.set_room(room_of_entries(most, sizes));  // scores may depend on it: snapkv's window does
+  const Scores scores = score(stage, scene);
+
+  std::optional<cache::Plan> best;
+  Index taken = 0;
+  std::string problem;
+  const auto too_large = [&](Index total) {
+    scene.set_room(room_of_entries(total, sizes));
+    Attempt now = attempt(stage, scene, scores);
+    taken = planned_bytes(scene, now.plan, sizes.added, format);
+    if (taken > bytes) return true;
+    if (now.problem.empty()) best = std::move(now.plan);
+    problem = now.problem;
+    return false;
+  };
+  if (too_large(most)) {
+    Index high = most, low = std::max(least, most - sizes.lanes * 48);  // gaps of three tiles
+    if (low < high && too_large(low)) high = std::exchange(low, least);
+    if (low == high || (low == least && too_large(low))) {
+      const double full = static_cast<double>(scene.cache().full_bytes());
+      cannot_meet(stage, fmt::format("it is {} bytes, but the smallest plan takes {} ({:.4g}x)",
+                                     bytes, taken, full / static_cast<double>(taken)));
+    }
+    while (high - low > 1) {
+      const Index middle = low + (high - low) / 2;
+      (too_large(middle) ? high : low) = middle;
+    }
+  }
+  if (!best) cannot_meet(stage, problem);
+  return finish(stage, scene, std::move(*best));
+}
+
+}  // namespace
+
+Scores score(const Stage& stage, const Scene& scene) {
+  Scores scores;
+  scores.lanes.resize(static_cast<std::size_t>(scene.shape().lanes()));
+  for (Index lane : scene.lanes())
+    scores.lanes[lane].resize(static_cast<std::size_t>(scene.size(lane)));
+  if (stage.scorer) {
+    const Index heads = scene.shape().kv_heads;
+    scene.parallel(std::ssize(scene.layers()), [&](Index i, int) {
+      const Index layer = scene.layers()[i];
+      stage.scorer->info->score(
+          scene, stage.scorer->arguments, layer,
+          std::span(scores.lanes)
+              .subspan(static_cast<std::size_t>(layer * heads), static_cast<std::size_t>(heads)));
+    });
+    for (Index lane : scene.lanes())
+      for (std::size_t j = 0; j < scores.lanes[lane].size(); ++j)
+        if (std::isnan(scores.lanes[lane][j]))
+          fail(ErrorCode::bad_input,
+               fmt::format("{}: the score of entry {} in layer {}, head {} is not a number; the "
+                           "cache or the signals hold one that is not",
+                           stage.scorer->info->name, j, lane / heads, lane % heads));
+  }
+  for (const Part& adjuster : stage.adjusters)
+    adjuster.info->adjust(scene, adjuster.arguments, scores);
+  if (stage.allocator.info->prepare != nullptr)
+    stage.allocator.info->prepare(scene, stage.allocator.arguments, scores);
+  return scores;
+}
+
+cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signals& signals,
+                      ThreadPool* pool) {
+  check_signals(stage, cache, signals);
+  Scene scene(cache, signals, pool);
+  const LaneSizes sizes = lane_sizes(stage, scene);
+  if (!stage.budget) return plan_in_room(stage, scene);
+  const double value = stage.budget->value;
+  switch (stage.budget->unit) {
+    case BudgetUnit::fraction:
+      scene.set_room(room_of_fraction(value, sizes));
+      return plan_in_room(stage, scene);
+    case BudgetUnit::tokens: {
+      const auto total = static_cast<Index>(value * static_cast<double>(sizes.lanes));
+      if (total < sizes.additions())
+        cannot_meet(stage, fmt::format("it leaves {} entries over all lanes, but summaries take {}",
+                                       total, sizes.additions()));
+      scene.set_room(room_of_entries(total - sizes.additions(), sizes));
+      return plan_in_room(stage, scene);
+    }
+    case BudgetUnit::ratio: {
+      const double full = static_cast<double>(cache.full_bytes());
+      return plan_in_bytes(stage, scene, sizes, static_cast<Index>(full / value));
+    }
+    case BudgetUnit::bytes:
+      break;
+  }
+  return plan_in_bytes(stage, scene, sizes, static_cast<Index>(value));
+}
+
+}  // namespace pith::recipe

@@ -1,0 +1,112 @@
+#include "recipe/presets.h"
+
+#include <algorithm>
+
+namespace pith::recipe {
+namespace {
+
+const std::vector<PresetKey>& s0_keys() {
+  static const std::vector<PresetKey> keys = {
+      {"routes", "route", "chunks", {}},
+      {"k", "route", "chunks", {}},
+      {"r", "route", "retain", {}},
+      {"exact_policy", "route", "exact", {}},
+      {"route_scope", "route", "scope", {}},
+      {"drop_summary_of_routed",
+       "summary",
+       "of_routed",
+       {{"1", "drop"}, {"true", "drop"}, {"0", "keep"}, {"false", "keep"}}}};
+  return keys;
+}
+
+std::vector<Preset> make_presets() {
+  std::vector<Preset> all = {
+      // kvpress' names
+      {"streaming_llm",
+       "recency + pins(sinks=4)",
+       "four sinks and the newest tokens",
+       {{"n_sink", "pins", "sinks", {}}}},
+      {"pyramidkv", "snapkv + pyramid", "snapkv, early layers keep more", {}},
+      {"chunkkv",
+       "snapkv + chunk_mean",
+       "snapkv by whole chunks of 20 tokens",
+       {{"chunk_length", "chunk_mean", "chunk", {}}}},
+      {"observed_attention",
+       "attention(sum, normalise=true)",
+       "mean attention received from the queries that could see the token (H2O-like)",
+       {}},
+      {"adakv_snapkv", "snapkv + adakv", "snapkv, heads of a layer compete", {}},
+      {"adakv_expected_attention",
+       "expected_attention + adakv",
+       "expected attention, heads of a layer compete",
+       {}},
+      {"adakv_expected_attention_e2",
+       "expected_attention(epsilon=0.01) + adakv",
+       "the same with epsilon 0.01",
+       {}},
+      {"adakv_knorm", "knorm + adakv", "small keys, heads of a layer compete", {}},
+      {"adakv_keydiff", "keydiff + adakv", "keydiff, heads of a layer compete", {}},
+      {"adakv_observed_attention",
+       "attention(sum, normalise=true) + adakv",
+       "observed attention, heads of a layer compete",
+       {}},
+      {"chunk_expected_attention",
+       "expected_attention + chunked",
+       "expected attention, every stretch keeps its share (S1)",
+       {}},
+      {"key_rerotation_knorm", "knorm + rerotate(start)", "small keys, positions closed up", {}},
+      {"kvzip_layerwise", "kvzip + global(scope=layer)", "kvzip, layers keep equally many", {}},
+
+      // S0 and its arms. Those that name a budget below are compared at equal stored entries.
+      {"summary_route", "attention(sum) + route + summary",
+       "S0: summaries everywhere, routed chunks and important tokens exact", s0_keys()},
+      {"s0_summary_route_log", "attention(sum) + route + summary(weight=log_count)",
+       "S0 with summaries that count for their tokens", s0_keys()},
+      {"s0_recent", "route(exact=recent) + summary",
+       "S0 with the newest tokens retained instead of the most important", s0_keys()},
+      {"s0_importance_sum",
+       "attention(sum) + positions",
+       "control: the most attended tokens, question-blind (needs a budget)",
+       {}},
+      {"s0_importance_max",
+       "attention(max) + positions",
+       "control: the same by the largest attention (needs a budget)",
+       {}},
+      {"s0_importance_tail",
+       "attention(tail) + positions",
+       "control: the same by the last queries only (needs a budget)",
+       {}},
+      {"s0_question_aware",
+       "question_attention + positions",
+       "control: the tokens that the question attends to (needs a budget)",
+       {}},
+      {"s0_route_only", "route(retain=0)", "control: routed chunks without summaries, gaps left",
+       s0_keys()},
+      {"s0_route_only_rerotate", "route(retain=0) + rerotate",
+       "control: routed chunks, gaps closed by re-rotation", s0_keys()},
+      {"s0_summary_only", "route(chunks=0, retain=0) + summary", "control: nothing but summaries",
+       s0_keys()},
+      {"s0_random_route", "attention(sum) + route(random=true) + summary",
+       "control: S0 with random chunks", s0_keys()},
+      {"s0_scaffold_zero", "attention(sum) + route + summary(values=zero)",
+       "control: S0 with summaries whose values are zero", s0_keys()},
+      {"s0_scaffold_random", "attention(sum) + route + summary(keys=random)",
+       "control: S0 with summaries whose keys are random, norms kept", s0_keys()},
+  };
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Preset>& presets() {
+  static const std::vector<Preset> all = make_presets();
+  return all;
+}
+
+const Preset* find_preset(std::string_view name) {
+  const auto found = std::find_if(presets().begin(), presets().end(),
+                                  [&](const Preset& p) { return p.name == name; });
+  return found == presets().end() ? nullptr : &*found;
+}
+
+}  // namespace pith::recipe

@@ -1,0 +1,28 @@
+// Presets: recipe strings with a name, most of them kvpress' names. A preset has no code of its
+// own.
+#pragma once
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pith::recipe {
+
+// A key of the preset that means a parameter of one of its parts under another name. All other keys
+// go to every part of the preset that has a parameter of that name.
+struct PresetKey {
+  std::string_view key, part, parameter;
+  std::vector<std::pair<std::string_view, std::string_view>> values;  // renamed ones, if any
+};
+
+struct Preset {
+  std::string_view name;
+  std::string_view text;  // one stage
+  std::string_view summary;
+  std::vector<PresetKey> keys;
+};
+
+const std::vector<Preset>& presets();
+const Preset* find_preset(std::string_view name);
+
+}  // namespace pith::recipe

@@ -1,0 +1,141 @@
+#include "recipe/registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "recipe/parts/parts.h"
+#include "recipe/presets.h"
+
+namespace pith::recipe {
+
+std::string_view to_string(PartKind kind) {
+  switch (kind) {
+    case PartKind::scorer:
+      return "scorer";
+    case PartKind::adjuster:
+      return "adjuster";
+    case PartKind::allocator:
+      return "allocator";
+    case PartKind::realiser:
+      return "realiser";
+    case PartKind::format:
+      return "format";
+  }
+  return "part";
+}
+
+std::string_view to_string(ParameterType type) {
+  switch (type) {
+    case ParameterType::integer:
+      return "an integer";
+    case ParameterType::real:
+      return "a number";
+    case ParameterType::flag:
+      return "a flag";
+    case ParameterType::choice:
+      return "a choice";
+  }
+  return "a value";
+}
+
+std::string_view to_string(Cost cost) {
+  switch (cost) {
+    case Cost::columns:
+      return "nothing to speak of";
+    case Cost::keys:
+      return "one pass over keys";
+    case Cost::window:
+      return "attention of a few queries";
+    case Cost::moments:
+      return "D^2 per key and query head";
+    case Cost::prefill:
+      return "a tap on the prefill's attention";
+    case Cost::replay:
+      return "a second pass over the context";
+  }
+  return "";
+}
+
+const std::vector<PartInfo>& parts() {
+  static const std::vector<PartInfo> all = {
+      random_part(),  recency_part(),    knorm_part(),
+      keydiff_part(), attention_part(),  question_attention_part(),
+      snapkv_part(),  tova_part(),       expected_attention_part(),
+      kvzip_part(),   kvzip_plus_part(),  // scorers
+      pins_part(),    chunk_mean_part(),  // adjusters
+      uniform_part(), pyramid_part(),    adakv_part(),
+      global_part(),  positions_part(),  chunked_part(),
+      route_part(),                                       // allocators
+      drop_part(),    rerotate_part(),   summary_part(),  // realisers
+      bf16_part(),    f32_part(),                         // formats
+  };
+  return all;
+}
+
+const PartInfo* find_part(std::string_view name) {
+  const auto found = std::find_if(parts().begin(), parts().end(),
+                                  [&](const PartInfo& part) { return part.name == name; });
+  return found == parts().end() ? nullptr : &*found;
+}
+
+bool sees_question(const PartInfo& info, const Arguments& arguments) {
+  return info.needs != nullptr && info.needs(arguments).question_queries;
+}
+
+std::string recipes_table() {
+  std::string out =
+      "# Recipes\n\n"
+      "This page is printed from the registry (`recipes_table()`); do not edit it.\n\n"
+      "    recipe = stage { \" then \" stage }\n"
+      "    stage  = part { \" + \" part } [ \" @ \" budget ]\n"
+      "    part   = name [ \"(\" key=value {, key=value} \")\" ]\n\n"
+      "A stage is one scorer, any adjusters, one allocator, one realiser and one format, in any "
+      "order. What is left out is completed: `uniform` (`global` after `kvzip` and `kvzip_plus`), "
+      "`drop`, `bf16`. A bare first value belongs to the first parameter: `attention(max)`. `full` "
+      "alone is no compression.\n\n"
+      "Budgets: `@ 0.9` removes that fraction of the entries (kvpress' compression_ratio: a lane "
+      "of "
+      "n keeps max(1, int(n * (1 - 0.9)))); `@ 10x` is a tenth of the bytes of the full bf16 "
+      "cache; "
+      "`@ 1024tok` is mean entries per lane, summaries included; `@ 64MiB` (KiB, GiB) is bytes as "
+      "allocated. After `route` a budget decides how many tokens are retained. Layers with a "
+      "sliding "
+      "window are left alone: they keep their last `window` entries, which count in bytes only.\n\n"
+      "`quirk=kvpress` on a part reproduces what kvpress 0.5.5 does where pith does what is right; "
+      "its line says what that is.\n\n";
+  for (const PartKind kind : {PartKind::scorer, PartKind::adjuster, PartKind::allocator,
+                              PartKind::realiser, PartKind::format}) {
+    out += fmt::format(
+        "## {}s\n\n| part | what it does | sees the question | oracle | cost | source |\n"
+        "|---|---|---|---|---|---|\n",
+        to_string(kind));
+    for (const PartInfo& part : parts()) {
+      if (part.kind != kind) continue;
+      const bool sees = sees_question(part, Arguments(part.parameters));
+      out += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", part.name, part.summary,
+                         sees ? "yes" : "no", part.oracle ? "yes" : "no", to_string(part.cost),
+                         part.source);
+    }
+    out += "\n";
+    for (const PartInfo& part : parts()) {
+      if (part.kind != kind || part.parameters.empty()) continue;
+      out += fmt::format("`{}`\n\n", part.name);
+      for (const Parameter& p : part.parameters) {
+        const bool number = p.type == ParameterType::integer || p.type == ParameterType::real;
+        const std::string range = p.type == ParameterType::choice
+                                      ? fmt::format(" ({})", fmt::join(p.choices, ", "))
+                                  : number ? fmt::format(" ({} to {})", p.least, p.most)
+                                           : "";
+        out += fmt::format("- `{}={}`{}: {}\n", p.name, p.default_value, range, p.doc);
+      }
+      out += "\n";
+    }
+  }
+  out += "## presets\n\n| preset | is | what it does |\n|---|---|---|\n";
+  for (const Preset& preset : presets())
+    out += fmt::format("| `{}` | `{}` | {} |\n", preset.name, preset.text, preset.summary);
+  return out;
+}
+
+}  // namespace pith::recipe

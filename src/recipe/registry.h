@@ -1,0 +1,115 @@
+// The registry: every part of the language as a record of what it is, what it needs and the pure
+// function that does it. It is a plain list in registry.cpp; nothing registers itself.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/plan.h"
+#include "recipe/scene.h"
+#include "recipe/signals.h"
+
+namespace pith::recipe {
+
+enum class PartKind { scorer, adjuster, allocator, realiser, format };
+std::string_view to_string(PartKind kind);
+
+enum class ParameterType { integer, real, flag, choice };
+std::string_view to_string(ParameterType type);
+
+struct Parameter {
+  std::string_view name = {};
+  ParameterType type = ParameterType::integer;
+  std::string_view default_value = {};  // as the grammar writes it
+  double least = 0, most = 0;           // of integers and reals, both allowed
+  std::vector<std::string_view> choices = {};
+  std::string_view doc = {};
+};
+
+Parameter integer(std::string_view name, std::string_view value, double least, double most,
+                  std::string_view doc);
+Parameter real(std::string_view name, std::string_view value, double least, double most,
+               std::string_view doc);
+Parameter flag(std::string_view name, std::string_view value, std::string_view doc);
+Parameter choice(std::string_view name, std::vector<std::string_view> choices,
+                 std::string_view doc);               // the first one is the default
+Parameter quirk(std::string_view what_kvpress_does);  // quirk=none|kvpress
+
+// The values of a part's parameters. Asking for a name that the part lacks is a programmer error.
+class Arguments {
+ public:
+  explicit Arguments(const std::vector<Parameter>& parameters);  // all defaults
+  // Nothing happens and the reason is returned if `value` does not fit the parameter.
+  std::string set(std::string_view name, std::string_view value);
+
+  Index integer(std::string_view name) const;
+  double real(std::string_view name) const;
+  bool flag(std::string_view name) const;
+  std::string_view choice(std::string_view name) const;
+  bool kvpress_quirk() const;  // quirk=kvpress
+  bool given(std::string_view name) const;
+  std::string to_string() const;  // "(key=value, ...)" of what differs from the defaults, or ""
+
+ private:
+  struct Value {
+    const Parameter* parameter;
+    double number;
+    std::string text;  // canonical
+    bool given;
+  };
+  const Value& find(std::string_view name) const;
+  std::vector<Value> values_;
+};
+
+// What it costs to have the scores, for people who choose.
+enum class Cost {
+  columns,  // reads positions and spans only
+  keys,     // one pass over keys or values
+  window,   // attention of a few queries over all keys
+  moments,  // D^2 per key and query head
+  prefill,  // taps the attention of the whole prefill
+  replay,   // a second pass as long as the prefill
+};
+std::string_view to_string(Cost cost);
+
+struct PartInfo {
+  std::string_view name = {};
+  PartKind kind = PartKind::scorer;
+  std::string_view summary = {};  // one line
+  std::string_view source = {};   // paper or code, with its arXiv id
+  Cost cost = Cost::columns;
+  bool oracle = false;  // uses the uncompressed cache where a deployment could not
+  std::vector<Parameter> parameters = {};
+  SignalNeeds (*needs)(const Arguments&) = nullptr;  // null: nothing
+
+  // One of these, by kind. They are pure, and `score` is called for several layers at once.
+  void (*score)(const Scene&, const Arguments&, Index layer,
+                std::span<std::vector<float>> lanes) = nullptr;  // [Hkv][n], written in full
+  void (*adjust)(const Scene&, const Arguments&, Scores&) = nullptr;
+  void (*prepare)(const Scene&, const Arguments&, Scores&) = nullptr;  // of allocators: what does
+                                                                       // not depend on the room
+  Selection (*allocate)(const Scene&, const Arguments&, const Scores&) = nullptr;
+  void (*realise)(const Scene&, const Arguments&, cache::Plan&) = nullptr;  // plan.keep is set
+  cache::Format format = cache::Format::bf16;
+
+  // How it fits with others.
+  std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
+  std::string_view default_allocator = "uniform";           // of a scorer that is given alone
+  bool (*needs_scorer)(const Arguments&) = nullptr;         // of allocators; null: always
+  bool sizes_itself = false;       // an allocator that can do without budget
+  std::string_view sized_by = {};  // ... by this parameter
+  Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
+  std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
+  bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only
+};
+
+const std::vector<PartInfo>& parts();
+const PartInfo* find_part(std::string_view name);
+bool sees_question(const PartInfo& info, const Arguments& arguments);
+
+// Parts and presets as markdown tables with every parameter: docs/recipes.md and `pith recipes`.
+std::string recipes_table();
+
+}  // namespace pith::recipe

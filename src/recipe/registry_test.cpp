@@ -1,0 +1,129 @@
+#include "recipe/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "base/files.h"
+#include "recipe/presets.h"
+#include "recipe/recipe_test_support.h"
+#include "recipe/stage.h"
+
+namespace pith::recipe {
+namespace {
+
+TEST(Registry, EveryPartIsDocumentedAndHasItsFunction) {
+  std::set<std::string_view> names;
+  for (const PartInfo& part : parts()) {
+    SCOPED_TRACE(part.name);
+    EXPECT_TRUE(names.insert(part.name).second);
+    EXPECT_GT(part.summary.size(), 10u);
+    EXPECT_GT(part.source.size(), 5u);
+    EXPECT_EQ(part.score != nullptr, part.kind == PartKind::scorer);
+    EXPECT_EQ(part.adjust != nullptr, part.kind == PartKind::adjuster);
+    EXPECT_EQ(part.allocate != nullptr, part.kind == PartKind::allocator);
+    EXPECT_EQ(part.realise != nullptr, part.kind == PartKind::realiser);
+    std::set<std::string_view> keys;
+    for (const Parameter& parameter : part.parameters) {
+      EXPECT_TRUE(keys.insert(parameter.name).second) << parameter.name;
+      EXPECT_GT(parameter.doc.size(), 5u) << parameter.name;
+    }
+  }
+  for (const Preset& preset : presets())
+    EXPECT_TRUE(names.insert(preset.name).second) << preset.name;
+}
+
+TEST(Registry, DefaultsAreCanonical) {
+  for (const PartInfo& part : parts())
+    EXPECT_EQ(Arguments(part.parameters).to_string(), "") << part.name;
+  for (const PartInfo& part : parts())
+    for (const Parameter& p : part.parameters) {
+      Arguments arguments(part.parameters);
+      EXPECT_EQ(arguments.set(p.name, p.default_value), "") << part.name << " " << p.name;
+      EXPECT_EQ(arguments.to_string(), "") << part.name << " " << p.name;
+    }
+}
+
+TEST(Registry, EveryPresetParsesWithItsOwnBudgetOrOne) {
+  for (const Preset& preset : presets()) {
+    const bool sized =
+        find_part("route") != nullptr && preset.text.find("route") != preset.text.npos;
+    const std::string text = std::string(preset.name) + (sized ? "" : " @ 0.5");
+    const std::string printed = Recipe::parse(text).to_string();
+    EXPECT_EQ(Recipe::parse(printed).to_string(), printed) << preset.name;
+  }
+}
+
+TEST(Registry, TheTableNamesEveryPartPresetAndParameter) {
+  const std::string table = recipes_table();
+  for (const PartInfo& part : parts()) {
+    EXPECT_NE(table.find("| `" + std::string(part.name) + "` |"), table.npos) << part.name;
+    for (const Parameter& p : part.parameters)
+      EXPECT_NE(table.find("- `" + std::string(p.name) + "="), table.npos) << p.name;
+  }
+  for (const Preset& preset : presets())
+    EXPECT_NE(table.find("| `" + std::string(preset.name) + "` |"), table.npos) << preset.name;
+}
+
+// docs/recipes.md is printed from the registry. To print it anew, run this test with
+// PITH_PRINT_DOCS=1 and look at the difference.
+TEST(Registry, TheDocumentIsWhatIsPrinted) {
+  const auto path = std::filesystem::path(PITH_SOURCE_DIR) / "docs/recipes.md";
+  if (std::getenv("PITH_PRINT_DOCS") != nullptr) {
+    FileWriter writer(path);
+    writer.write(recipes_table());
+    writer.commit();
+  }
+  EXPECT_EQ(read_file(path), recipes_table()) << "run again with PITH_PRINT_DOCS=1";
+}
+
+std::string random_value(const Parameter& p, Rng& rng) {
+  switch (p.type) {
+    case ParameterType::integer: {
+      const auto span = static_cast<Index>(std::min(p.most - p.least, 300.0)) + 1;
+      return std::to_string(static_cast<Index>(p.least) + rng.below(span));
+    }
+    case ParameterType::real:
+      return std::to_string(p.least + rng.uniform() * (p.most - p.least));
+    case ParameterType::flag:
+      return rng.below(2) == 0 ? "false" : "1";
+    case ParameterType::choice:
+      break;
+  }
+  return std::string(p.choices[static_cast<std::size_t>(rng.below(std::ssize(p.choices)))]);
+}
+
+// Any recipe that parses prints a text that parses to the same print.
+TEST(Registry, PrintingIsAFixedPointOfRandomRecipes) {
+  Rng rng(7);
+  const std::vector<std::string> budgets = {"", " @ 0.5", " @ 7.25x", " @ 33tok", " @ 1.5MiB"};
+  int parsed = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::string text;
+    const Index count = 1 + rng.below(4);
+    for (Index i = 0; i < count; ++i) {
+      const PartInfo& part = parts()[static_cast<std::size_t>(rng.below(std::ssize(parts())))];
+      text += (i == 0 ? "" : " + ") + std::string(part.name);
+      std::string arguments;
+      for (const Parameter& p : part.parameters)
+        if (rng.below(3) == 0)
+          arguments +=
+              (arguments.empty() ? "" : ", ") + std::string(p.name) + "=" + random_value(p, rng);
+      if (!arguments.empty()) text += "(" + arguments + ")";
+    }
+    text += budgets[static_cast<std::size_t>(rng.below(std::ssize(budgets)))];
+    std::string printed;
+    const std::string refusal =
+        testing::error_of([&] { printed = Recipe::parse(text).to_string(); });
+    if (refusal != "no error") continue;
+    ++parsed;
+    EXPECT_EQ(Recipe::parse(printed).to_string(), printed) << text;
+    EXPECT_EQ(Recipe::parse(printed).needs(), Recipe::parse(text).needs()) << text;
+  }
+  EXPECT_GT(parsed, 200);
+}
+
+}  // namespace
+}  // namespace pith::recipe

@@ -1,0 +1,28 @@
+// Attention that a few queries pay to the entries of a lane: the raw material of snapkv, tova,
+// question_attention, attention(tail) and route. It is not the engine's attention: nothing is read
+// from values, only weights are returned.
+#pragma once
+
+#include <vector>
+
+#include "recipe/scene.h"
+
+namespace pith::recipe {
+
+struct Probe {
+  std::span<const float> queries;  // [Hq, stored, D], rotated
+  Index stored = 0;                // query rows per head
+  Index rows = 0;                  // the last `rows` of them are used
+  Index last_token = 0;            // source token of the last row; row r before it sees entries
+                                   // whose span ends at most r tokens earlier
+};
+
+// The context's own last `rows` queries (as many as there are, if fewer).
+Probe window_probe(const Scene& scene, Index layer, Index rows);
+// The question's queries: they see everything.
+Probe question_probe(const Scene& scene, Index layer);
+
+// Attention weights (softmax over the lane's entries, log-weights included) summed over the rows.
+std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe& probe);  // [G, n]
+
+}  // namespace pith::recipe

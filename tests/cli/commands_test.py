@@ -1,0 +1,126 @@
+"""The smaller commands, and how all of them behave in pipes."""
+
+import subprocess
+
+import pytest
+from conftest import PITH
+
+
+def test_tokenize_gives_ids_and_pieces(pith, tiny):
+    (result,) = pith("tokenize", "-m", tiny, "hello the", "--json").json
+    assert result["n_tokens"] == len(result["ids"]) == len(result["pieces"])
+    assert "".join(result["pieces"]) == "hello the"
+    assert pith("tokenize", "-m", tiny, "hello the", "--count").out == f"{result['n_tokens']}\n"
+
+
+def test_tokenize_reads_control_tokens_only_when_asked(pith, tiny):
+    plain, special = (
+        pith("tokenize", "-m", tiny, "<|im_end|>", "--json", *more).json[0]["n_tokens"] for more in ([], ["--special"])
+    )
+    assert (plain > 1, special) == (True, 1)
+
+
+def test_generate_stops_and_repeats(pith, tiny):
+    command = ("generate", "-m", tiny, "-p", "hello", "--max-tokens", 6, "--temperature", 1, "--seed", 3, "--json")
+    (first,), (second,) = pith(*command).json, pith(*command).json
+    assert first["text"] == second["text"]
+    assert first["n_tokens"] <= 6
+    assert first["stop_reason"] in {"max_tokens", "end_of_text"}
+
+
+def test_generate_from_a_compressed_cache(pith, tiny):
+    (result,) = pith("generate", "-m", tiny, "-p", "hello the and in " * 8, "--kv", "streaming_llm @ 0.5", "--max-tokens", 4, "--json").json
+    assert result["cache_bytes"] < result["full_bytes"]
+
+
+def test_inspect_shows_what_a_model_is(pith, tiny):
+    (shown,) = pith("inspect", tiny, "--json", "--tensors").json
+    assert shown["config"]["architecture"] == "qwen2"
+    assert shown["types"]["F32"]["tensors"] == shown["n_tensors"] == len(shown["tensors"])
+    text = pith("inspect", tiny).out
+    assert "context_length" in text and "tokenizer.ggml.tokens" in text
+
+
+def test_inspect_shows_models_that_cannot_run(pith, make_model):
+    result = pith("inspect", make_model("unknown", architecture="abacus"), "--json")
+    assert result.code == 0, result.err
+    assert "abacus" in result.json[0]["cannot_run"]
+
+
+def test_recipes_are_printed_from_the_registry(pith):
+    parts = {part["name"]: part for part in pith("recipes", "--json").json}
+    assert parts["snapkv"]["summary"]
+    assert parts["summary_route"]["kind"] == "preset"
+    assert "snapkv" in pith("recipes").out
+    assert "| `snapkv`" in pith("recipes", "--markdown").out or "| snapkv" in pith("recipes", "--markdown").out
+
+
+@pytest.mark.parametrize("name", ["snapkv", "summary_route", "kvzip_plus + global @ 4x"])
+def test_recipes_explains_one(pith, name):
+    result = pith("recipes", name)
+    assert result.code == 0, result.err
+    assert name.split()[0] in result.out
+
+
+def test_bench_reports_speeds_and_ceilings(pith, tiny):
+    (result,) = pith("bench", "-m", tiny, "--prompt", 16, "--generate", 4, "--depth", 64, "--kv", "streaming_llm @ 0.5", "--repeat", 2,
+                     "--json").json  # fmt: skip
+    assert result["prefill_tok_s"] > 0 and result["decode_tok_s"] > 0
+    assert len(result["prefill_runs"]) == len(result["decode_runs"]) == 2
+    assert result["cache_bytes"] < result["full_bytes"]
+    assert result["ceilings"]["read_gb_per_s"] > 0 and result["ceilings"]["f32_gflop_per_s"] > 0
+
+
+def test_pull_lists_models(pith):
+    models = {m["name"]: m for m in pith("pull", "--list", "--json").json}
+    assert models["smollm2-135m-instruct"]["sha256"].startswith("b179c952")
+    assert "qwen2.5-coder-0.5b-instruct" in pith("pull", "--list").out
+
+
+def test_pull_of_a_model_that_is_there_does_nothing(pith, real_model):
+    path = real_model("smollm2-135m-instruct")
+    result = pith("pull", "smollm2-135m-instruct")
+    assert result.out == f"{path} (was there already)\n"
+
+
+def test_chat_keeps_its_conversation(pith, tiny, tmp_path):
+    saved = tmp_path / "talk.pith"
+    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--json", "--kv", "streaming_llm @ 32tok", "--over", "1KiB",
+                  input=f"hello\nand then?\n/save {saved}\n/quit\nnever read\n")  # fmt: skip
+    assert result.code == 0, result.err
+    first, second = result.json
+    assert (first["turn"], second["turn"]) == (1, 2)
+    assert second["n_context_tokens"] > first["n_context_tokens"]
+    assert second["compressed"] and second["cache_bytes"] < second["full_bytes"]
+    later = pith("chat", "-m", tiny, "--load", saved, "--max-tokens", 4, "--json", input="more\n").json[0]
+    assert later["n_context_tokens"] > second["n_context_tokens"]
+
+
+def test_chat_reads_again_for_recipes_with_signals(pith, tiny):
+    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--kv", "snapkv(window=4) @ 2x", "--over", "1KiB", input="hello the and in\nmore\n/bytes\n")
+    assert result.code == 0, result.err
+    assert "tokens read again" in result.err
+    assert "less than the full bf16 cache" in result.out
+
+
+def test_chat_goes_on_after_a_mistake(pith, tiny):
+    result = pith("chat", "-m", tiny, "--max-tokens", 2, "--kv", "full", "--json", input="/frob\nhello\n")
+    assert result.code == 1
+    assert "/frob" in result.error
+    assert len(result.json) == 1
+
+
+def test_chat_refuses_recipes_that_see_the_question(fails, tiny):
+    fails("chat", "-m", tiny, "--kv", "question_attention @ 0.5", input="", words=["question_attention", "between turns"])
+
+
+def test_a_closed_pipe_is_no_error():
+    shell = f"{PITH} recipes --json | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "0"
+
+
+def test_no_progress_bars_outside_terminals(pith, tiny, document):
+    result = pith("run", "-m", tiny, "-f", document, "-q", "?", "--kv", "full", "--max-tokens", 2)
+    assert "\r" not in result.err and "\x1b" not in result.err + result.out

@@ -1,0 +1,62 @@
+import pytest
+
+COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(pith, command):
+    result = pith(command, "--help")
+    assert result.code == 0
+    assert result.err == ""
+    assert f"pith {command}" in result.out
+    assert "Examples:" in result.out
+    assert "--json" in result.out
+
+
+def test_help_lists_every_command(pith):
+    result = pith("--help")
+    assert result.code == 0
+    for command in COMMANDS:
+        assert f"  {command} " in result.out
+
+
+def test_version_says_what_computes(pith):
+    result = pith("--version")
+    assert result.code == 0
+    assert result.out.startswith("pith ")
+    assert "instruction set: " in result.out
+    assert "numerics: " in result.out
+
+
+def test_lower_instruction_set_can_be_asked_for(pith):
+    assert "instruction set: scalar" in pith("--version", env={"PITH_ISA": "scalar"}).out
+
+
+def test_unknown_instruction_set_is_refused(fails):
+    fails("--version", env={"PITH_ISA": "abacus"}, words=["abacus", "scalar"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["frobnicate"],
+        ["run"],
+        ["run", "--frobnicate"],
+        ["run", "-f", "a.txt"],
+        ["run", "-f", "a.txt", "--load", "b.pith", "-q", "?"],
+        ["run", "-f", "a.txt", "-q", "?", "--threads", "many"],
+        ["run", "-f", "a.txt", "-q", "?", "--max-tokens", "0"],
+        ["run", "-f", "a.txt", "--kv", "full", "--kv", "knorm @ 0.5", "--save", "b.pith"],
+        ["run", "--load", "b.pith", "--kv", "full", "-q", "?"],
+        ["generate"],
+        ["tokenize"],
+        ["inspect"],
+        ["pull"],
+        ["bench", "--repeat", "0"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2_and_points_to_help(fails, arguments):
+    result = fails(*arguments, code=2, words=["--help"])
+    assert result.out == ""

@@ -1,0 +1,110 @@
+"""The main job with a tiny random model: what it says does not matter, what it reports does."""
+
+import pytest
+
+KEYS = {
+    "question", "answer", "recipe", "sees_question", "n_context_tokens", "entries", "cache_bytes", "full_bytes", "ratio",
+    "prefill_s", "compress_s", "decode_tok_s", "stop_reason", "n_answer_tokens", "peak_bytes", "rss_bytes", "numerics",
+    "isa", "cache_type",
+}  # fmt: skip
+
+
+def ask(pith, tiny, document, *more):
+    result = pith("run", "-m", tiny, "-f", document, "--max-tokens", 8, "-q", "What is the code?", *more)
+    assert result.code == 0, result.err
+    return result
+
+
+def test_one_json_object_per_answer(pith, tiny, document):
+    answers = ask(pith, tiny, document, "-q", "Who signs?", "--kv", "knorm @ 0.5", "--kv", "streaming_llm @ 4x", "--json").json
+    assert [(a["question"], a["recipe"]) for a in answers] == [
+        (question, recipe)
+        for question in ("What is the code?", "Who signs?")
+        for recipe in ("full", "knorm @ 0.5", "streaming_llm @ 4x")
+    ]
+    for answer in answers:
+        assert KEYS <= set(answer)
+        assert answer["sees_question"] is False
+        assert 0 < answer["n_answer_tokens"] <= 8
+
+
+def test_compressed_caches_are_smaller(pith, tiny, document):
+    full, half = ask(pith, tiny, document, "--kv", "knorm @ 0.5", "--json", "--kv", "full").json
+    assert half["entries"] == pytest.approx(full["entries"] / 2, rel=0.05)
+    assert half["cache_bytes"] < 0.75 * full["cache_bytes"]
+    assert half["peak_bytes"] >= full["cache_bytes"]
+    assert full["cache_type"] == "bf16"
+
+
+def test_exact_keeps_f32(pith, tiny, document):
+    (answer,) = ask(pith, tiny, document, "--kv", "full", "--exact", "--json").json
+    assert (answer["cache_type"], answer["numerics"]) == ("f32", "exact")
+    assert answer["cache_bytes"] > 1.5 * answer["full_bytes"]
+
+
+def test_the_same_run_gives_the_same_answers(pith, tiny, document):
+    options = ("--kv", "snapkv @ 0.5", "--kv", "keydiff @ 2x", "--json", "--threads", 2)
+    first, second = (ask(pith, tiny, document, *options).json for _ in range(2))
+    assert [a["answer"] for a in first] == [a["answer"] for a in second]
+
+
+def test_full_is_added_first_and_once(pith, tiny, document):
+    answers = ask(pith, tiny, document, "--kv", "knorm @ 0.5", "--kv", "full", "--kv", "knorm @ 0.5", "--json").json
+    assert [a["recipe"] for a in answers] == ["full", "knorm @ 0.5"]
+
+
+def test_recipes_that_see_the_question_are_marked(pith, tiny, document):
+    recipe = "question_attention @ 0.5"
+    answers = ask(pith, tiny, document, "-q", "Who signs?", "--kv", recipe, "--json").json
+    assert [a["sees_question"] for a in answers] == [True, True]
+    assert "sees the question" in ask(pith, tiny, document, "--kv", recipe).out
+
+
+def test_a_default_recipe_is_named(pith, tiny, document):
+    result = ask(pith, tiny, document)
+    assert "no --kv given" in result.err
+    assert "kvzip_plus + global @ 4x" in result.out
+
+
+def test_table_counts_right_answers(pith, tiny, document, tmp_path):
+    questions, expected = tmp_path / "questions.txt", tmp_path / "answers.txt"
+    questions.write_text("# two questions\n\nWho signs?\nWhere is the key?\n")
+    expected.write_text("Berit | Aas\nclock\n")
+    result = pith("run", "-m", tiny, "-f", document, "--questions", questions, "--answers", expected, "--max-tokens", 4,
+                  "--kv", "full")  # fmt: skip
+    assert result.code == 0, result.err
+    row = next(line for line in result.out.splitlines() if line.startswith("full "))
+    assert row.split()[1] in {"0/2", "1/2", "2/2"}
+    for title in ("recipe", "right", "entries", "bytes (bf16)", "×", "prefill s", "compress s", "decode tok/s", "peak bytes"):
+        assert title in result.out
+
+
+def test_saved_caches_answer_the_same(pith, tiny, document, tmp_path):
+    saved = tmp_path / "cache.pith"
+    (direct,) = ask(pith, tiny, document, "--kv", "snapkv @ 0.5", "--save", saved, "--json").json
+    loaded = pith("run", "-m", tiny, "--load", saved, "-q", "What is the code?", "--max-tokens", 8, "--json")
+    assert loaded.code == 0, loaded.err
+    assert loaded.json[0]["answer"] == direct["answer"]
+    assert loaded.json[0]["entries"] == direct["entries"]
+    assert loaded.json[0]["n_context_tokens"] == direct["n_context_tokens"]
+
+
+def test_a_cache_can_be_saved_without_a_question(pith, tiny, document, tmp_path):
+    saved = tmp_path / "cache.pith"
+    assert pith("run", "-m", tiny, "-f", document, "--kv", "knorm @ 0.5", "--save", saved).code == 0
+    (shown,) = pith("inspect", saved, "--json").json
+    assert shown["kind"] == "cache"
+    assert shown["recipe"].startswith("knorm")
+    assert sum(layer["entries"] for layer in shown["layers"]) == shown["entries"]
+
+
+def test_the_document_may_come_from_a_pipe(pith, tiny):
+    result = pith("run", "-m", tiny, "-f", "-", "-q", "Who?", "--max-tokens", 4, "--kv", "full", "--json", input="The ferry is late.")
+    assert result.code == 0, result.err
+    assert result.json[0]["n_context_tokens"] > 5
+
+
+def test_models_are_found_by_name(pith, tiny, document):
+    result = pith("run", "-m", "tiny", "-f", document, "-q", "?", "--kv", "full", "--max-tokens", 1, "--json",
+                  env={"PITH_MODELS": str(tiny.parent)})  # fmt: skip
+    assert result.code == 0, result.err

@@ -6,8 +6,9 @@
 namespace pith {
 namespace {
 
-// About 20 microseconds: longer than the gap between two loops of one decode step, short enough to leave a shared core alone.
-constexpr int kSpins = 600;
+// About 60 microseconds: longer than the serial stretch between two loops of a decode step, where a sleep and a wake-up would cost more
+// than the loop; short enough to leave a shared core alone.
+constexpr int kSpins = 4000;
 
 int available_cores() {
   cpu_set_t set;

@@ -152,8 +152,10 @@ class LaneBuilder {
 
   void add_segment(Lane& lane, std::vector<size_t>& entries, bool annotated) {
     if (entries.empty()) return;
-    std::stable_sort(entries.begin(), entries.end(),
-                     [&](size_t a, size_t b) { return infos_[a].position < infos_[b].position; });
+    std::sort(entries.begin(), entries.end(), [&](size_t a, size_t b) {
+      const float at = infos_[a].position, bt = infos_[b].position;
+      return at != bt ? at < bt : a < b;
+    });
     Segment& segment =
         lane.segments.emplace_back(TileLayout(format_, annotated, cache_.shape.head_dim));
     segment.tiles.reserve(

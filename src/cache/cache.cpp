@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/numbers.h"
 #include "cache/cache_impl.h"
 
 namespace pith::cache {
@@ -71,14 +72,8 @@ Bytes Cache::bytes() const {
   return bytes;
 }
 
-Bytes Cache::full_bytes() const {
-  const TileLayout layout(Format::bf16, false, impl_->shape.head_dim);
-  const Index lanes = impl_->shape.lanes();
-  const Index tiles = ceil_div(impl_->source_tokens, kTileEntries) * lanes;
-  return {.keys_values = tiles * layout.positions(),
-          .columns = tiles * (layout.bytes() - layout.positions()),
-          .tables = tiles * static_cast<Index>(sizeof(Tile)) +
-                    lanes * static_cast<Index>(sizeof(Lane) + sizeof(Segment))};
+Index Cache::full_bytes() const {
+  return impl_->source_tokens * impl_->shape.lanes() * impl_->shape.head_dim * 2 * Index{sizeof(bf16)};
 }
 
 void Cache::append(Index layer, std::span<const float> keys, std::span<const float> values,

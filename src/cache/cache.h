@@ -52,8 +52,8 @@ class Cache {
   Index source_tokens() const;   // one past the highest source token that was ever appended: spans
                                  // lie in [0, source_tokens)
   Bytes bytes() const;       // allocated for this cache; shared tiles count in full in every fork
-  Bytes full_bytes() const;  // what source_tokens() exact bf16 entries in every lane would take:
-                             // the denominator of ratios
+  Index full_bytes() const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
+                             // else: the denominator of ratios, as everyone counts a full cache
   Index resident_bytes() const;  // what the pool holds from the system, all forks together
 
   // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +

@@ -14,10 +14,10 @@ namespace pith::cache {
 
 struct SnapshotInfo {
   int version = 0;
-  std::string model_name;  // for people
+  std::string model_name = {};  // for people
   std::uint64_t model_hash = 0;
-  std::string recipe;         // as printed; empty for an uncompressed cache
-  std::vector<Token> tokens;  // all tokens read so far, source token i = tokens[i]
+  std::string recipe = {};         // as printed; empty for an uncompressed cache
+  std::vector<Token> tokens = {};  // all tokens read so far, source token i = tokens[i]
   Index next_position = 0;
 };
 

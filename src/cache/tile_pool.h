@@ -1,5 +1,5 @@
-// Counted blocks of memory (tiles), carved from slabs of up to 2 MiB that go back to the system when
-// their last tile does. It does not know what a tile holds. Safe to use from several threads:
+// Counted blocks of memory (tiles), carved from slabs of up to 2 MiB that go back to the system
+// when their last tile does. It does not know what a tile holds. Safe to use from several threads:
 // caches that are forks of each other share one pool.
 #pragma once
 

@@ -53,7 +53,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
   full_.emplace(engine_);
   signals_ = read_document(*full_, prompt.context(), needs, options, &times_);
   context_tokens_ = std::ssize(prompt.context());
-  full_bytes_ = full_->cache().full_bytes().keys_values;
+  full_bytes_ = full_->cache().full_bytes();
   full_cache_bytes_ = full_->cache().bytes().total();
   after_reading_ = memory_usage();
 
@@ -84,7 +84,7 @@ void Answering::load(const std::filesystem::path& file) {
   arm.name = arm.canonical = info.recipe.empty() ? "full" : info.recipe;
   arm.report.entries_before = arm.report.entries_after = cache.entries();
   arm.report.bytes_before = arm.report.bytes_after = cache.bytes().total();
-  arm.report.full_bytes = cache.full_bytes().keys_values;
+  arm.report.full_bytes = cache.full_bytes();
   full_bytes_ = arm.report.full_bytes;
   full_cache_bytes_ = arm.report.bytes_after;
   context_tokens_ = arm.context->next_position();

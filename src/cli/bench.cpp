@@ -101,7 +101,7 @@ void bench_command(const BenchCommand& command) {
   result.entries = base.cache().entries();
   result.lanes = base.cache().shape().lanes();
   result.cache_bytes = base.cache().bytes().total();
-  result.full_bytes = base.cache().full_bytes().keys_values;
+  result.full_bytes = base.cache().full_bytes();
 
   const auto tokens = random_tokens(engine->tokenizer(), std::max<Index>(command.prompt, 1));
   for (Index run = 0; run <= command.repeat; ++run) {  // the first one warms up and is not counted

@@ -16,7 +16,7 @@ Json speed_json(const Speed& speed) {
 
 // Decoding reads every weight and the whole cache once per token, so memory sets a bound that no kernel can pass.
 double decode_bound(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
-  const Index bytes = engine.model().weight_bytes() + result.cache_bytes;
+  const Index bytes = engine.model().decode_bytes() + result.cache_bytes;
   return ceilings.read_gb_per_s * 1e9 / static_cast<double>(bytes);
 }
 
@@ -28,7 +28,7 @@ void put_ceilings(const BenchResult& result, const Engine& engine, const Ceiling
   if (result.decode.runs.empty()) return;
   const double bound = decode_bound(result, engine, ceilings);
   print("decoding reads {} of weights and {} of cache per token: at most {:.1f} tok/s, {:.0f} % reached\n",
-        human_bytes(engine.model().weight_bytes()), human_bytes(result.cache_bytes), bound, 100 * result.decode.median() / bound);
+        human_bytes(engine.model().decode_bytes()), human_bytes(result.cache_bytes), bound, 100 * result.decode.median() / bound);
 }
 
 Json ceilings_json(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {

@@ -96,7 +96,7 @@ class ChatLoop {
 
   void show_bytes() const {
     const cache::Cache& cache = conversation_.context().cache();
-    const Index bytes = cache.bytes().total(), full = cache.full_bytes().keys_values;
+    const Index bytes = cache.bytes().total(), full = cache.full_bytes();
     print("{} tokens, {} entries per lane, {} ({}), {:.1f}x less than the full bf16 cache of {}\n",
           human_count(conversation_.context().next_position()), human_count(cache.entries() / cache.shape().lanes()),
           human_bytes(bytes), cache_format_name(conversation_.context().engine()),
@@ -149,7 +149,7 @@ class ChatLoop {
     json["entries"] = cache.entries();
     json["cache_bytes"] = cache.bytes().total();
     json["cache_type"] = cache_format_name(conversation_.context().engine());
-    json["full_bytes"] = cache.full_bytes().keys_values;
+    json["full_bytes"] = cache.full_bytes();
     put_json(json);
   }
 

@@ -15,6 +15,7 @@ void add_tokenize(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_recipes(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_eval(CLI::App& app);
 void add_pull(CLI::App& app);
 
 }  // namespace pith::cli

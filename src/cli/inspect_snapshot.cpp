@@ -34,7 +34,7 @@ void inspect_snapshot(const std::filesystem::path& path, bool json) {
   const cache::Cache& cache = snapshot.cache;
   const cache::Shape& shape = cache.shape();
   const cache::Bytes bytes = cache.bytes();
-  const Index full = cache.full_bytes().keys_values;
+  const Index full = cache.full_bytes();
   const double ratio = bytes.total() > 0 ? static_cast<double>(full) / static_cast<double>(bytes.total()) : 0;
   Json layers = Json::array();
   Table table;

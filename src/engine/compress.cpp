@@ -54,7 +54,7 @@ CompressionReport compress(Context& context, const recipe::Recipe& recipe, const
   CompressionReport report;
   report.entries_before = context.cache().entries();
   report.bytes_before = context.cache().bytes().total();
-  report.full_bytes = context.cache().full_bytes().keys_values;
+  report.full_bytes = context.cache().full_bytes();
   for (Index stage = 0; stage < recipe.stages(); ++stage) context.cache().apply(recipe.plan(stage, context.cache(), signals));
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();

@@ -162,6 +162,20 @@ TEST(Generate, StreamsExactlyWhatItReturns) {
   EXPECT_EQ(result.text.find('e'), std::string::npos);
 }
 
+TEST(Generate, TogetherIsAsAlone) {
+  const auto engine = tiny_engine({}, {.numerics = Numerics::exact});
+  std::vector<Context> together;
+  std::vector<Generated> alone;
+  for (Index length : {5, 9, 14}) {
+    together.emplace_back(engine).read(some_tokens(length));
+    Context fork = together.back().fork();
+    alone.push_back(generate(fork, {.max_tokens = 15}));
+  }
+  const auto results = generate_together(together, {.max_tokens = 15});
+  for (std::size_t i = 0; i < results.size(); ++i)
+    EXPECT_EQ(results[i].tokens, alone[i].tokens);
+}
+
 TEST(Sampler, FiltersInOrder) {
   const std::vector<float> logits = {1.0f, 3.0f, 2.0f, -5.0f};
   EXPECT_EQ(Sampler({.temperature = 0}).pick(logits), 1);

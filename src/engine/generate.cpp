@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/error.h"
 
@@ -30,7 +31,12 @@ class TextGate {
     return false;
   }
 
-  std::string rest() { return pending_ + symbols_.flush(); }
+  // What is still held back, now that no more text comes.
+  std::string rest() { return std::exchange(pending_, "") + symbols_.flush(); }
+  void drop() {
+    pending_.clear();
+    symbols_ = {};
+  }
 
  private:
   // Length of the longest end of the pending text with which some stop string begins.
@@ -60,47 +66,110 @@ std::string_view to_string(StopReason reason) {
   return "?";
 }
 
-Generated generate(Context& context, const GenerateOptions& options, const OnText& on_text) {
-  PITH_CHECK(!context.logits().empty(), "read something before generating");
-  const Tokenizer& tokenizer = context.engine().tokenizer();
-  const Index range = context.engine().config().context_length;
-  Sampler sampler(options.sampling);
-  TextGate gate(options.stop);
-  Generated result;
-  const auto finish = [&](StopReason reason) {
-    result.reason = reason;
-    return true;
-  };
-  for (bool done = options.max_tokens <= 0 && finish(StopReason::max_tokens); !done;) {
-    const Token token = sampler.pick(context.logits());
-    result.tokens.push_back(token);
-    if (!options.ignore_end && tokenizer.is_end_of_generation(token)) {
-      finish(StopReason::end_of_text);
-      break;
-    }
-    std::string certain;
-    const bool stopped = gate.push(tokenizer.piece(token, false), certain);
-    result.text += certain;
-    if (!certain.empty() && on_text && !on_text(certain)) {
-      finish(StopReason::cancelled);
-      return result;
-    }
-    if (stopped) {
-      finish(StopReason::stop_string);
-      return result;
-    }
-    if (static_cast<Index>(result.tokens.size()) >= options.max_tokens) done = finish(StopReason::max_tokens);
-    else if (context.next_position() >= range) done = finish(StopReason::context_full);
-    if (done) break;
-    const auto start = std::chrono::steady_clock::now();
-    context.read(std::span(&token, 1));
-    result.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    ++result.steps;
+namespace {
+
+// One text on its way: what `generate` does between two forward passes.
+class Writing {
+ public:
+  Writing(Context& context, const GenerateOptions& options, const OnText& on_text)
+      : context_(context), options_(options), on_text_(on_text), sampler_(options.sampling), gate_(options.stop) {
+    PITH_CHECK(!context.logits().empty(), "read something before generating");
+    if (options.max_tokens <= 0) end(StopReason::max_tokens);
   }
-  const std::string rest = gate.rest();
-  result.text += rest;
-  if (!rest.empty() && on_text) on_text(rest);
-  return result;
+
+  bool done() const { return done_; }
+
+  // Draws the next token from the context's logits. Returns it when it must be read for the text to go on.
+  std::optional<Token> next() {
+    const Tokenizer& tokenizer = context_.engine().tokenizer();
+    const Token token = sampler_.pick(context_.logits());
+    result_.tokens.push_back(token);
+    if (!options_.ignore_end && tokenizer.is_end_of_generation(token)) return end(StopReason::end_of_text);
+    std::string certain;
+    const bool stopped = gate_.push(tokenizer.piece(token, false), certain);
+    const bool wanted = show(certain);
+    if (stopped || !wanted) {
+      gate_.drop();
+      return end(stopped ? StopReason::stop_string : StopReason::cancelled);
+    }
+    if (std::ssize(result_.tokens) >= options_.max_tokens) return end(StopReason::max_tokens);
+    if (context_.next_position() >= context_.engine().config().context_length) return end(StopReason::context_full);
+    return token;
+  }
+
+  void count_step(double seconds) {
+    result_.seconds += seconds;
+    ++result_.steps;
+  }
+
+  Generated take() { return std::move(result_); }
+
+ private:
+  bool show(const std::string& text) {
+    result_.text += text;
+    return text.empty() || !on_text_ || on_text_(text);
+  }
+
+  std::optional<Token> end(StopReason reason) {
+    show(gate_.rest());
+    result_.reason = reason;
+    done_ = true;
+    return std::nullopt;
+  }
+
+  Context& context_;
+  const GenerateOptions& options_;
+  const OnText& on_text_;
+  Sampler sampler_;
+  TextGate gate_;
+  Generated result_;
+  bool done_ = false;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Generated generate(Context& context, const GenerateOptions& options, const OnText& on_text) {
+  Writing writing(context, options, on_text);
+  while (!writing.done()) {
+    const auto token = writing.next();
+    if (!token) break;
+    const auto start = std::chrono::steady_clock::now();
+    context.read(std::span(&*token, 1));
+    writing.count_step(seconds_since(start));
+  }
+  return writing.take();
+}
+
+std::vector<Generated> generate_together(std::span<Context> contexts, const GenerateOptions& options) {
+  const OnText nobody;
+  std::vector<Writing> writings;
+  writings.reserve(contexts.size());
+  for (Context& context : contexts) writings.emplace_back(context, options, nobody);
+  for (;;) {
+    std::vector<Context*> going;
+    std::vector<Token> tokens;
+    std::vector<Writing*> counted;
+    for (std::size_t i = 0; i < writings.size(); ++i) {
+      if (writings[i].done()) continue;
+      if (const auto token = writings[i].next()) {
+        going.push_back(&contexts[i]);
+        tokens.push_back(*token);
+        counted.push_back(&writings[i]);
+      }
+    }
+    if (going.empty()) break;
+    const auto start = std::chrono::steady_clock::now();
+    Context::read_one_each(going, tokens);
+    const double each = seconds_since(start) / static_cast<double>(going.size());
+    for (Writing* writing : counted) writing->count_step(each);
+  }
+  std::vector<Generated> results;
+  for (Writing& writing : writings) results.push_back(writing.take());
+  return results;
 }
 
 }  // namespace pith

@@ -58,4 +58,7 @@ using OnText = std::function<bool(std::string_view)>;
 // Continues a context whose logits are there. The generated tokens are read into it (the last one is not).
 Generated generate(Context& context, const GenerateOptions& options, const OnText& on_text = {});
 
+// The same for several contexts of one engine at once: weights are read once per step for all of them. `seconds` of each is its share.
+std::vector<Generated> generate_together(std::span<Context> contexts, const GenerateOptions& options);
+
 }  // namespace pith

@@ -13,8 +13,9 @@ namespace pith::eval {
 namespace {
 
 const std::vector<const Family*>& families() {
-  static const std::vector<const Family*> all = {&needles_family(), &kv_family(),
-                                                 &strings_family()};
+  static const std::vector<const Family*> all = {
+      &needles_family(), &kv_family(),    &strings_family(), &instructions_family(),
+      &physics_family(), &ruler_family(), &infinite_family()};
   return all;
 }
 

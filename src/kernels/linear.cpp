@@ -40,7 +40,7 @@ class Buffer {
 
 struct OwnedState : Activations::State {
   Buffer<float> x_buffer, scale_buffer, sum_buffer, half_sum_buffer;
-  Buffer<std::int8_t> q_buffer;
+  Buffer<std::int8_t> q_buffer, q_pairs_buffer;
   Buffer<std::int32_t> minus_sum_buffer, minus_half_sum_buffer;
 
   void reserve() {
@@ -48,6 +48,7 @@ struct OwnedState : Activations::State {
     sum = sum_buffer.zeros(blocks);
     if (!quantized) return;
     q = q_buffer.reserve(tiles * tile * cols);
+    if (tile == 1) q_pairs = q_pairs_buffer.zeros(blocks * 32);
     scale = scale_buffer.zeros(blocks);
     half_sum = half_sum_buffer.zeros(2 * blocks);
     minus_sum = minus_sum_buffer.reserve(blocks);

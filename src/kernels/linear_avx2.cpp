@@ -8,16 +8,10 @@
 namespace pith {
 namespace {
 
-// The fifth bits of 32 codes, in place: bit j of the four bytes belongs to code j.
-inline __m256i fifth_bits(const std::uint8_t* p) {
-  std::int32_t bits;
-  __builtin_memcpy(&bits, p, sizeof bits);
-  const __m256i byte_of_lane =
-      _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
-  const __m256i bit_of_lane = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
-  const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits), byte_of_lane);
-  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit_of_lane), bit_of_lane);
-  return _mm256_and_si256(set, _mm256_set1_epi8(16));
+// Adds 16 to the codes in whose byte the given bit is set.
+inline __m256i add_16_where(__m256i codes, __m256i bytes, __m256i bit) {
+  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+  return _mm256_or_si256(codes, _mm256_and_si256(set, _mm256_set1_epi8(16)));
 }
 
 #include "kernels/linear_x86_blocks.h"
@@ -62,6 +56,14 @@ inline __m256i dot_codes(__m256i codes, __m256i x) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(codes, x), _mm256_set1_epi16(1));
 }
 
+// The sum of two such products; of codes below 32, four pairs fit into s16.
+template <typename Type>
+inline __m256i dot_pairs(const PairCodes& codes, __m256i first, __m256i last) {
+  const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(codes.first, first),
+                                         _mm256_maddubs_epi16(codes.last, last));
+  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
 #include "kernels/linear_x86_rows.h"
 
 inline __m256i rows_mask(Index rows) {
@@ -86,11 +88,7 @@ inline void store_half(const __m256 (&sums)[kTokens], const TileOutput& out, int
   }
 }
 
-inline __m256i four_of_all(const std::int8_t* p) {
-  std::int32_t dword;
-  __builtin_memcpy(&dword, p, sizeof dword);
-  return _mm256_set1_epi32(dword);
-}
+inline __m256i four_of_all(const std::int8_t* p) { return _mm256_set1_epi32(load4(p)); }
 
 // Keeps GCC from regrouping a chain of additions into a tree, which would need a register per term.
 inline void pin(__m256i& v) { asm("" : "+x"(v)); }

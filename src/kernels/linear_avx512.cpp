@@ -9,11 +9,10 @@
 namespace pith {
 namespace {
 
-// The fifth bits of 32 codes, in place: bit j of the four bytes belongs to code j.
-inline __m256i fifth_bits(const std::uint8_t* p) {
-  std::uint32_t bits;
-  __builtin_memcpy(&bits, p, sizeof bits);
-  return _mm256_maskz_set1_epi8(_cvtu32_mask32(bits), 16);
+// Adds 16 to the codes in whose byte the given bit is set.
+inline __m256i add_16_where(__m256i codes, __m256i bytes, __m256i bit) {
+  return _mm256_mask_add_epi8(codes, _mm256_test_epi8_mask(bytes, bit), codes,
+                              _mm256_set1_epi8(16));
 }
 
 #include "kernels/linear_x86_blocks.h"
@@ -50,6 +49,11 @@ inline __m256i dot_codes(__m256i codes, __m256i x) {
   return _mm256_dpbusd_epi32(_mm256_setzero_si256(), codes, x);
 }
 
+template <typename Type>
+inline __m256i dot_pairs(const PairCodes& codes, __m256i first, __m256i last) {
+  return _mm256_dpbusd_epi32(dot_codes<Type>(codes.first, first), codes.last, last);
+}
+
 #include "kernels/linear_x86_rows.h"
 
 // Stores a tile, or adds it to what is there. Unrolled, or the sums would live in memory.
@@ -67,11 +71,7 @@ inline void store_tile(const __m512 (&sums)[kTokens], const TileOutput& out, boo
   }
 }
 
-inline __m512i four_of_all(const std::int8_t* p) {
-  std::int32_t dword;
-  __builtin_memcpy(&dword, p, sizeof dword);
-  return _mm512_set1_epi32(dword);
-}
+inline __m512i four_of_all(const std::int8_t* p) { return _mm512_set1_epi32(load4(p)); }
 
 // 16 rows times a tile of tokens. Codes and activations are multiplied into int32, group by group;
 // the zero point is allowed for by starting from -zero * (sum of the activations).

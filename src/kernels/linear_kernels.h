@@ -33,9 +33,11 @@ struct Activations::State {
   float* sum = nullptr;  // [tiles, B, tile]  sums of 32 activations, for minima of weight blocks
 
   // Only if quantized: x[t, k] is about scale[t, k / 32] * q[t, k], |q| <= 127.
-  std::int8_t* q = nullptr;                // [tiles, K / 4, tile, 4]
-  float* scale = nullptr;                  // [tiles, B, tile]
-  float* half_sum = nullptr;               // [tiles, 2 B, tile]  like sum, of 16 activations
+  std::int8_t* q = nullptr;  // [tiles, K / 4, tile, 4]
+  std::int8_t* q_pairs =
+      nullptr;                // [T, B / 2, 2, 2, 16] halves of blocks 2i and 2i + 1; if tile is 1
+  float* scale = nullptr;     // [tiles, B, tile]
+  float* half_sum = nullptr;  // [tiles, 2 B, tile]  like sum, of 16 activations
   std::int32_t* minus_sum = nullptr;       // [tiles, B, tile]  minus the sum of 32 q
   std::int32_t* minus_half_sum = nullptr;  // [tiles, 2 B, tile]  the same of 16
 };

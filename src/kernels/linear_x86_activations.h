@@ -48,6 +48,11 @@ void prepare(const ActivationState& x, Index token) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(dwords), codes);
     std::int8_t* to = x.q + first * x.cols + (8 * b * x.tile + slot) * 4;
     for (int i = 0; i < 8; ++i) __builtin_memcpy(to + i * x.tile * 4, dwords + i, 4);
+    if (x.tile == 1) {
+      std::int8_t* pair = x.q_pairs + token * x.block_stride * 32 + b / 2 * 64 + b % 2 * 16;
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(pair), _mm256_castsi256_si128(codes));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(pair + 32), _mm256_extracti128_si256(codes, 1));
+    }
     std::int32_t sums[2];
     sums_of_halves(codes, sums);
     const float scale = most / 127;

@@ -1,20 +1,39 @@
 // The quantised types as vectors: every type is read as unsigned codes, 32 at a time, with
 //   weight = scale * code + min,  or, without minima,  weight = scale * (code - kZero),
 // one scale for kGroup weights. Included by linear_avx2.cpp and linear_avx512.cpp inside their
-// anonymous namespaces, after they define `fifth_bits`; it is not a header for anyone else.
+// anonymous namespaces, after they define `add_16_where`; it is not a header for anyone else.
 
 inline __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+inline std::int32_t load4(const void* p) {
+  std::int32_t dword;
+  __builtin_memcpy(&dword, p, sizeof dword);
+  return dword;
+}
 inline float half(f16 x) { return _cvtsh_ss(x.bits); }
 inline __m256i low_bits(__m256i x, char mask) {
   return _mm256_and_si256(x, _mm256_set1_epi8(mask));
 }
 
-// 16 bytes to 32 codes: the low halves, then the high halves.
-inline __m256i nibbles(const std::uint8_t* p) {
-  const __m128i x = load16(p);
-  return low_bits(_mm256_set_m128i(_mm_srli_epi16(x, 4), x), 15);
+// The first halves and the last halves of two blocks of 32 codes.
+struct PairCodes {
+  __m256i first, last;
+};
+
+// Adds 16 to the codes whose bit is set: the bits of 8 codes come from one byte of `bits`, that of
+// the given number in the same dword.
+inline __m256i with_fifth_bits(__m256i codes, __m256i bits, int b0, int b1, int b2, int b3) {
+  const auto eight = [](int byte) { return byte * 0x0101010101010101; };
+  const __m256i bytes =
+      _mm256_shuffle_epi8(bits, _mm256_setr_epi64x(eight(b0), eight(b1), eight(b2), eight(b3)));
+  return add_16_where(codes, bytes,
+                      _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u)));
 }
+
+// The scales of eight consecutive groups, and their minima, where the type has any.
+struct EightScales {
+  __m256 scale, min;
+};
 
 // What the types of one block of 32 share. `codes(block, s)` are those of the s-th 32 weights.
 template <typename B, int most, int zero>
@@ -25,35 +44,89 @@ struct Block32 {
   static constexpr int kMost = most;   // the largest code
   static constexpr int kZero = zero;   // the code of 0, where there are no minima
   static constexpr bool kHasMin = zero == 0;
+  static constexpr bool kPairs =
+      most < 32;  // whether codes are cheaper to get for two blocks at once
 
-  // The scales (and minima) of consecutive groups.
-  static void scales(const Block* block, Index groups, float* scale, float* min) {
-    for (Index g = 0; g < groups; ++g) {
-      scale[g] = half(block[g].d);
-      if constexpr (kHasMin) min[g] = half(block[g].m);
+  // The scales (and minima) of eight blocks: one load for each, so placed that its d (and m) come
+  // to lie in their lane, and a blend.
+  static EightScales scales(const Block* block, int) {
+    const auto* p = reinterpret_cast<const std::byte*>(block);
+    constexpr Index kStep = Index{sizeof(Block)} - (kHasMin ? 4 : 2);
+    if constexpr (kHasMin) {
+      __m256i v = load32(p);
+      v = _mm256_blend_epi32(v, load32(p + 1 * kStep), 1 << 1);
+      v = _mm256_blend_epi32(v, load32(p + 2 * kStep), 1 << 2);
+      v = _mm256_blend_epi32(v, load32(p + 3 * kStep), 1 << 3);
+      v = _mm256_blend_epi32(v, load32(p + 4 * kStep), 1 << 4);
+      v = _mm256_blend_epi32(v, load32(p + 5 * kStep), 1 << 5);
+      v = _mm256_blend_epi32(v, load32(p + 6 * kStep), 1 << 6);
+      v = _mm256_blend_epi32(v, load32(p + 7 * kStep), 1 << 7);
+      const __m256i low = _mm256_and_si256(v, _mm256_set1_epi32(0xffff));
+      const __m256i packed = _mm256_permute4x64_epi64(
+          _mm256_packus_epi32(low, _mm256_srli_epi32(v, 16)), _MM_SHUFFLE(3, 1, 2, 0));
+      return {_mm256_cvtph_ps(_mm256_castsi256_si128(packed)),
+              _mm256_cvtph_ps(_mm256_extracti128_si256(packed, 1))};
+    } else {
+      __m128i v = load16(p);
+      v = _mm_blend_epi16(v, load16(p + 1 * kStep), 1 << 1);
+      v = _mm_blend_epi16(v, load16(p + 2 * kStep), 1 << 2);
+      v = _mm_blend_epi16(v, load16(p + 3 * kStep), 1 << 3);
+      v = _mm_blend_epi16(v, load16(p + 4 * kStep), 1 << 4);
+      v = _mm_blend_epi16(v, load16(p + 5 * kStep), 1 << 5);
+      v = _mm_blend_epi16(v, load16(p + 6 * kStep), 1 << 6);
+      v = _mm_blend_epi16(v, load16(p + 7 * kStep), 1 << 7);
+      const __m256 scale = _mm256_cvtph_ps(v);
+      return {scale, scale};
+    }
+  }
+
+  // The same of the last 0 < count < 8 blocks of a row, of which `before` precede them.
+  static EightScales last_scales(const Block* block, Index before, Index count) {
+    if (before + count >= 8) {
+      const EightScales all = scales(block + count - 8, 0);
+      const __m256i from = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                            _mm256_set1_epi32(static_cast<int>(8 - count)));
+      const __m256 mask = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(8), from));
+      return {_mm256_and_ps(mask, _mm256_permutevar8x32_ps(all.scale, from)),
+              _mm256_and_ps(mask, _mm256_permutevar8x32_ps(all.min, from))};
+    }
+    alignas(32) float scale[8] = {}, min[8] = {};
+    for (Index i = 0; i < count; ++i) {
+      scale[i] = half(block[i].d);
+      if constexpr (kHasMin) min[i] = half(block[i].m);
+    }
+    return {_mm256_load_ps(scale), _mm256_load_ps(kHasMin ? min : scale)};
+  }
+
+  static __m256i codes(const Block* block, int) {
+    const __m128i x = load16(block->qs);
+    const __m256i low = low_bits(_mm256_set_m128i(_mm_srli_epi16(x, 4), x), 15);
+    if constexpr (most <= 15)
+      return low;
+    else
+      return with_fifth_bits(low, _mm256_set1_epi32(load4(block->qh)), 0, 1, 2, 3);
+  }
+
+  static PairCodes pair_codes(const Block* a, const Block* b) {
+    const __m256i x = _mm256_set_m128i(load16(b->qs), load16(a->qs));
+    const __m256i first = low_bits(x, 15), last = low_bits(_mm256_srli_epi16(x, 4), 15);
+    if constexpr (most <= 15) {
+      return {first, last};
+    } else {
+      const __m256i bits = _mm256_blend_epi32(_mm256_set1_epi32(load4(a->qh)),
+                                              _mm256_set1_epi32(load4(b->qh)), 0xf0);
+      return {with_fifth_bits(first, bits, 0, 1, 0, 1), with_fifth_bits(last, bits, 2, 3, 2, 3)};
     }
   }
 };
 
+using Q4_0 = Block32<BlockQ4_0, 15, 8>;
+using Q4_1 = Block32<BlockQ4_1, 15, 0>;
+using Q5_0 = Block32<BlockQ5_0, 31, 16>;
+using Q5_1 = Block32<BlockQ5_1, 31, 0>;
 struct Q8_0 : Block32<BlockQ8_0, 255, 128> {
   static __m256i codes(const Block* block, int) {
     return _mm256_xor_si256(load32(block->qs), _mm256_set1_epi8(-128));
-  }
-};
-struct Q4_0 : Block32<BlockQ4_0, 15, 8> {
-  static __m256i codes(const Block* block, int) { return nibbles(block->qs); }
-};
-struct Q4_1 : Block32<BlockQ4_1, 15, 0> {
-  static __m256i codes(const Block* block, int) { return nibbles(block->qs); }
-};
-struct Q5_0 : Block32<BlockQ5_0, 31, 16> {
-  static __m256i codes(const Block* block, int) {
-    return _mm256_or_si256(nibbles(block->qs), fifth_bits(block->qh));
-  }
-};
-struct Q5_1 : Block32<BlockQ5_1, 31, 0> {
-  static __m256i codes(const Block* block, int) {
-    return _mm256_or_si256(nibbles(block->qs), fifth_bits(block->qh));
   }
 };
 
@@ -74,26 +147,25 @@ struct BlockK {
   using Block = B;
   static constexpr Index kUnits = 8, kGroup = 32;
   static constexpr int kMost = most, kZero = 0;
-  static constexpr bool kHasMin = true;
+  static constexpr bool kHasMin = true, kPairs = false;
 
-  static void scales(const Block* block, Index groups, float* scale, float* min) {
+  static EightScales scales(const Block* block, int) {
     const __m128i low_order = _mm_setr_epi8(0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 8, 9, 10, 11);
     const __m128i high_order =
         _mm_setr_epi8(-1, -1, -1, -1, 0, 1, 2, 3, -1, -1, -1, -1, 4, 5, 6, 7);
     const __m128i low_mask = _mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f);
-    for (Index g = 0; g < groups; g += 8, ++block) {
-      const __m128i packed = load16(block->scales);  // 4 bytes more than needed, of the same block
-      const __m128i low = _mm_and_si128(
-          _mm_srlv_epi32(_mm_shuffle_epi8(packed, low_order), _mm_setr_epi32(0, 0, 0, 4)),
-          low_mask);
-      const __m128i high = _mm_and_si128(_mm_srli_epi16(_mm_shuffle_epi8(packed, high_order), 2),
-                                         _mm_set1_epi8(0x30));
-      const __m128i both = _mm_or_si128(low, high);
-      const __m256 s = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(both));
-      const __m256 m = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(both, 8)));
-      _mm256_storeu_ps(scale + g, _mm256_mul_ps(s, _mm256_set1_ps(half(block->d))));
-      _mm256_storeu_ps(min + g, _mm256_mul_ps(m, _mm256_set1_ps(-half(block->dmin))));
-    }
+    const __m128i packed = load16(block->scales);  // 4 bytes more than needed, of the same block
+    const __m128i low = _mm_and_si128(
+        _mm_srlv_epi32(_mm_shuffle_epi8(packed, low_order), _mm_setr_epi32(0, 0, 0, 4)), low_mask);
+    const __m128i high =
+        _mm_and_si128(_mm_srli_epi16(_mm_shuffle_epi8(packed, high_order), 2), _mm_set1_epi8(0x30));
+    const __m128i both = _mm_or_si128(low, high);
+    const __m256 s = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(both));
+    const __m256 m = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(both, 8)));
+    const __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128(load4(block)));  // d, dmin
+    const __m256 minus_dmin =
+        _mm256_broadcastss_ps(_mm_sub_ps(_mm_setzero_ps(), _mm_movehdup_ps(d)));
+    return {_mm256_mul_ps(s, _mm256_broadcastss_ps(d)), _mm256_mul_ps(m, minus_dmin)};
   }
 };
 
@@ -137,17 +209,13 @@ struct Q6_K {
   using Block = BlockQ6_K;
   static constexpr Index kUnits = 8, kGroup = 16;
   static constexpr int kMost = 63, kZero = 32;
-  static constexpr bool kHasMin = false;
+  static constexpr bool kHasMin = false, kPairs = false;
 
-  static void scales(const Block* block, Index groups, float* scale, float*) {
-    for (Index g = 0; g < groups; g += 16, ++block) {
-      const __m256 d = _mm256_set1_ps(half(block->d));
-      const __m128i packed = load16(block->scales);
-      const __m256 first = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(packed));
-      const __m256 last = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(packed, 8)));
-      _mm256_storeu_ps(scale + g, _mm256_mul_ps(first, d));
-      _mm256_storeu_ps(scale + g + 8, _mm256_mul_ps(last, d));
-    }
+  static EightScales scales(const Block* block, int part) {
+    const auto* from = reinterpret_cast<const __m128i*>(block->scales + 8 * part);
+    const __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from)));
+    const __m256 scaled = _mm256_mul_ps(scale, _mm256_set1_ps(half(block->d)));
+    return {scaled, scaled};
   }
   static __m256i codes(const Block* block, int s) {
     const __m256i low = load32(block->ql + s / 4 * 64 + s % 2 * 32);

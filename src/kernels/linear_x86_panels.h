@@ -40,18 +40,23 @@ struct PanelSource {
 template <typename Type>
 inline void unpack_codes(const PanelSource& source, Index units, const CodePanel& out) {
   using Block = typename Type::Block;
-  constexpr Index kChunkGroups = 64;
   const Index groups = units * (32 / Type::kGroup);
   for (Index r = 0; r < kPanelRows; ++r) {
-    const auto* blocks = reinterpret_cast<const Block*>(source.rows[r]);
-    for (Index g = 0; g < groups; g += kChunkGroups) {
-      float scale[kChunkGroups], min[kChunkGroups];
-      const Index count = groups - g < kChunkGroups ? groups - g : kChunkGroups;
-      Type::scales(blocks + g * Type::kGroup / (32 * Type::kUnits), count, scale, min);
-      for (Index i = 0; i < count; ++i) out.scale[(g + i) * kPanelRows + r] = scale[i];
-      if constexpr (Type::kHasMin)
-        for (Index i = 0; i < count; ++i) out.min[(g + i) * kPanelRows + r] = min[i];
-    }
+    const auto store = [&](Index group, Index count, const EightScales& eight) {
+      alignas(32) float scale[8], min[8];
+      _mm256_store_ps(scale, eight.scale);
+      _mm256_store_ps(min, eight.min);
+      for (Index i = 0; i < count; ++i) {
+        out.scale[(group + i) * kPanelRows + r] = scale[i];
+        if constexpr (Type::kHasMin) out.min[(group + i) * kPanelRows + r] = min[i];
+      }
+    };
+    for_batches<Type>(
+        source.rows[r], groups,
+        [&](const auto*, int, Index group, const EightScales& eight) { store(group, 8, eight); },
+        [&](const auto*, Index group, Index count, const EightScales& eight) {
+          store(group, count, eight);
+        });
   }
   for (Index u = 0; u < units; u += Type::kUnits)
 #pragma GCC unroll 8

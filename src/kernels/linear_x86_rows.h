@@ -4,10 +4,25 @@
 // for others.
 
 constexpr Index kRowTokens = 4;
-constexpr Index kChunk =
-    2048;  // weights whose scales are decoded at once, into an array on the stack
+// Calls batch(block, part, group, scales) for every eight groups of a row, `part` counting those of
+// one block; then rest(block, group, count, scales) for what is left, which only types of one block
+// of 32 have.
+template <typename Type, typename Batch, typename Rest>
+inline void for_batches(const std::byte* row, Index groups, Batch batch, Rest rest) {
+  const auto* block = reinterpret_cast<const typename Type::Block*>(row);
+  Index g = 0;
+  if constexpr (Type::kUnits == 8) {
+    for (; g < groups; ++block)
+#pragma GCC unroll 2
+      for (int part = 0; part < static_cast<int>(32 / Type::kGroup); ++part, g += 8)
+        batch(block, part, g, Type::scales(block, part));
+  } else {
+    for (; g + 8 <= groups; g += 8) batch(block + g, 0, g, Type::scales(block + g, 0));
+    if (g < groups) rest(block + g, g, groups - g, Type::last_scales(block + g, g, groups - g));
+  }
+}
 
-// The token's block scales, as one factor for each group of 8 groups from g.
+// The token's scales of the blocks that eight groups from g lie in.
 template <typename Type>
 inline __m256 block_scales(const float* scale, Index g) {
   if constexpr (Type::kGroup == 32) return _mm256_loadu_ps(scale + g);
@@ -15,76 +30,109 @@ inline __m256 block_scales(const float* scale, Index g) {
                                   _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
 }
 
-// Eight lanes of factors for one unit of 32 codes: one factor, or one for each half.
-template <typename Type>
-inline __m256 unit_factor(const float* factors, Index unit) {
-  if constexpr (Type::kGroup == 32) return _mm256_broadcast_ss(factors + unit);
-  return _mm256_set_m128(_mm_broadcast_ss(factors + 2 * unit + 1),
-                         _mm_broadcast_ss(factors + 2 * unit));
+// The factors of 8 dword sums: one for all, or one for each half.
+template <bool halves>
+inline __m256 lane_factors(const float* factors, Index unit) {
+  if constexpr (!halves) return _mm256_broadcast_ss(factors + unit);
+  const auto* both = reinterpret_cast<const double*>(factors + 2 * unit);
+  return _mm256_permutevar_ps(_mm256_castpd_ps(_mm256_broadcast_sd(both)),
+                              _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
 }
 
-// Calls step(block, s, unit, parity) for each 32 codes of the blocks that hold `units` of them.
-template <typename Type, typename Step>
-inline void for_units(const typename Type::Block* block, Index units, Step step) {
-  if constexpr (Type::kUnits == 1) {
-    Index u = 0;
-    for (; u + 1 < units; u += 2) {
-      step(block + u, 0, u, 0);
-      step(block + u + 1, 0, u + 1, 1);
-    }
-    if (u < units) step(block + u, 0, u, 0);
-  } else {
-    for (Index u = 0; u < units; u += Type::kUnits, ++block) {
-#pragma GCC unroll 8
-      for (int s = 0; s < static_cast<int>(Type::kUnits); ++s) step(block, s, u + s, s % 2);
+// One row times kTokens tokens. A unit is 32 weights, or a pair of blocks that meets activations in
+// the order of q_pairs.
+template <typename Type, int kTokens>
+struct FastRow {
+  using Block = typename Type::Block;
+  static constexpr Index kUnitBytes = Type::kPairs ? 64 : 32;
+
+  const std::int8_t* q;
+  const float *scale, *sum;
+  Index q_stride, scale_stride, sum_stride;
+  alignas(32) float factors[kTokens][8];
+  __m256 sums[kTokens], minima[kTokens];
+
+  FastRow(const ActivationState& x, Index token) {
+    q_stride = Type::kPairs ? x.block_stride * 32 : x.cols;
+    scale_stride = x.block_stride;
+    sum_stride = x.block_stride * (32 / Type::kGroup);
+    q = (Type::kPairs ? x.q_pairs : x.q) + token * q_stride;
+    scale = x.scale + token * scale_stride;
+    sum = (Type::kGroup == 32 ? x.sum : x.half_sum) + token * sum_stride;
+    for (int t = 0; t < kTokens; ++t) sums[t] = minima[t] = _mm256_setzero_ps();
+  }
+
+  void set_scales(Index group, const EightScales& eight) {
+    for (int t = 0; t < kTokens; ++t) {
+      const __m256 blocks = block_scales<Type>(scale + t * scale_stride, group);
+      _mm256_store_ps(factors[t], _mm256_mul_ps(eight.scale, blocks));
+      if constexpr (!kSignedDot<Type>)
+        minima[t] =
+            _mm256_fmadd_ps(eight.min, _mm256_loadu_ps(sum + t * sum_stride + group), minima[t]);
     }
   }
-}
+
+  // Adds kCount units from `block`, of which the first is unit s of its block, unit `at` of the
+  // factors, and has its activations at q + offset. Their terms are added to each other before they
+  // are added to the sums, or these would be a chain of dependent additions. A lone block makes a
+  // pair with itself; its other half meets zeros.
+  template <int kCount, bool kLone = false>
+  void add(const Block* block, int s, int at, Index offset) {
+    __m256 terms[kTokens];
+#pragma GCC unroll 4
+    for (int i = 0; i < kCount; ++i) {
+      __m256i dots[kTokens];
+      const std::int8_t* x = q + offset + kUnitBytes * i;
+      if constexpr (Type::kPairs) {
+        const PairCodes codes = Type::pair_codes(block + 2 * i, block + 2 * i + (kLone ? 0 : 1));
+#pragma GCC unroll 4
+        for (int t = 0; t < kTokens; ++t)
+          dots[t] = dot_pairs<Type>(codes, load32(x + t * q_stride), load32(x + t * q_stride + 32));
+      } else {
+        const __m256i codes =
+            Type::kUnits == 1 ? Type::codes(block + i, 0) : Type::codes(block, s + i);
+#pragma GCC unroll 4
+        for (int t = 0; t < kTokens; ++t)
+          dots[t] = dot_codes<Type>(codes, load32(x + t * q_stride));
+      }
+#pragma GCC unroll 4
+      for (int t = 0; t < kTokens; ++t) {
+        const __m256 factor =
+            lane_factors < Type::kPairs || Type::kGroup == 16 > (factors[t], at + i);
+        const __m256 values = _mm256_cvtepi32_ps(dots[t]);
+        terms[t] =
+            i == 0 ? _mm256_mul_ps(values, factor) : _mm256_fmadd_ps(values, factor, terms[t]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) sums[t] = _mm256_add_ps(sums[t], terms[t]);
+  }
+};
 
 template <typename Type, int kTokens>
 inline void row_fast(const std::byte* row, const ActivationState& x, Index token, float* out) {
-  constexpr Index kGroups = kChunk / Type::kGroup;
-  const auto* blocks = reinterpret_cast<const typename Type::Block*>(row);
-  const std::int8_t* q = x.q + token * x.cols;
-  const float* token_scale = x.scale + token * x.block_stride;
-  constexpr Index kSumsPerBlock = 32 / Type::kGroup;
-  const float* token_sum =
-      (Type::kGroup == 32 ? x.sum : x.half_sum) + token * x.block_stride * kSumsPerBlock;
-  __m256 sums[kTokens][2], minima[kTokens];
-  for (int t = 0; t < kTokens; ++t) sums[t][0] = sums[t][1] = minima[t] = _mm256_setzero_ps();
-  for (Index k = 0; k < x.cols; k += kChunk) {
-    const Index width = x.cols - k < kChunk ? x.cols - k : kChunk, groups = width / Type::kGroup;
-    const auto* block = blocks + k / (32 * Type::kUnits);
-    alignas(32) float scale[kGroups + 8], min[kGroups + 8], factors[kTokens][kGroups + 8];
-    Type::scales(block, groups, scale, min);
-    _mm256_storeu_ps(scale + groups, _mm256_setzero_ps());
-    if constexpr (Type::kHasMin) _mm256_storeu_ps(min + groups, _mm256_setzero_ps());
-    for (Index g = 0; g < groups; g += 8) {
-      const __m256 s = _mm256_load_ps(scale + g);
-      const __m256 m = Type::kHasMin ? _mm256_load_ps(min + g) : s;
-      for (int t = 0; t < kTokens; ++t) {
-        const float* scale_t = token_scale + t * x.block_stride + k / 32;
-        const float* sum_t = token_sum + t * x.block_stride * kSumsPerBlock + k / Type::kGroup;
-        _mm256_store_ps(factors[t] + g, _mm256_mul_ps(s, block_scales<Type>(scale_t, g)));
-        if constexpr (!kSignedDot<Type>)
-          minima[t] = _mm256_fmadd_ps(m, _mm256_loadu_ps(sum_t + g), minima[t]);
-      }
-    }
-    for_units<Type>(block, width / 32, [&](const auto* b, int s, Index unit, int parity) {
-      const __m256i codes = Type::codes(b, s);
-      for (int t = 0; t < kTokens; ++t) {
-        const __m256i dot = dot_codes<Type>(codes, load32(q + t * x.cols + k + 32 * unit));
-        sums[t][parity] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
-                                          unit_factor<Type>(factors[t], unit), sums[t][parity]);
-      }
-    });
-  }
+  FastRow<Type, kTokens> sums(x, token);
+  for_batches<Type>(
+      row, x.cols / Type::kGroup,
+      [&](const auto* block, int part, Index group, const EightScales& eight) {
+        sums.set_scales(group, eight);
+        sums.template add<4>(block, 4 * part, 0, group * Type::kGroup);
+        if constexpr (!Type::kPairs && Type::kGroup == 32)
+          sums.template add<4>(block + (Type::kUnits == 1 ? 4 : 0), 4, 4, group * 32 + 128);
+      },
+      [&](const auto* block, Index group, Index count, const EightScales& eight) {
+        sums.set_scales(group, eight);
+        constexpr Index kStep = Type::kPairs ? 2 : 1;
+        for (; count >= kStep; count -= kStep, block += kStep, group += kStep)
+          sums.template add<1>(block, 0, static_cast<int>(group % 8 / kStep), group * 32);
+        if (count != 0)
+          sums.template add<1, Type::kPairs>(block, 0, static_cast<int>(group % 8 / kStep),
+                                             group * 32);
+      });
   for (int t = 0; t < kTokens; ++t) {
-    const float products = sum_of(_mm256_add_ps(sums[t][0], sums[t][1]));
-    if constexpr (kSignedDot<Type>)
-      out[t] = products;
-    else
-      out[t] = products + sum_of(minima[t]) * (Type::kHasMin ? 1 : -Type::kZero);
+    out[t] = sum_of(sums.sums[t]);
+    if constexpr (!kSignedDot<Type>)
+      out[t] += sum_of(sums.minima[t]) * (Type::kHasMin ? 1 : -Type::kZero);
   }
 }
 
@@ -99,54 +147,77 @@ inline __m256i centred(__m256i codes) {
 }
 
 template <typename Type, int kTokens>
-inline void row_exact(const std::byte* row, const ActivationState& x, Index token, float* out) {
+struct ExactRow {
   using Reg = Lanes::Reg;
-  constexpr Index kGroups = kChunk / Type::kGroup;
-  constexpr int kParts = 32 / Lanes::kWidth, kPartsPerGroup = Type::kGroup / Lanes::kWidth;
-  const auto* blocks = reinterpret_cast<const typename Type::Block*>(row);
-  Reg sums[kTokens][2];
+  static constexpr int kParts = 32 / Lanes::kWidth, kPartsPerGroup = Type::kGroup / Lanes::kWidth;
+
+  const float *x, *sum;
+  Index x_stride, sum_stride;
+  alignas(32) float scale[8];
+  Reg sums[kTokens];
   __m256 minima[kTokens];
-  for (int t = 0; t < kTokens; ++t) {
-    sums[t][0] = sums[t][1] = Lanes::zero();
-    minima[t] = _mm256_setzero_ps();
-  }
-  for (Index k = 0; k < x.cols; k += kChunk) {
-    const Index width = x.cols - k < kChunk ? x.cols - k : kChunk, groups = width / Type::kGroup;
-    const auto* block = blocks + k / (32 * Type::kUnits);
-    alignas(32) float scale[kGroups + 8], min[kGroups + 8];
-    Type::scales(block, groups, scale, min);
-    if constexpr (Type::kHasMin) {
-      _mm256_storeu_ps(min + groups, _mm256_setzero_ps());
-      for (Index g = 0; g < groups; g += 8)
-        for (int t = 0; t < kTokens; ++t) {
-          const float* sum_t = x.sum + (token + t) * x.block_stride + k / 32;
-          minima[t] =
-              _mm256_fmadd_ps(_mm256_load_ps(min + g), _mm256_loadu_ps(sum_t + g), minima[t]);
-        }
+
+  ExactRow(const ActivationState& state, Index token)
+      : x(state.x + token * state.x_stride),
+        sum(state.sum + token * state.block_stride),
+        x_stride(state.x_stride),
+        sum_stride(state.block_stride) {
+    for (int t = 0; t < kTokens; ++t) {
+      sums[t] = Lanes::zero();
+      minima[t] = _mm256_setzero_ps();
     }
-    for_units<Type>(block, width / 32, [&](const auto* b, int s, Index unit, int parity) {
-      const __m256i codes = centred<Type>(Type::codes(b, s));
-      Reg weights[kParts];
-#pragma GCC unroll 4
-      for (int i = 0; i < kParts; ++i)
-        weights[i] = Type::kHasMin ? Lanes::from_u8(codes, i) : Lanes::from_s8(codes, i);
-      for (int t = 0; t < kTokens; ++t) {
-        const float* xs = x.x + (token + t) * x.x_stride + k + 32 * unit;
-#pragma GCC unroll 2
-        for (int first = 0; first < kParts; first += kPartsPerGroup) {
-          Reg dot = Lanes::mul(weights[first], Lanes::load(xs + first * Lanes::kWidth));
-#pragma GCC unroll 4
-          for (int i = first + 1; i < first + kPartsPerGroup; ++i)
-            dot = Lanes::fma(weights[i], Lanes::load(xs + i * Lanes::kWidth), dot);
-          const float* factor = scale + unit * (32 / Type::kGroup) + first / kPartsPerGroup;
-          sums[t][parity] = Lanes::fma(dot, Lanes::all(*factor), sums[t][parity]);
-        }
-      }
-    });
   }
+
+  void set_scales(Index group, const EightScales& eight) {
+    _mm256_store_ps(scale, eight.scale);
+    if constexpr (Type::kHasMin)
+      for (int t = 0; t < kTokens; ++t)
+        minima[t] =
+            _mm256_fmadd_ps(eight.min, _mm256_loadu_ps(sum + t * sum_stride + group), minima[t]);
+  }
+
+  // Adds the s-th 32 weights of a block, whose first group is number `at` of the eight scales and
+  // which meet the activations from column k on.
+  void add(const typename Type::Block* block, int s, int at, Index k) {
+    const __m256i codes = centred<Type>(Type::codes(block, s));
+    Reg weights[kParts];
+#pragma GCC unroll 4
+    for (int i = 0; i < kParts; ++i)
+      weights[i] = Type::kHasMin ? Lanes::from_u8(codes, i) : Lanes::from_s8(codes, i);
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) {
+      const float* xs = x + t * x_stride + k;
+#pragma GCC unroll 2
+      for (int first = 0; first < kParts; first += kPartsPerGroup) {
+        Reg dot = Lanes::mul(weights[first], Lanes::load(xs + first * Lanes::kWidth));
+#pragma GCC unroll 4
+        for (int i = first + 1; i < first + kPartsPerGroup; ++i)
+          dot = Lanes::fma(weights[i], Lanes::load(xs + i * Lanes::kWidth), dot);
+        sums[t] = Lanes::fma(dot, Lanes::all(scale[at + first / kPartsPerGroup]), sums[t]);
+      }
+    }
+  }
+};
+
+template <typename Type, int kTokens>
+inline void row_exact(const std::byte* row, const ActivationState& x, Index token, float* out) {
+  constexpr int kUnitsInBatch = 8 * Type::kGroup / 32, kGroupsInUnit = 32 / Type::kGroup;
+  ExactRow<Type, kTokens> sums(x, token);
+  for_batches<Type>(
+      row, x.cols / Type::kGroup,
+      [&](const auto* block, int part, Index group, const EightScales& eight) {
+        sums.set_scales(group, eight);
+#pragma GCC unroll 8
+        for (int u = 0; u < kUnitsInBatch; ++u)
+          sums.add(block + (Type::kUnits == 1 ? u : 0), part * kUnitsInBatch + u, u * kGroupsInUnit,
+                   group * Type::kGroup + 32 * u);
+      },
+      [&](const auto* block, Index group, Index count, const EightScales& eight) {
+        sums.set_scales(group, eight);
+        for (int u = 0; u < count; ++u) sums.add(block + u, 0, u, (group + u) * 32);
+      });
   for (int t = 0; t < kTokens; ++t)
-    out[t] =
-        Lanes::sum(Lanes::add(sums[t][0], sums[t][1])) + (Type::kHasMin ? sum_of(minima[t]) : 0);
+    out[t] = Lanes::sum(sums.sums[t]) + (Type::kHasMin ? sum_of(sums.minima[t]) : 0);
 }
 
 template <typename Type, int kTokens>

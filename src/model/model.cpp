@@ -99,4 +99,9 @@ Index Model::weight_bytes() const {
   return bytes;
 }
 
+Index Model::decode_bytes() const {
+  const bool tied = head_.data == embedding_.data;
+  return weight_bytes() - (tied ? 0 : embedding_.rows * embedding_.row_bytes());
+}
+
 }  // namespace pith

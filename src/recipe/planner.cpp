@@ -111,7 +111,10 @@ std::string pins_problem(const Scene& scene, const Scores& scores, const Selecti
 
 Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
   const Part& allocator = stage.allocator;
-  Selection selection = allocator.info->allocate(scene, allocator.arguments, scores);
+  Selection selection;
+  selection.keep.resize(scores.lanes.size());
+  if (scene.present() > 0)  // else allocators would have no lane to look at
+    selection = allocator.info->allocate(scene, allocator.arguments, scores);
   Attempt out;
   out.entries = selection.size();
   out.problem = pins_problem(scene, scores, selection);
@@ -181,7 +184,7 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
     Index high = most, low = std::max(least, most - sizes.lanes * 48);  // gaps of three tiles
     if (low < high && too_large(low)) high = std::exchange(low, least);
     if (low == high || (low == least && too_large(low))) {
-      const double full = static_cast<double>(scene.cache().full_bytes().total());
+      const double full = static_cast<double>(scene.cache().full_bytes());
       cannot_meet(stage, fmt::format("it is {} bytes, but the smallest plan takes {} ({:.4g}x)",
                                      bytes, taken, full / static_cast<double>(taken)));
     }
@@ -245,7 +248,7 @@ cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signa
       return plan_in_room(stage, scene);
     }
     case BudgetUnit::ratio: {
-      const double full = static_cast<double>(cache.full_bytes().total());
+      const double full = static_cast<double>(cache.full_bytes());
       return plan_in_bytes(stage, scene, sizes, static_cast<Index>(full / value));
     }
     case BudgetUnit::bytes:

@@ -84,7 +84,26 @@ bool sees_question(const PartInfo& info, const Arguments& arguments) {
 }
 
 std::string recipes_table() {
-  std::string out;
+  std::string out =
+      "# Recipes\n\n"
+      "This page is printed from the registry (`recipes_table()`); do not edit it.\n\n"
+      "    recipe = stage { \" then \" stage }\n"
+      "    stage  = part { \" + \" part } [ \" @ \" budget ]\n"
+      "    part   = name [ \"(\" key=value {, key=value} \")\" ]\n\n"
+      "A stage is one scorer, any adjusters, one allocator, one realiser and one format, in any "
+      "order. What is left out is completed: `uniform` (`global` after `kvzip` and `kvzip_plus`), "
+      "`drop`, `bf16`. A bare first value belongs to the first parameter: `attention(max)`. `full` "
+      "alone is no compression.\n\n"
+      "Budgets: `@ 0.9` removes that fraction of the entries (kvpress' compression_ratio: a lane "
+      "of "
+      "n keeps max(1, int(n * (1 - 0.9)))); `@ 10x` is a tenth of the bytes of the full bf16 "
+      "cache; "
+      "`@ 1024tok` is mean entries per lane, summaries included; `@ 64MiB` (KiB, GiB) is bytes as "
+      "allocated. After `route` a budget decides how many tokens are retained. Layers with a "
+      "sliding "
+      "window are left alone: they keep their last `window` entries, which count in bytes only.\n\n"
+      "`quirk=kvpress` on a part reproduces what kvpress 0.5.5 does where pith does what is right; "
+      "its line says what that is.\n\n";
   for (const PartKind kind : {PartKind::scorer, PartKind::adjuster, PartKind::allocator,
                               PartKind::realiser, PartKind::format}) {
     out += fmt::format(

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <set>
 
+#include "base/files.h"
 #include "recipe/presets.h"
 #include "recipe/recipe_test_support.h"
 #include "recipe/stage.h"
@@ -62,6 +65,18 @@ TEST(Registry, TheTableNamesEveryPartPresetAndParameter) {
   }
   for (const Preset& preset : presets())
     EXPECT_NE(table.find("| `" + std::string(preset.name) + "` |"), table.npos) << preset.name;
+}
+
+// docs/recipes.md is printed from the registry. To print it anew, run this test with
+// PITH_PRINT_DOCS=1 and look at the difference.
+TEST(Registry, TheDocumentIsWhatIsPrinted) {
+  const auto path = std::filesystem::path(PITH_SOURCE_DIR) / "docs/recipes.md";
+  if (std::getenv("PITH_PRINT_DOCS") != nullptr) {
+    FileWriter writer(path);
+    writer.write(recipes_table());
+    writer.commit();
+  }
+  EXPECT_EQ(read_file(path), recipes_table()) << "run again with PITH_PRINT_DOCS=1";
 }
 
 std::string random_value(const Parameter& p, Rng& rng) {

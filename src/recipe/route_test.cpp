@@ -62,7 +62,7 @@ TEST(Route, BordersFollowSentencesAndOverlapWidens) {
   const World world = asking(70, 128);  // sentences begin at 0, 11, 22, ...
   const auto sentence = plan_of("route(chunks=1, retain=0, borders=sentence)", world).lanes[0].keep;
   EXPECT_EQ(sentence.front(), 66);
-  EXPECT_EQ(sentence.back(), 98);
+  EXPECT_EQ(sentence.back(), 87);
   const auto wide = plan_of("route(chunks=1, retain=0, overlap=5)", world).lanes[0].keep;
   EXPECT_EQ(wide.front(), 59);
   EXPECT_EQ(wide.back(), 100);

@@ -15,8 +15,6 @@ constexpr Index kSinks = 4;
 // Tokens before this one are routed nowhere.
 Index first_routed(const Scene& scene) { return std::max(kSinks, scene.signals().prefix_tokens); }
 
-Index middle(const cache::EntryInfo& entry) { return (entry.span.begin + entry.span.end - 1) / 2; }
-
 // What the question's tokens pay to each source token in one layer, normalised to sum 1.
 std::vector<double> token_terms(const Scene& scene, Index layer) {
   std::vector<double> terms(static_cast<std::size_t>(scene.signals().tokens));
@@ -24,7 +22,7 @@ std::vector<double> token_terms(const Scene& scene, Index layer) {
   for (Index lane = layer * heads; lane < (layer + 1) * heads; ++lane) {
     const std::vector<float> columns = attention_columns(scene, lane, question_probe(scene, layer));
     for (Index j = 0; j < scene.size(lane); ++j) {
-      const Index token = middle(scene.info(lane)[j]);
+      const Index token = token_of(scene.info(lane)[j]);
       if (token < first_routed(scene)) continue;
       for (Index g = 0; g < scene.group(); ++g) terms[token] += columns[g * scene.size(lane) + j];
     }
@@ -50,7 +48,7 @@ std::vector<double> summary_terms(const Scene& scene, const std::vector<Chunk>& 
     std::vector<double> sum(chunks.size());
     std::vector<Index> count(chunks.size());
     for (Index j = 0; j < scene.size(lane); ++j) {
-      const Index token = middle(scene.info(lane)[j]);
+      const Index token = token_of(scene.info(lane)[j]);
       if (token < first_routed(scene)) continue;
       const auto chunk = std::upper_bound(chunks.begin(), chunks.end(), token,
                                           [](Index t, const Chunk& c) { return t < c.end; });

@@ -42,9 +42,12 @@ Index Scene::present() const {
 std::vector<std::int32_t> Scene::by_position(Index lane) const {
   std::vector<std::int32_t> order(info_[lane].size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-    return info_[lane][a].position < info_[lane][b].position;
-  });
+  const auto before = [&](std::int32_t a, std::int32_t b) {
+    const float first = info_[lane][a].position, second = info_[lane][b].position;
+    return first != second ? first < second : a < b;
+  };
+  if (!std::is_sorted(order.begin(), order.end(), before))
+    std::sort(order.begin(), order.end(), before);
   return order;
 }
 
@@ -54,9 +57,8 @@ std::vector<float> Scene::by_entry(Index lane, std::span<const float> by_token) 
   for (const cache::EntryInfo& entry : info_[lane]) {
     const auto span = by_token.subspan(static_cast<std::size_t>(entry.span.begin),
                                        static_cast<std::size_t>(entry.span.end - entry.span.begin));
-    out.push_back(span.size() == 1 ? span[0]
-                                   : std::accumulate(span.begin(), span.end(), 0.0f) /
-                                         static_cast<float>(span.size()));
+    const float sum = std::accumulate(span.begin(), span.end(), 0.0f);
+    out.push_back(span.size() > 1 ? sum / static_cast<float>(span.size()) : sum);
   }
   return out;
 }

@@ -25,6 +25,11 @@ struct Scores {
   std::vector<std::vector<bool>> routed;  // [compressible layers][T]: tokens that route keeps
 };
 
+// The source token in the middle of what an entry stands for: decides to which chunk it belongs.
+inline Index token_of(const cache::EntryInfo& entry) {
+  return (Index{entry.span.begin} + entry.span.end - 1) / 2;
+}
+
 struct Selection {
   std::vector<std::vector<std::int32_t>> keep;  // [lanes], ascending
   bool dictated = false;  // sizes follow a quirk of kvpress and may miss the budget by rounding

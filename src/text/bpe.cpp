@@ -11,7 +11,8 @@
 namespace pith {
 namespace {
 
-// GPT-2 writes the printable bytes of Latin-1 as themselves and the other 68 as U+0100 and up, in order.
+// GPT-2 writes the printable bytes of Latin-1 as themselves and the other 68 as U+0100 and up, in
+// order.
 constexpr bool is_printable(unsigned byte) {
   return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
@@ -28,14 +29,16 @@ constexpr std::array<char32_t, 256> kAlphabet = make_alphabet();
 constexpr std::array<std::int16_t, 0x144> make_inverse() {
   std::array<std::int16_t, 0x144> bytes{};
   bytes.fill(-1);
-  for (unsigned byte = 0; byte < 256; ++byte) bytes[kAlphabet[byte]] = static_cast<std::int16_t>(byte);
+  for (unsigned byte = 0; byte < 256; ++byte)
+    bytes[kAlphabet[byte]] = static_cast<std::int16_t>(byte);
   return bytes;
 }
 
 constexpr std::array<std::int16_t, 0x144> kBytes = make_inverse();
 
 std::uint64_t pair_of(Token left, Token right) {
-  return (std::uint64_t{static_cast<std::uint32_t>(left)} << 32) | static_cast<std::uint32_t>(right);
+  return (std::uint64_t{static_cast<std::uint32_t>(left)} << 32) |
+         static_cast<std::uint32_t>(right);
 }
 
 // Best first at the top of a max-heap: the lowest rank, then the leftmost.
@@ -53,13 +56,14 @@ std::string bytes_of_bpe_token(std::string_view text) {
     if (symbol < kBytes.size() && kBytes[symbol] >= 0) {
       out += static_cast<char>(kBytes[symbol]);
     } else {
-      out += text.substr(begin, at - begin);  // outside the alphabet: an added token, which stands for itself
+      out += text.substr(
+          begin, at - begin);  // outside the alphabet: an added token, which stands for itself
     }
   }
   return out;
 }
 
-Bpe::Bpe(const Vocabulary& vocabulary, const TokenIds& ids) {
+Bpe::Bpe(const Vocabulary& vocabulary, const TokenIds& ids, bool takes_words_whole) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     std::string text;
     append_symbol(text, kAlphabet[byte]);
@@ -70,20 +74,23 @@ Bpe::Bpe(const Vocabulary& vocabulary, const TokenIds& ids) {
   merges_.reserve(vocabulary.merges.size());
   for (const std::string& line : vocabulary.merges) {
     const auto refuse = [&](std::string_view why) {
-      fail(ErrorCode::bad_model, fmt::format("{}: merge {} (\"{}\") {}", vocabulary.name, merges_.size(), line, why));
+      fail(ErrorCode::bad_model,
+           fmt::format("{}: merge {} (\"{}\") {}", vocabulary.name, merges_.size(), line, why));
     };
     const std::size_t space = line.find(' ', 1);
     if (space == std::string::npos || space + 1 == line.size()) refuse("does not name two tokens");
     const std::string_view left = std::string_view(line).substr(0, space);
     const std::string_view right = std::string_view(line).substr(space + 1);
-    const auto l = ids.find(left), r = ids.find(right), both = ids.find(std::string(left) + std::string(right));
-    if (l == ids.end() || r == ids.end() || both == ids.end()) refuse("names a token that the vocabulary lacks");
+    const auto l = ids.find(left), r = ids.find(right),
+               both = ids.find(std::string(left) + std::string(right));
+    if (l == ids.end() || r == ids.end() || both == ids.end())
+      refuse("names a token that the vocabulary lacks");
     const auto pair = pair_of(l->second, r->second);
     Slot& slot = table_[slot_of(pair)];
     if (slot.pair == kEmpty) slot = {pair, static_cast<std::int32_t>(merges_.size())};
     merges_.push_back({l->second, r->second, both->second});
   }
-  if (vocabulary.pre == "llama-bpe") {
+  if (takes_words_whole) {
     for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
       if (vocabulary.types[i] != TokenType::normal) continue;
       whole_words_.emplace(bytes_of_bpe_token(vocabulary.tokens[i]), static_cast<Token>(i));
@@ -105,7 +112,8 @@ std::int32_t Bpe::rank(Token left, Token right) const {
 void Bpe::push(Scratch& scratch, std::int32_t left, std::int32_t right) const {
   if (left < 0 || right < 0) return;
   const auto& symbols = scratch.symbols;
-  const Token a = symbols[static_cast<std::size_t>(left)].id, b = symbols[static_cast<std::size_t>(right)].id;
+  const Token a = symbols[static_cast<std::size_t>(left)].id,
+              b = symbols[static_cast<std::size_t>(right)].id;
   if (a < 0 || b < 0) return;
   const std::int32_t found = rank(a, b);
   if (found < 0) return;
@@ -113,7 +121,8 @@ void Bpe::push(Scratch& scratch, std::int32_t left, std::int32_t right) const {
   std::push_heap(scratch.heap.begin(), scratch.heap.end(), is_worse);
 }
 
-void Bpe::encode(std::string_view word, Index offset, Scratch& scratch, std::vector<TokenSpan>& out) const {
+void Bpe::encode(std::string_view word, Index offset, Scratch& scratch,
+                 std::vector<TokenSpan>& out) const {
   if (!whole_words_.empty()) {
     const auto found = whole_words_.find(std::string(word));
     if (found != whole_words_.end()) {

@@ -1,4 +1,5 @@
-// Byte-level BPE (Radford et al. 2019, as in GPT-2's tokenizer): merges the bytes of a word by rank. It does not cut text into words.
+// Byte-level BPE (Radford et al. 2019, as in GPT-2's tokenizer): merges the bytes of a word by
+// rank. It does not cut text into words.
 #pragma once
 
 #include <array>
@@ -18,13 +19,15 @@ namespace pith {
 // A table from token text to id.
 using TokenIds = std::unordered_map<std::string_view, Token>;
 
-// The bytes that a token's text stands for in GPT-2's alphabet, where each byte is written as one printable symbol.
+// The bytes that a token's text stands for in GPT-2's alphabet, where each byte is written as one
+// printable symbol.
 std::string bytes_of_bpe_token(std::string_view text);
 
 class Bpe {
  public:
-  // Throws bad_model when a merge names a token that is not there. `ids` is used during construction only.
-  Bpe(const Vocabulary& vocabulary, const TokenIds& ids);
+  // Throws bad_model when a merge names a token that is not there. `ids` is used during
+  // construction only.
+  Bpe(const Vocabulary& vocabulary, const TokenIds& ids, bool takes_words_whole);
 
   // Work space that is kept between words.
   struct Scratch {
@@ -40,8 +43,10 @@ class Bpe {
     std::vector<Candidate> heap;
   };
 
-  // Appends the tokens of `word`, whose first byte has offset `offset` in the text. A byte that the vocabulary lacks gets no token.
-  void encode(std::string_view word, Index offset, Scratch& scratch, std::vector<TokenSpan>& out) const;
+  // Appends the tokens of `word`, whose first byte has offset `offset` in the text. A byte that the
+  // vocabulary lacks gets no token.
+  void encode(std::string_view word, Index offset, Scratch& scratch,
+              std::vector<TokenSpan>& out) const;
 
  private:
   struct Merge {
@@ -60,7 +65,8 @@ class Bpe {
   std::array<Token, 256> byte_ids_;
   std::vector<Merge> merges_;  // by rank
   std::vector<Slot> table_;    // open addressing, a power of two, at most half full
-  std::unordered_map<std::string, Token> whole_words_;  // where the pre-tokenizer takes a known word as it is
+  std::unordered_map<std::string, Token>
+      whole_words_;  // where the pre-tokenizer takes a known word as it is
 };
 
 }  // namespace pith

@@ -22,8 +22,10 @@ std::string place_in(std::string_view source, std::size_t offset) {
   const std::string_view before = source.substr(0, std::min(offset, source.size()));
   const auto line = std::count(before.begin(), before.end(), '\n') + 1;
   const std::size_t newline = before.rfind('\n');
-  const std::string_view row = newline == std::string_view::npos ? before : before.substr(newline + 1);
-  const auto column = std::count_if(row.begin(), row.end(), [](char c) { return !is_continuation(c); }) + 1;
+  const std::string_view row =
+      newline == std::string_view::npos ? before : before.substr(newline + 1);
+  const auto column =
+      std::count_if(row.begin(), row.end(), [](char c) { return !is_continuation(c); }) + 1;
   return fmt::format("line {}, column {}", line, column);
 }
 
@@ -47,7 +49,9 @@ struct ChatTemplate::Impl {
 
 ChatTemplate ChatTemplate::parse(std::string_view source) {
   if (source.size() > kMaxTemplate) {
-    fail(ErrorCode::bad_model, fmt::format("the chat template has {} bytes; at most {} are supported", source.size(), kMaxTemplate));
+    fail(ErrorCode::bad_model,
+         fmt::format("the chat template has {} bytes; at most {} are supported", source.size(),
+                     kMaxTemplate));
   }
   if (const auto at = find_invalid_utf8(source)) {
     fail(ErrorCode::bad_model, fmt::format("the chat template is not valid UTF-8 at byte {}", *at));
@@ -57,7 +61,8 @@ ChatTemplate ChatTemplate::parse(std::string_view source) {
   try {
     impl->body = jinja::parse(impl->source);
   } catch (const jinja::SyntaxError& error) {
-    fail(ErrorCode::bad_model, fmt::format("chat template, {}: {}", place_in(impl->source, error.at), error.what()));
+    fail(ErrorCode::bad_model,
+         fmt::format("chat template, {}: {}", place_in(impl->source, error.at), error.what()));
   }
   return ChatTemplate(std::move(impl));
 }
@@ -67,7 +72,8 @@ ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-std::string ChatTemplate::render(const std::vector<Message>& messages, const ChatOptions& options) const {
+std::string ChatTemplate::render(const std::vector<Message>& messages,
+                                 const ChatOptions& options) const {
   jinja::List list;
   for (const Message& message : messages) {
     require_utf8(message.role, "a message's role");
@@ -80,18 +86,26 @@ std::string ChatTemplate::render(const std::vector<Message>& messages, const Cha
   return impl_->render(list, options);
 }
 
-std::string ChatTemplate::render_json(std::string_view messages_json, const ChatOptions& options) const {
+std::string ChatTemplate::render_json(std::string_view messages_json,
+                                      const ChatOptions& options) const {
   const jinja::Value messages = parse_argument(messages_json, "the messages");
-  if (!messages.is(jinja::Kind::sequence)) fail(ErrorCode::bad_input, "the messages must be a JSON array");
+  if (!messages.is(jinja::Kind::sequence))
+    fail(ErrorCode::bad_input, "the messages must be a JSON array");
   return impl_->render(messages, options);
 }
 
-std::string ChatTemplate::Impl::render(const jinja::Value& messages, const ChatOptions& options) const {
-  const jinja::Value tools = options.tools_json.empty() ? jinja::Value() : parse_argument(options.tools_json, "the tools");
+std::string ChatTemplate::Impl::render(const jinja::Value& messages,
+                                       const ChatOptions& options) const {
+  const jinja::Value tools =
+      options.tools_json.empty() ? jinja::Value() : parse_argument(options.tools_json, "the tools");
   const jinja::Value variables =
-      options.variables_json.empty() ? jinja::Dict() : parse_argument(options.variables_json, "the template's variables");
-  if (!tools.is(jinja::Kind::none) && !tools.is(jinja::Kind::sequence)) fail(ErrorCode::bad_input, "the tools must be a JSON array");
-  if (!variables.is(jinja::Kind::dict)) fail(ErrorCode::bad_input, "the template's variables must be a JSON object");
+      options.variables_json.empty()
+          ? jinja::Dict()
+          : parse_argument(options.variables_json, "the template's variables");
+  if (!tools.is(jinja::Kind::none) && !tools.is(jinja::Kind::sequence))
+    fail(ErrorCode::bad_input, "the tools must be a JSON array");
+  if (!variables.is(jinja::Kind::dict))
+    fail(ErrorCode::bad_input, "the template's variables must be a JSON object");
   require_utf8(options.bos_token, "the beginning token");
   require_utf8(options.eos_token, "the end token");
 
@@ -100,7 +114,8 @@ std::string ChatTemplate::Impl::render(const jinja::Value& messages, const ChatO
   limits.work += 32 * input;
   limits.memory += 64 * input;
   limits.output += 4 * input;
-  jinja::Evaluator evaluator(limits, options.unix_time >= 0 ? options.unix_time : static_cast<Index>(std::time(nullptr)));
+  jinja::Evaluator evaluator(
+      limits, options.unix_time >= 0 ? options.unix_time : static_cast<Index>(std::time(nullptr)));
   evaluator.set_variable("messages", messages);
   evaluator.set_variable("tools", tools);
   evaluator.set_variable("documents", jinja::Value());
@@ -108,13 +123,15 @@ std::string ChatTemplate::Impl::render(const jinja::Value& messages, const ChatO
   // A special token that the model lacks is undefined for its template, not empty.
   if (!options.bos_token.empty()) evaluator.set_variable("bos_token", options.bos_token);
   if (!options.eos_token.empty()) evaluator.set_variable("eos_token", options.eos_token);
-  for (const auto& [name, value] : variables.dict().items()) evaluator.set_variable(name.string(), value);
+  for (const auto& [name, value] : variables.dict().items())
+    evaluator.set_variable(name.string(), value);
   try {
     return evaluator.render(body);
   } catch (const jinja::RaisedByTemplate& error) {
     fail(ErrorCode::bad_input, fmt::format("the chat template refuses: {}", error.what()));
   } catch (const jinja::RenderError& error) {
-    fail(ErrorCode::bad_input, fmt::format("chat template, {}: {}", place_in(source, error.at), error.what()));
+    fail(ErrorCode::bad_input,
+         fmt::format("chat template, {}: {}", place_in(source, error.at), error.what()));
   }
 }
 

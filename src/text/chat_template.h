@@ -1,5 +1,6 @@
-// Renders conversations with the template that a model carries (a subset of Jinja2 as Hugging Face sets it up). The template is
-// untrusted input: recursion, loops and output are bounded. It does not tokenize.
+// Renders conversations with the template that a model carries (a subset of Jinja2 as Hugging Face
+// sets it up). The template is untrusted input: recursion, loops and output are bounded. It does
+// not tokenize.
 #pragma once
 
 #include <memory>
@@ -20,9 +21,10 @@ struct Message {
 struct ChatOptions {
   bool add_generation_prompt = true;
   std::string bos_token = {}, eos_token = {};
-  std::string tools_json = {};      // a JSON array, or empty for none
-  std::string variables_json = {};  // a JSON object of further variables (enable_thinking ...), or empty
-  Index unix_time = -1;        // what strftime_now tells, in seconds since 1970; -1 asks the clock
+  std::string tools_json = {};  // a JSON array, or empty for none
+  std::string variables_json =
+      {};                // a JSON object of further variables (enable_thinking ...), or empty
+  Index unix_time = -1;  // what strftime_now tells, in seconds since 1970; -1 asks the clock
 };
 
 class ChatTemplate {
@@ -33,7 +35,8 @@ class ChatTemplate {
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();
 
-  // Throws bad_input with the template's own message where it calls raise_exception, and when a bound is exceeded.
+  // Throws bad_input with the template's own message where it calls raise_exception, and when a
+  // bound is exceeded.
   std::string render(const std::vector<Message>& messages, const ChatOptions& options = {}) const;
   // The same for messages as JSON (content parts, tool calls): an array of objects.
   std::string render_json(std::string_view messages_json, const ChatOptions& options = {}) const;

@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "text/chat_template.h"
 
-// Any bytes as a template, rendered with a conversation that has every shape. Only pith::Error may come out.
+// Any bytes as a template, rendered with a conversation that has every shape. Only pith::Error may
+// come out.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view source(reinterpret_cast<const char*>(data), size);
   constexpr std::string_view kMessages =

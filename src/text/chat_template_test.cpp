@@ -42,7 +42,8 @@ TEST(ChatTemplateGolden, EveryCaseAgreesWithJinja2) {
   options.bos_token = context["bos_token"];
   options.tools_json = context["tools"].dump();
   const std::string messages = context["messages"].dump();
-  for (const char* own : {"messages", "tools", "add_generation_prompt", "bos_token"}) context.erase(own);
+  for (const char* own : {"messages", "tools", "add_generation_prompt", "bos_token"})
+    context.erase(own);
   options.variables_json = context.dump();
   for (std::size_t i = 1; i < lines.size(); ++i) {
     const std::string source = lines[i]["template"];
@@ -52,7 +53,8 @@ TEST(ChatTemplateGolden, EveryCaseAgreesWithJinja2) {
       continue;
     }
     try {
-      EXPECT_EQ(ChatTemplate::parse(source).render_json(messages, options), lines[i]["expected"].get<std::string>());
+      EXPECT_EQ(ChatTemplate::parse(source).render_json(messages, options),
+                lines[i]["expected"].get<std::string>());
     } catch (const Error& error) {
       ADD_FAILURE() << error.what();
     }
@@ -66,21 +68,25 @@ TEST(ChatTemplateGolden, EveryModelRendersAsTheTransformersLibraryDoes) {
     if (line["rendered"].is_null()) continue;
     const auto path = testing::model_path(line["model"]);
     if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is missing";
-    const auto chat = ChatTemplate::parse(gguf::File::open(path).get_string("tokenizer.chat_template"));
+    const auto chat =
+        ChatTemplate::parse(gguf::File::open(path).get_string("tokenizer.chat_template"));
     ChatOptions options;
     options.add_generation_prompt = line["add_generation_prompt"];
-    EXPECT_EQ(chat.render_json(line["messages"].dump(), options), line["rendered"].get<std::string>());
+    EXPECT_EQ(chat.render_json(line["messages"].dump(), options),
+              line["rendered"].get<std::string>());
     ++rendered;
   }
   EXPECT_EQ(rendered, 9);
 }
 
 TEST(ChatTemplate, MessagesAndOptionsAreVariables) {
-  EXPECT_EQ(render("{{ bos_token }}{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% endfor %}{{ add_generation_prompt }}",
+  EXPECT_EQ(render("{{ bos_token }}{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% endfor "
+                   "%}{{ add_generation_prompt }}",
                    {.bos_token = "<s>"}),
             "<s>[user: Hi]True");
   EXPECT_EQ(render("{{ tools is none }}{{ bos_token is defined }}"), "TrueFalse");
-  EXPECT_EQ(render("{{ enable_thinking }}", {.variables_json = R"({"enable_thinking": false})"}), "False");
+  EXPECT_EQ(render("{{ enable_thinking }}", {.variables_json = R"({"enable_thinking": false})"}),
+            "False");
 }
 
 TEST(ChatTemplate, TimeIsGivenByTheCaller) {
@@ -99,23 +105,29 @@ TEST(ChatTemplate, GenerationMarksPrintTheirBody) {
 TEST(ChatTemplate, SyntaxErrorsNameLineAndColumn) {
   const Error error = error_of("abc\nné {{ 1 + }}");
   EXPECT_EQ(error.code(), ErrorCode::bad_model);
-  EXPECT_STREQ(error.what(), "chat template, line 2, column 11: an expression was expected, found '}}'");
+  EXPECT_STREQ(error.what(),
+               "chat template, line 2, column 11: an expression was expected, found '}}'");
 }
 
 TEST(ChatTemplate, UnknownPartsAreRefusedByName) {
-  EXPECT_THAT(error_of("{{ 1 | urlize }}").what(), HasSubstr("pith does not know the filter 'urlize'; it knows abs, attr"));
+  EXPECT_THAT(error_of("{{ 1 | urlize }}").what(),
+              HasSubstr("pith does not know the filter 'urlize'; it knows abs, attr"));
   EXPECT_THAT(error_of("{{ 1 is escaped }}").what(), HasSubstr("the test 'escaped'"));
-  EXPECT_THAT(error_of("{% include 'x' %}").what(), HasSubstr("line 1, column 4: pith does not know this block"));
+  EXPECT_THAT(error_of("{% include 'x' %}").what(),
+              HasSubstr("line 1, column 4: pith does not know this block"));
 }
 
 TEST(ChatTemplate, RuntimeErrorsNameLineAndColumn) {
   const Error error = error_of("\n\n  {{ 1 + messages }}");
   EXPECT_EQ(error.code(), ErrorCode::bad_input);
-  EXPECT_STREQ(error.what(), "chat template, line 3, column 8: unsupported operand type(s) for +: 'int' and 'list'");
+  EXPECT_STREQ(
+      error.what(),
+      "chat template, line 3, column 8: unsupported operand type(s) for +: 'int' and 'list'");
 }
 
 TEST(ChatTemplate, RaiseExceptionGivesTheTemplatesMessage) {
-  EXPECT_STREQ(error_of("{{ raise_exception('roles must alternate') }}").what(), "the chat template refuses: roles must alternate");
+  EXPECT_STREQ(error_of("{{ raise_exception('roles must alternate') }}").what(),
+               "the chat template refuses: roles must alternate");
 }
 
 TEST(ChatTemplate, MessagesMustBeSound) {
@@ -128,7 +140,13 @@ TEST(ChatTemplate, MessagesMustBeSound) {
 
 // Templates come with model files: none may crash, hang or take much memory.
 TEST(ChatTemplateBounds, DeepNestingIsRefused) {
-  for (const auto& [open, close] : {std::pair{"(", ")"}, {"[", "]"}, {"{1:", "}"}, {"-", ""}, {"not ", ""}, {"f(", ")"}, {"x[", "]"}}) {
+  for (const auto& [open, close] : {std::pair{"(", ")"},
+                                    {"[", "]"},
+                                    {"{1:", "}"},
+                                    {"-", ""},
+                                    {"not ", ""},
+                                    {"f(", ")"},
+                                    {"x[", "]"}}) {
     const std::string source = "{{ " + repeat(open, 10000) + "1" + repeat(close, 10000) + " }}";
     EXPECT_EQ(error_of(source).code(), ErrorCode::bad_model) << open;
   }
@@ -146,32 +164,51 @@ TEST(ChatTemplateBounds, LongChainsWithinReasonWork) {
 
 TEST(ChatTemplateBounds, RunawayTemplatesAreStopped) {
   const std::string ten = "range(100000)";
-  EXPECT_THAT(error_of("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}").what(), HasSubstr("1000000 times"));
+  EXPECT_THAT(
+      error_of("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
+          .what(),
+      HasSubstr("1000000 times"));
   EXPECT_THAT(error_of("{{ range(100001) }}").what(), HasSubstr("Range too big"));
-  EXPECT_THAT(error_of("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}").what(), HasSubstr("deeper than 600 levels"));
+  EXPECT_THAT(error_of("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}").what(),
+              HasSubstr("deeper than 600 levels"));
   EXPECT_THAT(error_of("{{ 'a' * 1000000000000 }}").what(), HasSubstr("bytes of values"));
-  EXPECT_THAT(error_of("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}").what(),
+  EXPECT_THAT(error_of("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set ns.x "
+                       "= ns.x ~ ns.x %}{% endfor %}")
+                  .what(),
               HasSubstr("bytes of values"));
-  EXPECT_THAT(error_of("{% set ns = namespace(x=[1]) %}{% for i in range(50) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}").what(),
+  EXPECT_THAT(error_of("{% set ns = namespace(x=[1]) %}{% for i in range(50) %}{% set ns.x = "
+                       "[ns.x, ns.x] %}{% endfor %}{{ ns.x }}")
+                  .what(),
               HasSubstr("bytes of values"));
-  EXPECT_THAT(error_of("{% set a = 'a' * 1000000 %}{% for i in range(99999) %}{{ a.replace('b', a) == a }}{% endfor %}").what(),
+  EXPECT_THAT(error_of("{% set a = 'a' * 1000000 %}{% for i in range(99999) %}{{ a.replace('b', a) "
+                       "== a }}{% endfor %}")
+                  .what(),
               HasSubstr("steps"));
-  EXPECT_THAT(error_of("{% set a = 'a' * 1000000 %}{{ a.replace('a', a) }}").what(), HasSubstr("bytes of values"));
-  EXPECT_THAT(error_of("{% set ns = namespace(x=1) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}").what(),
+  EXPECT_THAT(error_of("{% set a = 'a' * 1000000 %}{{ a.replace('a', a) }}").what(),
+              HasSubstr("bytes of values"));
+  EXPECT_THAT(error_of("{% set ns = namespace(x=1) %}{% for i in range(99999) %}{% set ns.x = "
+                       "[ns.x] %}{% endfor %}")
+                  .what(),
               HasSubstr("nests too deeply"));
 }
 
 TEST(ChatTemplateBounds, CyclesAndLongChainsAreTakenApart) {
-  EXPECT_EQ(render("{% set a = namespace() %}{% set a.me = [a] %}{{ a.me[0].me[0] is defined }}"), "True");
-  EXPECT_EQ(render("{% set n = namespace(x=0) %}{% for i in range(90000) %}{% set n.x = namespace(x=n.x) %}{% endfor %}ok"), "ok");
-  EXPECT_EQ(render("{% set n = namespace(f=0) %}{% for i in range(90000) %}{% set old = n.f %}{% macro m() %}{{ old }}{% endmacro %}"
+  EXPECT_EQ(render("{% set a = namespace() %}{% set a.me = [a] %}{{ a.me[0].me[0] is defined }}"),
+            "True");
+  EXPECT_EQ(render("{% set n = namespace(x=0) %}{% for i in range(90000) %}{% set n.x = "
+                   "namespace(x=n.x) %}{% endfor %}ok"),
+            "ok");
+  EXPECT_EQ(render("{% set n = namespace(f=0) %}{% for i in range(90000) %}{% set old = n.f %}{% "
+                   "macro m() %}{{ old }}{% endmacro %}"
                    "{% set n.f = m %}{% endfor %}ok"),
             "ok");
 }
 
 TEST(ChatTemplateBounds, ALongConversationIsFine) {
   std::vector<Message> messages(2000, {"user", std::string(5000, 'x')});
-  const std::string text = ChatTemplate::parse("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content | trim + '<|im_end|>\n' }}{% endfor %}")
+  const std::string text = ChatTemplate::parse(
+                               "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + "
+                               "m.content | trim + '<|im_end|>\n' }}{% endfor %}")
                                .render(messages);
   EXPECT_EQ(text.size(), 2000u * (5000 + 28));
 }

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
 constexpr char32_t kSpaceSymbol = 0x2581;
+constexpr std::size_t kMaxPiece =
+    4096;  // each merge looks a piece up by its text, so their length is a factor of the time
 
 // "<0x0A>" -> 10, anything else -> -1.
 int byte_of_token(std::string_view text) {
@@ -23,7 +25,8 @@ int byte_of_token(std::string_view text) {
 }
 
 // Best first at the top of a max-heap: the highest score, then the leftmost.
-bool is_worse(const SentencePiece::Scratch::Candidate& a, const SentencePiece::Scratch::Candidate& b) {
+bool is_worse(const SentencePiece::Scratch::Candidate& a,
+              const SentencePiece::Scratch::Candidate& b) {
   return a.score != b.score ? a.score < b.score : a.left > b.left;
 }
 
@@ -32,7 +35,8 @@ bool is_worse(const SentencePiece::Scratch::Candidate& a, const SentencePiece::S
 std::string bytes_of_sentencepiece_token(std::string_view text) {
   std::string out;
   std::size_t at = 0;
-  for (std::size_t space; (space = text.find(kSpace, at)) != std::string_view::npos; at = space + kSpace.size()) {
+  for (std::size_t space; (space = text.find(kSpace, at)) != std::string_view::npos;
+       at = space + kSpace.size()) {
     out += text.substr(at, space - at);
     out += ' ';
   }
@@ -48,14 +52,19 @@ SentencePiece::SentencePiece(const Vocabulary& vocabulary) : vocabulary_(&vocabu
     if (type == TokenType::byte) {
       const int byte = byte_of_token(text);
       if (byte < 0) {
-        fail(ErrorCode::bad_model, fmt::format("{}: byte token {} is \"{}\"; <0x00> to <0xFF> were expected",
-                                               vocabulary.name, i, text));
+        fail(ErrorCode::bad_model,
+             fmt::format("{}: byte token {} is \"{}\"; <0x00> to <0xFF> were expected",
+                         vocabulary.name, i, text));
       }
       byte_ids_[static_cast<std::size_t>(byte)] = id;
       continue;
     }
     // Plain text must not be able to spell a control token.
     if (type == TokenType::control || type == TokenType::unknown || text.empty()) continue;
+    if (text.size() > kMaxPiece) {
+      fail(ErrorCode::bad_model, fmt::format("{}: token {} has {} bytes; at most {} are supported",
+                                             vocabulary.name, i, text.size(), kMaxPiece));
+    }
     pieces_.emplace(text, id);
     longest_ = std::max(longest_, text.size());
     char32_t previous = 0;
@@ -69,7 +78,8 @@ SentencePiece::SentencePiece(const Vocabulary& vocabulary) : vocabulary_(&vocabu
   for (std::size_t byte = 0; byte < 256; ++byte) {
     if (byte_ids_[byte] < 0) {
       fail(ErrorCode::bad_model,
-           fmt::format("{}: there is no token for byte 0x{:02x} and none for unknown text", vocabulary.name, byte));
+           fmt::format("{}: there is no token for byte 0x{:02x} and none for unknown text",
+                       vocabulary.name, byte));
     }
   }
 }
@@ -90,8 +100,9 @@ void SentencePiece::encode(std::string_view text, Index offset, bool prefix, Scr
     source.insert(source.end(), bytes.size(), static_cast<std::uint32_t>(begin));
   };
   if (prefix) put(kSpace, 0);
-  // A merge over a boundary needs a piece that holds the symbols on both sides. So the text falls apart, without any change to the
-  // result, in front of each space that follows a symbol which no piece has there: the heap stays as small as a word.
+  // A merge over a boundary needs a piece that holds the symbols on both sides. So the text falls
+  // apart, without any change to the result, in front of each space that follows a symbol which no
+  // piece has there: the heap stays as small as a word.
   std::uint32_t begin = 0;
   char32_t previous = prefix ? kSpaceSymbol : 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -122,8 +133,8 @@ void SentencePiece::push(Scratch& scratch, std::int32_t left, std::int32_t right
   std::push_heap(scratch.heap.begin(), scratch.heap.end(), is_worse);
 }
 
-void SentencePiece::encode_chunk(std::uint32_t begin, std::uint32_t end, Index offset, Scratch& scratch,
-                                 std::vector<TokenSpan>& out) const {
+void SentencePiece::encode_chunk(std::uint32_t begin, std::uint32_t end, Index offset,
+                                 Scratch& scratch, std::vector<TokenSpan>& out) const {
   auto& symbols = scratch.symbols;
   auto& heap = scratch.heap;
   const std::string_view text = scratch.escaped;
@@ -142,7 +153,8 @@ void SentencePiece::encode_chunk(std::uint32_t begin, std::uint32_t end, Index o
     heap.pop_back();
     auto& left = symbols[static_cast<std::size_t>(best.left)];
     auto& right = symbols[static_cast<std::size_t>(best.right)];
-    if (left.next != best.right || right.end - left.begin != best.length) continue;  // merged otherwise meanwhile
+    if (left.next != best.right || right.end - left.begin != best.length)
+      continue;  // merged otherwise meanwhile
     left.end = right.end;
     left.next = right.next;
     if (right.next >= 0) symbols[static_cast<std::size_t>(right.next)].previous = best.left;
@@ -150,9 +162,11 @@ void SentencePiece::encode_chunk(std::uint32_t begin, std::uint32_t end, Index o
     push(scratch, left.previous, best.left);
     push(scratch, best.left, left.next);
   }
-  for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[static_cast<std::size_t>(i)].next) {
+  for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0;
+       i = symbols[static_cast<std::size_t>(i)].next) {
     const auto& symbol = symbols[static_cast<std::size_t>(i)];
-    const Index from = offset + scratch.source[symbol.begin], to = offset + scratch.source[symbol.end];
+    const Index from = offset + scratch.source[symbol.begin],
+                to = offset + scratch.source[symbol.end];
     const Token id = find(text.substr(symbol.begin, symbol.end - symbol.begin));
     if (id >= 0) {
       out.push_back({id, from, to});

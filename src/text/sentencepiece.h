@@ -1,4 +1,5 @@
-// SentencePiece's BPE (Kudo and Richardson 2018): merges symbols by the score of what they form. It matches no control tokens.
+// SentencePiece's BPE (Kudo and Richardson 2018): merges symbols by the score of what they form. It
+// matches no control tokens.
 #pragma once
 
 #include <array>
@@ -16,7 +17,8 @@ namespace pith {
 
 class SentencePiece {
  public:
-  // Keeps a reference to `vocabulary`, whose address must not change. Throws bad_model when a byte could not be expressed.
+  // Keeps a reference to `vocabulary`, whose address must not change. Throws bad_model when a byte
+  // could not be expressed.
   explicit SentencePiece(const Vocabulary& vocabulary);
 
   struct Scratch {
@@ -35,8 +37,10 @@ class SentencePiece {
     std::vector<Candidate> heap;
   };
 
-  // Appends the tokens of `text`, whose first byte has offset `offset`; `prefix` puts a space in front of it.
-  void encode(std::string_view text, Index offset, bool prefix, Scratch& scratch, std::vector<TokenSpan>& out) const;
+  // Appends the tokens of `text`, whose first byte has offset `offset`; `prefix` puts a space in
+  // front of it.
+  void encode(std::string_view text, Index offset, bool prefix, Scratch& scratch,
+              std::vector<TokenSpan>& out) const;
 
  private:
   void encode_chunk(std::uint32_t begin, std::uint32_t end, Index offset, Scratch& scratch,

@@ -10,15 +10,18 @@
 
 namespace pith::testing {
 
-inline Token add_token(Vocabulary& v, std::string text, TokenType type = TokenType::normal, float score = 0) {
+inline Token add_token(Vocabulary& v, std::string text, TokenType type = TokenType::normal,
+                       float score = 0) {
   v.tokens.push_back(std::move(text));
   v.types.push_back(type);
   if (v.model == "llama") v.scores.push_back(score);
   return static_cast<Token>(v.tokens.size()) - 1;
 }
 
-// Ids: 0-255 the bytes in the alphabet's order (printable ASCII is its value less 33), then "he" 256, "ll" 257, "hell" 258, "hello" 259,
-// "\xc4\xa0w" (a space and a w) 260, "<|end|>" 261 (control), "<tool>" 262 (user-defined), "<pad>" 263 (unused).
+// Ids: 0-255 the bytes in the alphabet's order (printable ASCII is its value less 33), then "he"
+// 256, "ll" 257, "hell" 258, "hello" 259,
+// "\xc4\xa0w" (a space and a w) 260, "<|end|>" 261 (control), "<tool>" 262 (user-defined), "<pad>"
+// 263 (unused).
 inline Vocabulary small_bpe(std::string pre = "qwen2") {
   Vocabulary v;
   v.name = "small";
@@ -43,7 +46,8 @@ inline Vocabulary small_bpe(std::string pre = "qwen2") {
   return v;
 }
 
-// Ids: 0 <unk>, 1 <s>, 2 </s>, 3-258 the bytes, then U+2581 259, "a" 260, "b" 261, "ab" 262, U+2581 "a" 263, "aba" 264, "<h1>" 265.
+// Ids: 0 <unk>, 1 <s>, 2 </s>, 3-258 the bytes, then U+2581 259, "a" 260, "b" 261, "ab" 262, U+2581
+// "a" 263, "aba" 264, "<h1>" 265.
 inline Vocabulary small_sentencepiece(bool add_space_prefix) {
   Vocabulary v;
   v.name = "small";
@@ -53,12 +57,16 @@ inline Vocabulary small_sentencepiece(bool add_space_prefix) {
   v.unknown = add_token(v, "<unk>", TokenType::unknown);
   v.bos = add_token(v, "<s>", TokenType::control);
   v.eos = add_token(v, "</s>", TokenType::control);
-  for (int byte = 0; byte < 256; ++byte) add_token(v, fmt::format("<0x{:02X}>", byte), TokenType::byte);
+  for (int byte = 0; byte < 256; ++byte)
+    add_token(v, fmt::format("<0x{:02X}>", byte), TokenType::byte);
   add_token(v, "\xe2\x96\x81", TokenType::normal, -10);
   add_token(v, "a", TokenType::normal, -11);
   add_token(v, "b", TokenType::normal, -12);
   add_token(v, "ab", TokenType::normal, -3);
-  add_token(v, "\xe2\x96\x81" "a", TokenType::normal, -2);
+  add_token(v,
+            "\xe2\x96\x81"
+            "a",
+            TokenType::normal, -2);
   add_token(v, "aba", TokenType::normal, -1);
   add_token(v, "<h1>", TokenType::user_defined, 0);
   return v;

@@ -1,4 +1,5 @@
-// Finds the tokens that are matched as whole strings before anything else: control and user-defined ones. It knows no types.
+// Finds the tokens that are matched as whole strings before anything else: control and user-defined
+// ones. It knows no types.
 #pragma once
 
 #include <array>
@@ -17,7 +18,8 @@ class SpecialMatcher {
   };
 
   SpecialMatcher();
-  // Longer than kMaxLength is for the caller to refuse: the limit keeps the search linear in the text.
+  // Longer than kMaxLength is for the caller to refuse: the limit keeps the search linear in the
+  // text.
   void add(std::string_view text, Token id);
   // The leftmost match at or behind `from`, and the longest of those that begin there.
   Match find(std::string_view text, std::size_t from) const;
@@ -32,7 +34,8 @@ class SpecialMatcher {
   std::int32_t child(std::int32_t node, char byte) const;
 
   std::vector<Node> nodes_;
-  std::array<std::int32_t, 256> first_;  // the root's children: most positions of a text are decided here
+  std::array<std::int32_t, 256>
+      first_;  // the root's children: most positions of a text are decided here
 };
 
 }  // namespace pith

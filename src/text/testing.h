@@ -1,4 +1,5 @@
-// What the tests of this layer share: where models lie, and golden files. It is not part of the library.
+// What the tests of this layer share: where models lie, and golden files. It is not part of the
+// library.
 #pragma once
 
 #include <cstdlib>
@@ -17,7 +18,8 @@ inline std::filesystem::path model_path(const std::string& name) {
   const char* folder = std::getenv("PITH_MODELS");
   const char* home = std::getenv("HOME");
   const std::filesystem::path base =
-      folder ? std::filesystem::path(folder) : std::filesystem::path(home ? home : ".") / ".cache/pith/models";
+      folder ? std::filesystem::path(folder)
+             : std::filesystem::path(home ? home : ".") / ".cache/pith/models";
   return base / (name + ".gguf");
 }
 

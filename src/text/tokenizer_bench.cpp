@@ -28,7 +28,8 @@ void encode(benchmark::State& state, const char* model) {
   std::size_t tokens = 0;
   for (auto _ : state) tokens += tokenizer.encode(text).size();
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text.size()));
-  state.counters["tokens"] = benchmark::Counter(static_cast<double>(tokens), benchmark::Counter::kAvgIterations);
+  state.counters["tokens"] =
+      benchmark::Counter(static_cast<double>(tokens), benchmark::Counter::kAvgIterations);
 }
 
 BENCHMARK_CAPTURE(encode, qwen2, "qwen2.5-coder-0.5b-instruct")->Unit(benchmark::kMillisecond);

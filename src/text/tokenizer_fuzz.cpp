@@ -15,13 +15,15 @@ using pith::Tokenizer;
 std::string expected(std::string_view text, bool sentencepiece) {
   std::string out(text);
   if (!sentencepiece) return out;
-  for (std::size_t at; (at = out.find("\xe2\x96\x81")) != std::string::npos;) out.replace(at, 3, " ");
+  for (std::size_t at; (at = out.find("\xe2\x96\x81")) != std::string::npos;)
+    out.replace(at, 3, " ");
   return out;
 }
 
 }  // namespace
 
-// Text that is accepted must come back from its tokens, and the tokens' spans must cover it in order.
+// Text that is accepted must come back from its tokens, and the tokens' spans must cover it in
+// order.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Tokenizer tokenizers[] = {
       Tokenizer::from_vocabulary(pith::testing::small_bpe("qwen2")),

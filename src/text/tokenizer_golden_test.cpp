@@ -28,14 +28,16 @@ TEST_P(TokenizerGolden, EveryLineAgrees) {
       EXPECT_THROW(tokenizer.encode(from_hex(line["text_hex"])), Error);
       continue;
     }
-    const std::string text = line.contains("text") ? line["text"].get<std::string>() : from_hex(line["text_hex"]);
+    const std::string text =
+        line.contains("text") ? line["text"].get<std::string>() : from_hex(line["text_hex"]);
     const std::vector<Token> plain = line["ids"];
     const std::vector<Token> special = line.value("ids_parse_special", plain);
     const std::vector<Token> begun = line.value("ids_add_special_parse_special", special);
     EXPECT_EQ(tokenizer.encode(text), plain);
     EXPECT_EQ(tokenizer.encode(text, {.parse_special = true}), special);
     EXPECT_EQ(tokenizer.encode(text, {.parse_special = true, .add_special = true}), begun);
-    EXPECT_EQ(tokenizer.decode(special), line.contains("detok_hex") ? from_hex(line["detok_hex"]) : text);
+    EXPECT_EQ(tokenizer.decode(special),
+              line.contains("detok_hex") ? from_hex(line["detok_hex"]) : text);
     Index at = 0;
     for (const TokenSpan& span : tokenizer.encode_spans(text, {.parse_special = true})) {
       EXPECT_LE(span.begin, at);

@@ -9,6 +9,7 @@
 #include "text/small_vocabulary.h"
 #include "text/special_matcher.h"
 #include "text/testing.h"
+#include "text/word_splitter.h"
 
 namespace pith {
 namespace {
@@ -65,6 +66,14 @@ TEST(Bpe, SpansOfAPartialSymbolCoverTheSymbol) {
   EXPECT_EQ(spans[3], (TokenSpan{0, 4, 5}));
 }
 
+TEST(Bpe, SomeModelsTakeAKnownWordWhole) {
+  Vocabulary v = small_bpe("llama-bpe");
+  v.merges.pop_back();  // a space and a w merge no more, but stand in the vocabulary
+  EXPECT_THAT(Tokenizer::from_vocabulary(v).encode("he w"), ElementsAre(256, 260));
+  v.pre = "qwen2";
+  EXPECT_EQ(Tokenizer::from_vocabulary(v).encode("he w").size(), 3u);
+}
+
 TEST(Bpe, AByteThatTheVocabularyLacksBelongsToItsNeighbour) {
   Vocabulary v = small_bpe();
   v.tokens[0] = "gone";  // was "!"
@@ -74,15 +83,33 @@ TEST(Bpe, AByteThatTheVocabularyLacksBelongsToItsNeighbour) {
   EXPECT_THAT(tokenizer.encode("!"), IsEmpty());
 }
 
-TEST(Bpe, PreTokenizersCutAsTheirModelsDo) {
-  const auto words = [](const char* pre, std::string_view text) {
-    return Tokenizer::from_vocabulary(small_bpe(pre)).encode(text).size();
-  };
-  // " w" merges only where the pre-tokenizer leaves space and letter in one word, and never over a word's edge.
-  EXPECT_EQ(words("qwen2", "  w"), 2u);
-  EXPECT_EQ(words("gpt-2", "  w"), 2u);
-  EXPECT_EQ(words("smollm", "  w"), 2u);
-  EXPECT_EQ(words("llama-bpe", "hello"), 1u);
+std::vector<std::string> words(const char* pre, std::string_view text) {
+  const WordSplitter splitter(*find_pre_tokenizer(pre));
+  WordSplitter::Cursor cursor(splitter);
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t next = cursor.next(text, at);
+    out.emplace_back(text.substr(at, next - at));
+    at = next;
+  }
+  return out;
+}
+
+TEST(WordSplitter, EachModelCutsInItsOwnWay) {
+  EXPECT_THAT(words("gpt-2", "it's 1234  x!\n\n y"),
+              ElementsAre("it", "'s", " 1234", " ", " x", "!", "\n\n", " y"));
+  EXPECT_THAT(words("smollm", "it's 12  3  x!\n\n y"),
+              ElementsAre("it", "'s", " ", "1", "2", "  ", "3", " ", " x", "!", "\n\n", " y"));
+  EXPECT_THAT(words("qwen2", "it'S 12  3  x!\n\n y"),
+              ElementsAre("it", "'S", " ", "1", "2", " ", " ", "3", " ", " x", "!\n\n", " y"));
+  EXPECT_THAT(words("llama-bpe", "it's 1234 (x)\n"),
+              ElementsAre("it", "'s", " ", "123", "4", " (", "x", ")\n"));
+}
+
+TEST(WordSplitter, SpaceAndLettersAreUnicodes) {
+  EXPECT_THAT(words("qwen2", "a\u3000b\u180ec"), ElementsAre("a", "\u3000b", "\u180ec"));
+  EXPECT_THAT(words("gpt-2", "\u3000\u3000é'ſ"), ElementsAre("\u3000", "\u3000", "é", "'", "ſ"));
+  EXPECT_THAT(words("qwen2", "é'ſ"), ElementsAre("é", "'ſ"));
 }
 
 TEST(Bpe, AVeryLongWordIsLinear) {
@@ -104,15 +131,17 @@ TEST(SentencePiece, TheAddedSpaceIsTakenAwayAgain) {
   const auto tokenizer = Tokenizer::from_vocabulary(small_sentencepiece(true));
   EXPECT_THAT(tokenizer.encode("ab"), ElementsAre(263, 261));
   EXPECT_EQ(tokenizer.decode(std::vector<Token>{263, 261}), "ab");
-  EXPECT_THAT(tokenizer.encode_spans("ab"), ElementsAre(TokenSpan{263, 0, 1}, TokenSpan{261, 1, 2}));
+  EXPECT_THAT(tokenizer.encode_spans("ab"),
+              ElementsAre(TokenSpan{263, 0, 1}, TokenSpan{261, 1, 2}));
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(" a</s> b", {.parse_special = true})), " a</s> b");
 }
 
 TEST(SentencePiece, WhatHasNoPieceBecomesBytes) {
   const auto tokenizer = Tokenizer::from_vocabulary(small_sentencepiece(false));
   EXPECT_THAT(tokenizer.encode("\xc3\xa9"), ElementsAre(3 + 0xc3, 3 + 0xa9));
-  EXPECT_THAT(tokenizer.encode_spans("a\xc3\xa9"),
-              ElementsAre(TokenSpan{260, 0, 1}, TokenSpan{3 + 0xc3, 1, 3}, TokenSpan{3 + 0xa9, 1, 3}));
+  EXPECT_THAT(
+      tokenizer.encode_spans("a\xc3\xa9"),
+      ElementsAre(TokenSpan{260, 0, 1}, TokenSpan{3 + 0xc3, 1, 3}, TokenSpan{3 + 0xa9, 1, 3}));
 }
 
 TEST(SentencePiece, TextCannotSpellAControlToken) {
@@ -140,7 +169,8 @@ TEST(Tokenizer, LookUps) {
   EXPECT_TRUE(tokenizer.is_end_of_generation(tokenizer.eos()));
   EXPECT_TRUE(tokenizer.is_control(261));
   EXPECT_FALSE(tokenizer.is_control(262));
-  EXPECT_THAT(message_of(ErrorCode::bad_input, [&] { tokenizer.piece(264); }), HasSubstr("token 264 lies outside"));
+  EXPECT_THAT(message_of(ErrorCode::bad_input, [&] { tokenizer.piece(264); }),
+              HasSubstr("token 264 lies outside"));
 }
 
 TEST(Tokenizer, InconsistentVocabulariesAreRefusedByName) {
@@ -148,7 +178,9 @@ TEST(Tokenizer, InconsistentVocabulariesAreRefusedByName) {
     return message_of(ErrorCode::bad_model, [&] { Tokenizer::from_vocabulary(std::move(v)); });
   };
   Vocabulary v = small_bpe("nonsense");
-  EXPECT_EQ(refusal(v), "small: the pre-tokenizer \"nonsense\" is unknown; pith knows gpt-2, gpt2, default, smollm, qwen2, llama-bpe");
+  EXPECT_EQ(refusal(v),
+            "small: the pre-tokenizer \"nonsense\" is unknown; pith knows gpt-2, gpt2, default, "
+            "smollm, qwen2, llama-bpe");
   v = small_bpe();
   v.model = "wordpiece";
   EXPECT_THAT(refusal(v), HasSubstr("the tokenizer \"wordpiece\" is unknown; pith knows gpt2"));
@@ -197,7 +229,10 @@ TEST(Utf8Stream, SymbolsComeOutWhole) {
   Utf8Stream stream;
   EXPECT_EQ(stream.push("a\xf0\x9f"), "a");
   EXPECT_EQ(stream.push("\x98"), "");
-  EXPECT_EQ(stream.push("\x80" "b"), "\xf0\x9f\x98\x80" "b");
+  EXPECT_EQ(stream.push("\x80"
+                        "b"),
+            "\xf0\x9f\x98\x80"
+            "b");
   EXPECT_EQ(stream.push("\xe4\xbd"), "");
   EXPECT_EQ(stream.flush(), "\xef\xbf\xbd");
   EXPECT_EQ(stream.flush(), "");
@@ -205,8 +240,14 @@ TEST(Utf8Stream, SymbolsComeOutWhole) {
 
 TEST(Utf8Stream, InvalidBytesAreReplacedAtOnce) {
   Utf8Stream stream;
-  EXPECT_EQ(stream.push("\xff" "a"), "\xef\xbf\xbd" "a");
-  EXPECT_EQ(stream.push("\xe4\xbd" "x"), "\xef\xbf\xbd" "x");
+  EXPECT_EQ(stream.push("\xff"
+                        "a"),
+            "\xef\xbf\xbd"
+            "a");
+  EXPECT_EQ(stream.push("\xe4\xbd"
+                        "x"),
+            "\xef\xbf\xbd"
+            "x");
 }
 
 }  // namespace

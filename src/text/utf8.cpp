@@ -17,8 +17,9 @@ unsigned byte_at(std::string_view text, std::size_t i) {
   return static_cast<unsigned char>(text[i]);
 }
 
-// What a prefix of `text` at `at` is: a whole symbol, the beginning of one, or neither. `length` counts the bytes of the symbol, of the
-// beginning, or of the longest run that could have begun one (Unicode's "maximal subpart").
+// What a prefix of `text` at `at` is: a whole symbol, the beginning of one, or neither. `length`
+// counts the bytes of the symbol, of the beginning, or of the longest run that could have begun one
+// (Unicode's "maximal subpart").
 enum class Shape { whole, partial, invalid };
 struct Look {
   Shape shape;
@@ -30,7 +31,8 @@ Look look_at(std::string_view text, std::size_t at) {
   if (first < 0x80) return {Shape::whole, 1};
   if (first < 0xc2 || first > 0xf4) return {Shape::invalid, 1};
   const std::size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  unsigned low = 0x80, high = 0xbf;  // bounds of the second byte: no overlong form, no surrogate, nothing above U+10FFFF
+  unsigned low = 0x80, high = 0xbf;  // bounds of the second byte: no overlong form, no surrogate,
+                                     // nothing above U+10FFFF
   if (first == 0xe0) low = 0xa0;
   if (first == 0xed) high = 0x9f;
   if (first == 0xf0) low = 0x90;
@@ -68,8 +70,8 @@ void require_utf8(std::string_view text, std::string_view what) {
   const auto at = find_invalid_utf8(text);
   if (!at) return;
   fail(ErrorCode::bad_input,
-       fmt::format("{} is not valid UTF-8: byte 0x{:02x} at offset {}; convert it to UTF-8 first", what,
-                   byte_at(text, static_cast<std::size_t>(*at)), *at));
+       fmt::format("{} is not valid UTF-8: byte 0x{:02x} at offset {}; convert it to UTF-8 first",
+                   what, byte_at(text, static_cast<std::size_t>(*at)), *at));
 }
 
 char32_t next_symbol(std::string_view text, std::size_t& at) {

@@ -9,10 +9,12 @@
 
 namespace pith {
 
-// The byte offset of the first byte that is not part of valid UTF-8 (overlong forms and surrogates are invalid), or nothing.
+// The byte offset of the first byte that is not part of valid UTF-8 (overlong forms and surrogates
+// are invalid), or nothing.
 std::optional<Index> find_invalid_utf8(std::string_view text);
 
-// Throws bad_input with the byte offset and value; `what` names the text in the message ("the text").
+// Throws bad_input with the byte offset and value; `what` names the text in the message ("the
+// text").
 void require_utf8(std::string_view text, std::string_view what);
 
 // The length in bytes that a symbol's first byte promises: 1 to 4. For valid text only.

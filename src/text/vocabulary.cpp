@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "text/pre_tokenizers.h"
 #include "text/utf8.h"
 
 namespace pith {
@@ -21,7 +22,8 @@ Token read_id(const gguf::File& file, std::string_view name) {
   const Index id = file.get_index(key(name), -1);
   if (id == -1 || id == 0xffffffff) return -1;
   if (id < 0 || id > 0x7fffffff) {
-    fail(ErrorCode::bad_model, fmt::format("{}: {} is {}, which is no token id", file.name(), key(name), id));
+    fail(ErrorCode::bad_model,
+         fmt::format("{}: {} is {}, which is no token id", file.name(), key(name), id));
   }
   return static_cast<Token>(id);
 }
@@ -43,7 +45,8 @@ Vocabulary Vocabulary::from_gguf(const gguf::File& file) {
     }
     for (std::size_t i = 0; i < types.size(); ++i) {
       if (types[i] < 1 || types[i] > 6) {
-        fail(ErrorCode::bad_model, fmt::format("{}: token {} has type {}; 1 to 6 are known", v.name, i, types[i]));
+        fail(ErrorCode::bad_model,
+             fmt::format("{}: token {} has type {}; 1 to 6 are known", v.name, i, types[i]));
       }
       v.types[i] = static_cast<TokenType>(types[i]);
     }
@@ -58,8 +61,9 @@ Vocabulary Vocabulary::from_gguf(const gguf::File& file) {
     const Token id = read_id(file, name);
     if (id >= 0) v.end_of_generation.push_back(id);
   }
-  // Files of these two kinds are written without the keys, and their tokenizers want a beginning.
-  v.add_bos = file.get_bool(key("add_bos_token"), sentencepiece || v.pre == "llama-bpe");
+  const PreTokenizer* pre = sentencepiece ? nullptr : find_pre_tokenizer(v.pre);
+  const bool begins = sentencepiece || (pre != nullptr && pre->begins_with_bos);
+  v.add_bos = file.get_bool(key("add_bos_token"), begins && v.bos >= 0);
   v.add_eos = file.get_bool(key("add_eos_token"), false);
   v.add_space_prefix = sentencepiece && file.get_bool(key("add_space_prefix"), true);
   return v;
@@ -85,7 +89,8 @@ void Vocabulary::check() const {
   }
   const auto check_id = [&](Token id, std::string_view what) {
     if (id < -1 || id >= static_cast<Index>(tokens.size())) {
-      refuse(fmt::format("the {} token is {}, but the vocabulary has {} tokens", what, id, tokens.size()));
+      refuse(fmt::format("the {} token is {}, but the vocabulary has {} tokens", what, id,
+                         tokens.size()));
     }
   };
   check_id(bos, "beginning");

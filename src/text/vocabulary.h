@@ -1,4 +1,5 @@
-// The vocabulary of a model as plain data, read from a GGUF file or written by hand in a test. It cannot tokenize.
+// The vocabulary of a model as plain data, read from a GGUF file or written by hand in a test. It
+// cannot tokenize.
 #pragma once
 
 #include <string>
@@ -9,7 +10,14 @@
 
 namespace pith {
 
-enum class TokenType { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+enum class TokenType {
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6
+};
 
 struct Vocabulary {
   std::string name = "vocabulary";  // of the file, for messages

@@ -4,67 +4,13 @@
 #include <fmt/format.h>
 #include <pcre2.h>
 
-#include <array>
-
 #include "base/error.h"
 
 namespace pith {
 namespace {
 
-struct Pattern {
-  std::string_view pre;
-  const char* expression;
-};
-
-// \s is spelled as White_Space: PCRE2's own also takes U+180E, which lost that property in Unicode 6.3.
-#define PITH_SPACE "\\p{White_Space}"
-#define PITH_SPACES_BEFORE_WORD PITH_SPACE "+(?!\\P{White_Space})|" PITH_SPACE "+"
-
-constexpr const char* kGpt2 =
-    "'s|'t|'re|'ve|'m|'ll|'d"
-    "| ?\\p{L}+"
-    "| ?\\p{N}+"
-    "| ?[^" PITH_SPACE "\\p{L}\\p{N}]+"
-    "|" PITH_SPACES_BEFORE_WORD;
-
-// SmolLM cuts every digit off first and applies GPT-2's expression to what is left between them. Both steps in one: spaces in front
-// of a digit end their fragment, so none of them is kept back for the next word.
-constexpr const char* kSmolLm =
-    "'s|'t|'re|'ve|'m|'ll|'d"
-    "| ?\\p{L}+"
-    "|\\p{N}"
-    "| ?[^" PITH_SPACE "\\p{L}\\p{N}]+"
-    "|" PITH_SPACE "+(?=\\p{N})"
-    "|" PITH_SPACES_BEFORE_WORD;
-
-#define PITH_CL100K(digits)                 \
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)"            \
-  "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"          \
-  "|" digits                                \
-  "| ?[^" PITH_SPACE "\\p{L}\\p{N}]+[\\r\\n]*" \
-  "|" PITH_SPACE "*[\\r\\n]+"               \
-  "|" PITH_SPACES_BEFORE_WORD
-
-constexpr std::array kPatterns = {
-    Pattern{"gpt-2", kGpt2},
-    Pattern{"gpt2", kGpt2},
-    Pattern{"default", kGpt2},
-    Pattern{"smollm", kSmolLm},
-    Pattern{"qwen2", PITH_CL100K("\\p{N}")},
-    Pattern{"llama-bpe", PITH_CL100K("\\p{N}{1,3}")},
-};
-
 constexpr std::size_t kJitStackStart = 32 * 1024;
 constexpr std::size_t kJitStackLimit = 8 * 1024 * 1024;
-
-const Pattern& find_pattern(std::string_view pre, std::string_view owner) {
-  std::string known;
-  for (const Pattern& pattern : kPatterns) {
-    if (pattern.pre == pre) return pattern;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", pattern.pre);
-  }
-  fail(ErrorCode::bad_model, fmt::format("{}: the pre-tokenizer \"{}\" is unknown; pith knows {}", owner, pre, known));
-}
 
 }  // namespace
 
@@ -74,14 +20,15 @@ struct WordSplitter::Impl {
   ~Impl() { pcre2_code_free(code); }
 };
 
-WordSplitter::WordSplitter(std::string_view pre, std::string_view owner) : impl_(std::make_unique<Impl>()) {
-  const Pattern& pattern = find_pattern(pre, owner);
+WordSplitter::WordSplitter(const PreTokenizer& pre) : impl_(std::make_unique<Impl>()) {
   int error = 0;
   PCRE2_SIZE offset = 0;
-  impl_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.expression), PCRE2_ZERO_TERMINATED,
+  impl_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pre.expression), PCRE2_ZERO_TERMINATED,
                               PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
-  PITH_CHECK(impl_->code != nullptr, fmt::format("{}: error {} at {}", pattern.expression, error, offset));
-  // Without JIT (a platform or a policy that forbids it) the interpreter gives the same words, slower.
+  PITH_CHECK(impl_->code != nullptr,
+             fmt::format("{}: error {} at {}", pre.expression, error, offset));
+  // Without JIT (a platform or a policy that forbids it) the interpreter gives the same words,
+  // slower.
   impl_->jit = pcre2_jit_compile(impl_->code, PCRE2_JIT_COMPLETE) == 0;
 }
 
@@ -118,15 +65,20 @@ WordSplitter::Cursor::~Cursor() = default;
 
 std::size_t WordSplitter::Cursor::next(std::string_view text, std::size_t begin) {
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  // The caller has checked the text once; checking again at every word would make the whole quadratic.
-  const int found =
-      impl_->jit ? pcre2_jit_match(impl_->code, subject, text.size(), begin, PCRE2_NO_UTF_CHECK, impl_->match, impl_->context)
-                 : pcre2_match(impl_->code, subject, text.size(), begin, PCRE2_NO_UTF_CHECK, impl_->match, impl_->context);
+  // The caller has checked the text once; checking again at every word would make the whole
+  // quadratic.
+  const int found = impl_->jit ? pcre2_jit_match(impl_->code, subject, text.size(), begin,
+                                                 PCRE2_NO_UTF_CHECK, impl_->match, impl_->context)
+                               : pcre2_match(impl_->code, subject, text.size(), begin,
+                                             PCRE2_NO_UTF_CHECK, impl_->match, impl_->context);
   if (found < 0) {
-    fail(ErrorCode::bad_input, fmt::format("the pre-tokenizer gave up at byte {} of the text (PCRE2 error {})", begin, found));
+    fail(ErrorCode::bad_input,
+         fmt::format("the pre-tokenizer gave up at byte {} of the text (PCRE2 error {})", begin,
+                     found));
   }
   const PCRE2_SIZE* where = pcre2_get_ovector_pointer(impl_->match);
-  PITH_CHECK(where[0] == begin && where[1] > begin, fmt::format("{} {} {}", begin, where[0], where[1]));
+  PITH_CHECK(where[0] == begin && where[1] > begin,
+             fmt::format("{} {} {}", begin, where[0], where[1]));
   return where[1];
 }
 

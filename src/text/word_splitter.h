@@ -1,22 +1,23 @@
-// Cuts text into the words within which byte-level BPE merges, by the regular expression of a pre-tokenizer. It changes no byte.
+// Cuts text into the words within which byte-level BPE merges, by the regular expression of a
+// pre-tokenizer. It changes no byte.
 #pragma once
 
 #include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
+
+#include "text/pre_tokenizers.h"
 
 namespace pith {
 
 class WordSplitter {
  public:
-  // Throws bad_model for an unknown pre-tokenizer, naming the known ones. `owner` names the file in the message.
-  WordSplitter(std::string_view pre, std::string_view owner);
+  explicit WordSplitter(const PreTokenizer& pre);
   WordSplitter(WordSplitter&&) noexcept;
   WordSplitter& operator=(WordSplitter&&) noexcept;
   ~WordSplitter();
 
-  // One user of the expression at a time: its match data and the JIT's stack. Create one per thread or per call.
+  // One user of the expression at a time: its match data and the JIT's stack. Create one per thread
+  // or per call.
   class Cursor {
    public:
     explicit Cursor(const WordSplitter& splitter);

@@ -43,7 +43,8 @@ std::string number(Rng& rng, Index n);                     // n digits, never be
 std::string letters(Rng& rng, Index n, char first = 'a');  // 'A' for capitals
 std::string uuid(Rng& rng);                                // version 4
 
-// The i-th point of van der Corput's sequence in base 2: 1/2, 1/4, 3/4, 1/8, …: even for any count.
+// The i-th point of van der Corput's sequence in base 2 (1/2, 1/4, 3/4, 1/8, ...): even for any
+// count.
 double even_depth(Index i);
 
 }  // namespace pith::eval

@@ -57,7 +57,7 @@ PartInfo attention_part() {
       .name = "attention",
       .kind = PartKind::scorer,
       .summary = "attention received during the prefill; the importance pass of S0",
-      .source = "H2O, arXiv 2306.14048; Normore 2026 (S0)",
+      .source = "H2O, arXiv 2306.14048; Normore (S0)",
       .cost = Cost::prefill,
       .parameters =
           {choice("mode", {"sum", "max", "tail"},

@@ -16,7 +16,7 @@ void keep_whole_chunks(const Scene& scene, std::span<const float> chunks, Index 
   const auto kept = best_entries(chunks, kept_of(std::ssize(chunks), *scene.room().removed));
   scores.quota.resize(scores.lanes.size());
   for (Index j = 0; j < scene.size(lane); ++j) {
-    const auto chunk = static_cast<std::int32_t>(scene.info(lane)[j].span.begin / size);
+    const auto chunk = static_cast<std::int32_t>(token_of(scene.info(lane)[j]) / size);
     if (std::binary_search(kept.begin(), kept.end(), chunk))
       ++scores.quota[lane];
     else
@@ -32,7 +32,7 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
     std::vector<float> mean(sum.size(), kNever);  // a protected entry protects its chunk
     for (Index lane = layer * heads; lane < (layer + 1) * heads; ++lane) {
       for (Index j = 0; j < scene.size(lane); ++j) {
-        const Index chunk = scene.info(lane)[j].span.begin / size;
+        const Index chunk = token_of(scene.info(lane)[j]) / size;
         const float s = scores.lanes[lane][j];
         if (s >= kForced) {
           mean[chunk] = std::max(mean[chunk], s);
@@ -47,7 +47,7 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
         mean[c] = static_cast<float>(sum[c] / static_cast<double>(count[c]));
     for (Index lane = layer * heads; lane < (layer + 1) * heads; ++lane) {
       for (Index j = 0; j < scene.size(lane); ++j)
-        scores.lanes[lane][j] = mean[scene.info(lane)[j].span.begin / size];
+        scores.lanes[lane][j] = mean[token_of(scene.info(lane)[j]) / size];
       if (arguments.kvpress_quirk()) keep_whole_chunks(scene, mean, size, lane, scores);
     }
   }

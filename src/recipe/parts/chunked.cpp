@@ -43,7 +43,7 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
     std::vector<std::vector<std::int32_t>> members(
         static_cast<std::size_t>(ceil_div(scene.signals().tokens, length)));
     for (std::int32_t j = 0; j < scene.size(lane); ++j)
-      members[scene.info(lane)[j].span.begin / length].push_back(j);
+      members[token_of(scene.info(lane)[j]) / length].push_back(j);
     std::vector<Index> sizes;
     for (const auto& chunk : members) sizes.push_back(std::ssize(chunk));
     const std::vector<Index> quota = chunk_quotas(sizes, scene.room(), lane);
@@ -64,7 +64,7 @@ PartInfo chunked_part() {
   return {.name = "chunked",
           .kind = PartKind::allocator,
           .summary = "every chunk of the context keeps the same share",
-          .source = "kvpress ChunkPress; FINCH (Corallo and Papotti 2024)",
+          .source = "kvpress ChunkPress; FINCH",
           .cost = Cost::columns,
           .parameters = {integer("chunk", "1024", 1, 1 << 20,
                                  "tokens of a chunk (S1's contexts are shorter than the default: "

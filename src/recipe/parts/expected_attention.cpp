@@ -2,7 +2,7 @@
 // Unrotated queries are taken as Gaussian (mu, Sigma); R is the mean rotation over those positions.
 //     z_j = s mu'.k_j + s^2/2 k_j' Sigma' k_j,   mu' = R mu, Sigma' = R Sigma R'
 // which is log E[exp(s q.k_j)] of a Gaussian q; s_j = mean over the group of (softmax(z)_j + eps),
-// times ||v_j||. Equations 5 to 8 of the paper.
+// times ||v_j||.
 
 #include <algorithm>
 #include <cmath>
@@ -13,18 +13,19 @@
 namespace pith::recipe {
 namespace {
 
-// The mean of the rotations by positions [first, first + count): a cosine and a sine per pair.
+// The mean of the rotations by positions first .. first + count - 1: a cosine and a sine per pair.
+// The sum of e^(i p w) is geometric: its mean is m e^(i c w) at the middle position c, with
+// m = sin(count w / 2) / (count sin(w / 2)).
 struct MeanRotation {
   std::vector<float> cosine, sine;  // [D/2]
   MeanRotation(std::span<const double> frequencies, Index first, Index count) {
-    for (double frequency : frequencies) {
-      double c = 0, s = 0;
-      for (Index p = first; p < first + count; ++p) {
-        c += std::cos(static_cast<double>(p) * frequency);
-        s += std::sin(static_cast<double>(p) * frequency);
-      }
-      cosine.push_back(static_cast<float>(c / static_cast<double>(count)));
-      sine.push_back(static_cast<float>(s / static_cast<double>(count)));
+    const double n = static_cast<double>(count);
+    const double middle = static_cast<double>(first) + (n - 1) / 2;
+    for (double w : frequencies) {
+      const double half = std::sin(w / 2);
+      const double length = half == 0 ? 1 : std::sin(n * w / 2) / (n * half);
+      cosine.push_back(static_cast<float>(length * std::cos(middle * w)));
+      sine.push_back(static_cast<float>(length * std::sin(middle * w)));
     }
   }
   // x <- R x for x[0], x[stride], ...
@@ -109,7 +110,7 @@ PartInfo expected_attention_part() {
       .name = "expected_attention",
       .kind = PartKind::scorer,
       .summary = "the weight that future queries, taken as Gaussian, are expected to give",
-      .source = "Devoto et al. 2025, arXiv 2510.00636",
+      .source = "Expected Attention, arXiv 2510.00636",
       .cost = Cost::moments,
       .parameters =
           {integer("n_future", "512", 1, 65536, "positions ahead over which rotations average"),

@@ -30,7 +30,7 @@ PartInfo keydiff_part() {
   return {.name = "keydiff",
           .kind = PartKind::scorer,
           .summary = "minus the cosine between the key and the mean direction of all keys",
-          .source = "Park et al. 2025, arXiv 2504.15364",
+          .source = "KeyDiff, arXiv 2504.15364",
           .cost = Cost::keys,
           .score = score};
 }

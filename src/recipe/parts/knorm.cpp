@@ -24,7 +24,7 @@ PartInfo knorm_part() {
   return {.name = "knorm",
           .kind = PartKind::scorer,
           .summary = "minus the norm of the key: small keys receive much attention",
-          .source = "Devoto et al. 2024, arXiv 2406.11430",
+          .source = "K-norm, arXiv 2406.11430",
           .cost = Cost::keys,
           .score = score};
 }

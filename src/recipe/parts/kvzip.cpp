@@ -51,7 +51,7 @@ PartInfo kvzip_part() {
   return {.name = "kvzip",
           .kind = PartKind::scorer,
           .summary = "how much a replay of the context looks at each entry",
-          .source = "Kim et al. 2025, arXiv 2505.23416",
+          .source = "KVzip, arXiv 2505.23416",
           .cost = Cost::replay,
           .parameters = replay_parameters(),
           .needs = [](const Arguments&) { return SignalNeeds{.replay = true}; },

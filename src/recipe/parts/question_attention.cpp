@@ -20,7 +20,7 @@ PartInfo question_attention_part() {
   return {.name = "question_attention",
           .kind = PartKind::scorer,
           .summary = "attention that the question's tokens pay to the context (sees the question)",
-          .source = "S0's question-aware control arm (Normore 2026)",
+          .source = "S0's question-aware control arm (Normore)",
           .cost = Cost::window,
           .needs = [](const Arguments&) { return SignalNeeds{.question_queries = true}; },
           .score = score};

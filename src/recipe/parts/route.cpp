@@ -121,7 +121,7 @@ PartInfo route_part() {
   return {.name = "route",
           .kind = PartKind::allocator,
           .summary = "keeps the chunks that the question asks for, and the most important tokens",
-          .source = "Normore 2026 (S0); router and sizes as inferred from its numbers",
+          .source = "Normore (S0); router and sizes as inferred from its numbers",
           .cost = Cost::window,
           .parameters =
               {integer("chunks", "3", 0, 65536, "routed chunks kept exact (S0's k)"),

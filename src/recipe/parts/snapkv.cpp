@@ -56,7 +56,7 @@ PartInfo snapkv_part() {
       .name = "snapkv",
       .kind = PartKind::scorer,
       .summary = "attention of the last queries, smoothed along the context; the window is kept",
-      .source = "Li et al. 2024, arXiv 2404.14469",
+      .source = "SnapKV, arXiv 2404.14469",
       .cost = Cost::window,
       .parameters = {integer("window", "64", 1, 4096, "last queries that look; kept themselves"),
                      integer("kernel", "5", 1, 63, "width of the moving average, odd"),

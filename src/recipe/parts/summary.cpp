@@ -18,10 +18,14 @@ std::vector<std::vector<std::int32_t>> members(const Scene& scene, const Argumen
       static_cast<std::size_t>(ceil_div(scene.signals().tokens, arguments.integer("chunk"))));
   const auto info = scene.info(lane);
   for (std::int32_t j = 0; j < std::ssize(info); ++j)
-    chunks[(info[j].span.begin + info[j].span.end - 1) / 2 / arguments.integer("chunk")].push_back(
-        j);
+    chunks[token_of(info[j]) / arguments.integer("chunk")].push_back(j);
   std::erase_if(chunks, [](const auto& chunk) { return chunk.empty(); });
   return chunks;
+}
+
+// The tokens that an entry stands for; one that stands for none counts as one.
+Index tokens_of(const cache::EntryInfo& entry) {
+  return std::max<Index>(entry.span.end - entry.span.begin, 1);
 }
 
 // x <- sum_j weight_j row_j / sum_j weight_j, with an entry's weight the tokens that it stands for.
@@ -31,7 +35,7 @@ void add_mean(std::span<const float> rows, std::span<const std::int32_t> chunk,
   const std::size_t at = out.size();
   out.resize(at + static_cast<std::size_t>(depth));
   for (std::int32_t j : chunk) {
-    const float share = static_cast<float>(info[j].span.end - info[j].span.begin) / tokens;
+    const float share = static_cast<float>(tokens_of(info[j])) / tokens;
     for (Index i = 0; i < depth; ++i) out[at + i] += share * rows[j * depth + i];
   }
 }
@@ -59,7 +63,7 @@ void summarise(const Scene& scene, const Arguments& arguments, Index lane, cache
     cache::EntryInfo entry{.span = info[chunk.front()].span, .kind = cache::EntryKind::summary};
     double position = 0, tokens = 0;
     for (std::int32_t j : chunk) {
-      const double weight = info[j].span.end - info[j].span.begin;
+      const double weight = static_cast<double>(tokens_of(info[j]));
       tokens += weight;
       position += weight * info[j].position;
       entry.span.begin = std::min(entry.span.begin, info[j].span.begin);
@@ -95,7 +99,7 @@ PartInfo summary_part() {
   return {.name = "summary",
           .kind = PartKind::realiser,
           .summary = "beside what is kept, one entry per chunk: mean rotated key, mean value",
-          .source = "Normore 2026 (S0); log_count as in Multipole Attention, arXiv 2506.13059",
+          .source = "Normore (S0); log_count as in Multipole Attention, arXiv 2506.13059",
           .cost = Cost::keys,
           .parameters =
               {integer("chunk", "32", 1, 65536, "tokens of a summary"),

@@ -32,7 +32,7 @@ PartInfo tova_part() {
   return {.name = "tova",
           .kind = PartKind::scorer,
           .summary = "attention of the last token, mean over all heads; that token itself is kept",
-          .source = "Oren et al. 2024, arXiv 2401.06104",
+          .source = "TOVA, arXiv 2401.06104",
           .cost = Cost::window,
           .needs = [](const Arguments&) { return SignalNeeds{.window_queries = 1}; },
           .score = score};

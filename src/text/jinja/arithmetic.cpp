@@ -8,7 +8,8 @@
 namespace pith::jinja {
 namespace {
 
-// By reference, because the operation that tells of the overflow writes the result while arguments are evaluated.
+// By reference, because the operation that tells of the overflow writes the result while arguments
+// are evaluated.
 std::int64_t checked(bool overflow, const std::int64_t& result) {
   if (overflow) throw RuntimeError("an integer does not fit 64 bits");
   return result;
@@ -16,7 +17,8 @@ std::int64_t checked(bool overflow, const std::int64_t& result) {
 
 std::int64_t power(std::int64_t base, std::int64_t exponent) {
   std::int64_t result = 1;
-  // Beyond 63 squarings only -1, 0 and 1 stay within 64 bits, and their powers depend on the exponent's parity alone.
+  // Beyond 63 squarings only -1, 0 and 1 stay within 64 bits, and their powers depend on the
+  // exponent's parity alone.
   if (exponent > 64 && base >= -1 && base <= 1) exponent = 2 + exponent % 2;
   for (; exponent > 0; --exponent) {
     checked(__builtin_mul_overflow(result, base, &result), 0);
@@ -33,7 +35,9 @@ Value integer_arithmetic(const std::string& op, std::int64_t a, std::int64_t b) 
   if (op == "**") return std::pow(static_cast<double>(a), static_cast<double>(b));
   if (b == 0) throw RuntimeError("division by zero");
   if (op == "/") return static_cast<double>(a) / static_cast<double>(b);
-  if (b == -1) return op == "//" ? checked(__builtin_sub_overflow(std::int64_t{0}, a, &result), result) : Value(0);
+  if (b == -1)
+    return op == "//" ? checked(__builtin_sub_overflow(std::int64_t{0}, a, &result), result)
+                      : Value(0);
   // Python rounds towards minus infinity; the remainder has the divisor's sign.
   const std::int64_t remainder = a % b;
   const bool adjust = remainder != 0 && (remainder < 0) != (b < 0);
@@ -60,13 +64,15 @@ Value Evaluator::arithmetic(const std::string& op, const Value& a, const Value& 
   require_defined(b);
   if (a.is_number() && b.is_number()) {
     const bool floating = a.is(Kind::number) || b.is(Kind::number);
-    return floating ? float_arithmetic(op, a.number(), b.number()) : integer_arithmetic(op, a.integer(), b.integer());
+    return floating ? float_arithmetic(op, a.number(), b.number())
+                    : integer_arithmetic(op, a.integer(), b.integer());
   }
   if (op == "+" && a.is(Kind::string) && b.is(Kind::string)) {
     charge(a.string().size() + b.string().size());
     return a.string() + b.string();
   }
-  if (op == "+" && a.is(Kind::sequence) && b.is(Kind::sequence) && a.sequence().tuple == b.sequence().tuple) {
+  if (op == "+" && a.is(Kind::sequence) && b.is(Kind::sequence) &&
+      a.sequence().tuple == b.sequence().tuple) {
     List items = a.sequence().items;
     charge((items.size() + b.sequence().items.size()) * sizeof(Value));
     items.insert(items.end(), b.sequence().items.begin(), b.sequence().items.end());
@@ -79,9 +85,11 @@ Value Evaluator::arithmetic(const std::string& op, const Value& a, const Value& 
   const bool repeat_left = a.is(Kind::string) || a.is(Kind::sequence);
   const Value& whole = repeat_left ? a : b;
   const Value& count = repeat_left ? b : a;
-  if (op == "*" && (count.is(Kind::integer) || count.is(Kind::boolean)) && (whole.is(Kind::string) || whole.is(Kind::sequence))) {
+  if (op == "*" && (count.is(Kind::integer) || count.is(Kind::boolean)) &&
+      (whole.is(Kind::string) || whole.is(Kind::sequence))) {
     const auto times = static_cast<std::size_t>(std::max<std::int64_t>(count.integer(), 0));
-    const std::size_t size = whole.is(Kind::string) ? whole.string().size() : whole.sequence().items.size() * sizeof(Value);
+    const std::size_t size = whole.is(Kind::string) ? whole.string().size()
+                                                    : whole.sequence().items.size() * sizeof(Value);
     if (size > 0 && times > (std::size_t{1} << 40) / size) charge(SIZE_MAX);
     charge(size * times);
     if (whole.is(Kind::string)) {
@@ -99,7 +107,8 @@ Value Evaluator::arithmetic(const std::string& op, const Value& a, const Value& 
     }
     return Value(std::move(items), whole.sequence().tuple);
   }
-  throw RuntimeError(fmt::format("unsupported operand type(s) for {}: '{}' and '{}'", op, type_name(a), type_name(b)));
+  throw RuntimeError(fmt::format("unsupported operand type(s) for {}: '{}' and '{}'", op,
+                                 type_name(a), type_name(b)));
 }
 
 }  // namespace pith::jinja

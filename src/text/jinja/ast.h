@@ -1,4 +1,5 @@
-// A template as a tree: expressions and statements, with their place in the source. It does nothing.
+// A template as a tree: expressions and statements, with their place in the source. It does
+// nothing.
 #pragma once
 
 #include <memory>
@@ -85,13 +86,28 @@ struct Branch {
   Body body;
 };
 
-enum class StatementKind { text, output, branches, loop, assign, assign_block, macro, call_block, filter_block, with, body, break_, continue_ };
+enum class StatementKind {
+  text,
+  output,
+  branches,
+  loop,
+  assign,
+  assign_block,
+  macro,
+  call_block,
+  filter_block,
+  with,
+  body,
+  break_,
+  continue_
+};
 
 struct Statement {
   StatementKind kind;
   std::size_t at;
   std::string text;
-  ExpressionPtr expression;  // output, assign, loop's iterable, call_block's call, the filters of filter_block and assign_block
+  ExpressionPtr expression;  // output, assign, loop's iterable, call_block's call, the filters of
+                             // filter_block and assign_block
   std::vector<Branch> branches;
   Target target;
   std::vector<std::pair<Target, ExpressionPtr>> assignments;  // with

@@ -1,4 +1,5 @@
-// Runs a template's tree within bounds on work, memory, recursion and output. One evaluator renders once.
+// Runs a template's tree within bounds on work, memory, recursion and output. One evaluator renders
+// once.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,20 @@
 
 namespace pith::jinja {
 
-// What a rendering may cost. Defaults fit any sane template; the caller adds to them in proportion to its input.
+// What a rendering may cost. Defaults fit any sane template; the caller adds to them in proportion
+// to its input.
 struct Limits {
-  std::size_t work = 5'000'000;             // evaluated nodes, and bytes that string functions look at
+  std::size_t work = 5'000'000;  // evaluated nodes, and bytes that string functions look at
   std::size_t memory = std::size_t{64} << 20;  // bytes of all values made, dead ones included
   std::size_t output = std::size_t{16} << 20;
-  std::size_t iterations = 1'000'000;       // of all loops together
-  int depth = 600;                          // of nested evaluation, macro calls included
+  std::size_t iterations = 1'000'000;  // of all loops together
+  int depth = 600;                     // of nested evaluation, macro calls included
 };
 
 // A RuntimeError with its place.
 struct RenderError : std::runtime_error {
-  RenderError(const std::string& message, std::size_t offset) : std::runtime_error(message), at(offset) {}
+  RenderError(const std::string& message, std::size_t offset)
+      : std::runtime_error(message), at(offset) {}
   std::size_t at;
 };
 
@@ -34,7 +37,8 @@ struct RaisedByTemplate : std::runtime_error {
 
 class Evaluator {
  public:
-  Evaluator(const Limits& limits, std::int64_t unix_time) : limits_(limits), unix_time_(unix_time) {}
+  Evaluator(const Limits& limits, std::int64_t unix_time)
+      : limits_(limits), unix_time_(unix_time) {}
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -81,7 +85,8 @@ class Evaluator {
   Flow execute(const Body& body);
   Flow execute(const Statement& statement);
   Flow execute_loop(const Statement& statement);
-  Flow run_loop(const Statement& statement, const Value& iterable, int level, const ScopePtr& outer);
+  Flow run_loop(const Statement& statement, const Value& iterable, int level,
+                const ScopePtr& outer);
   void execute_call_block(const Statement& statement);
   void assign(const Target& target, const Value& value);
   std::string capture(const Body& body, const ScopePtr& scope);
@@ -97,7 +102,8 @@ class Evaluator {
   std::size_t work_ = 0, memory_ = 0, iterations_ = 0;
   int depth_ = 0;
   std::size_t at_ = 0;  // the place that an error belongs to
-  // Whatever can be part of a cycle, or of a chain too long to be destroyed by recursion; taken apart at the end.
+  // Whatever can be part of a cycle, or of a chain too long to be destroyed by recursion; taken
+  // apart at the end.
   std::vector<std::shared_ptr<Namespace>> namespaces_;
   std::vector<ScopePtr> captured_scopes_;
 };

@@ -31,7 +31,8 @@ Value loop_attribute(const Loop& loop, std::string_view name) {
 }
 
 std::string missing(const Value& object, std::string_view what) {
-  return object.is(Kind::none) ? fmt::format("'None' has {}", what) : fmt::format("'{} object' has {}", type_name(object), what);
+  return object.is(Kind::none) ? fmt::format("'None' has {}", what)
+                               : fmt::format("'{} object' has {}", type_name(object), what);
 }
 
 }  // namespace
@@ -94,8 +95,11 @@ Value Evaluator::evaluate_node(const Expression& node) {
     case ExpressionKind::plus: {
       const Value value = part(0);
       require_defined(value);
-      if (!value.is_number()) throw RuntimeError(fmt::format("bad operand type for unary operator: '{}'", type_name(value)));
-      return node.kind == ExpressionKind::negate ? arithmetic("-", Value(0), value) : arithmetic("+", Value(0), value);
+      if (!value.is_number())
+        throw RuntimeError(
+            fmt::format("bad operand type for unary operator: '{}'", type_name(value)));
+      return node.kind == ExpressionKind::negate ? arithmetic("-", Value(0), value)
+                                                 : arithmetic("+", Value(0), value);
     }
     case ExpressionKind::logical_not:
       return !truth(part(0));
@@ -110,7 +114,8 @@ Value Evaluator::evaluate_node(const Expression& node) {
     case ExpressionKind::condition:
       if (truth(part(1))) return part(0);
       if (node.parts[2]) return part(2);
-      return Undefined{"the inline if-expression evaluated to false and no else section was defined"};
+      return Undefined{
+          "the inline if-expression evaluated to false and no else section was defined"};
     case ExpressionKind::arithmetic: {
       const Value left = part(0), right = part(1);
       at_ = node.at;
@@ -167,14 +172,16 @@ Value Evaluator::evaluate_slice(const Expression& node) {
     if (!node.parts[k + 1]) continue;
     const Value bound = evaluate(*node.parts[k + 1]);
     if (bound.is(Kind::none)) continue;
-    if (!bound.is(Kind::integer) && !bound.is(Kind::boolean)) throw RuntimeError("slice indices must be integers or None");
+    if (!bound.is(Kind::integer) && !bound.is(Kind::boolean))
+      throw RuntimeError("slice indices must be integers or None");
     bounds[k] = bound.integer();
   }
   const std::int64_t step = bounds[2].value_or(1);
   if (step == 0) throw RuntimeError("slice step cannot be zero");
   const bool is_text = object.is(Kind::string);
   if (!is_text && !object.is(Kind::sequence)) return Undefined{missing(object, "no slices")};
-  const auto length = is_text ? symbol_count(object.string()) : static_cast<Index>(object.sequence().items.size());
+  const auto length =
+      is_text ? symbol_count(object.string()) : static_cast<Index>(object.sequence().items.size());
   spend(is_text ? object.string().size() : 1);
   const std::int64_t low = step > 0 ? 0 : -1, high = step > 0 ? length : length - 1;
   const auto place = [&](std::optional<std::int64_t> bound, std::int64_t fallback) {
@@ -243,7 +250,8 @@ Value Evaluator::call(const Value& callee, const Arguments& arguments) {
   const Level level(*this);
   if (callee.is(Kind::callable)) return callee.callable().call(*this, arguments);
   if (callee.is(Kind::loop)) {
-    if (!callee.loop().recurse) throw RuntimeError("this loop is not recursive: write {% for ... recursive %}");
+    if (!callee.loop().recurse)
+      throw RuntimeError("this loop is not recursive: write {% for ... recursive %}");
     return callee.loop().recurse(*this, arguments);
   }
   throw RuntimeError(fmt::format("'{}' object is not callable", type_name(callee)));
@@ -285,7 +293,8 @@ Value Evaluator::subscript(const Value& object, const Value& key) {
       spend(whole.size());
       if (at < 0) at += symbol_count(whole);
       const std::size_t begin = at < 0 ? whole.size() : byte_offset(whole, at);
-      if (begin < whole.size()) return whole.substr(begin, byte_offset(std::string_view(whole).substr(begin), 1));
+      if (begin < whole.size())
+        return whole.substr(begin, byte_offset(std::string_view(whole).substr(begin), 1));
     }
     return Undefined{missing(object, fmt::format("no element {}", key.integer()))};
   }
@@ -337,14 +346,16 @@ bool Evaluator::contains(const Value& container, const Value& item) {
   }
   if (container.is(Kind::string)) {
     if (!item.is(Kind::string)) {
-      throw RuntimeError(fmt::format("'in <string>' requires string as left operand, not {}", type_name(item)));
+      throw RuntimeError(
+          fmt::format("'in <string>' requires string as left operand, not {}", type_name(item)));
     }
     spend(container.string().size());
     return container.string().find(item.string()) != std::string::npos;
   }
   const auto items = iterate(container);
   spend(items->size());
-  return std::any_of(items->begin(), items->end(), [&](const Value& one) { return is_equal(one, item); });
+  return std::any_of(items->begin(), items->end(),
+                     [&](const Value& one) { return is_equal(one, item); });
 }
 
 std::string Evaluator::text(const Value& value) {

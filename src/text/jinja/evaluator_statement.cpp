@@ -13,7 +13,9 @@ Evaluator::~Evaluator() {
   for (const auto& scope : captured_scopes_) scope->variables.clear();
 }
 
-void Evaluator::set_variable(std::string_view name, Value value) { scope_->variables[name] = std::move(value); }
+void Evaluator::set_variable(std::string_view name, Value value) {
+  scope_->variables[name] = std::move(value);
+}
 
 std::string Evaluator::render(const Body& body) {
   std::string out;
@@ -28,12 +30,15 @@ std::string Evaluator::render(const Body& body) {
 
 void Evaluator::spend(std::size_t work) {
   work_ = add_weights(work_, work);
-  if (work_ > limits_.work) throw RuntimeError(fmt::format("the template takes more than {} steps", limits_.work));
+  if (work_ > limits_.work)
+    throw RuntimeError(fmt::format("the template takes more than {} steps", limits_.work));
 }
 
 void Evaluator::charge(std::size_t bytes) {
   memory_ = add_weights(memory_, bytes);
-  if (memory_ > limits_.memory) throw RuntimeError(fmt::format("the template makes more than {} bytes of values", limits_.memory));
+  if (memory_ > limits_.memory)
+    throw RuntimeError(
+        fmt::format("the template makes more than {} bytes of values", limits_.memory));
 }
 
 void Evaluator::emit(std::string_view text) {
@@ -87,7 +92,8 @@ Evaluator::Flow Evaluator::execute(const Statement& statement) {
       return Flow::next;
     case StatementKind::assign_block: {
       Value value(capture(statement.body, inner_scope()));
-      assign(statement.target, statement.expression ? evaluate_filter(*statement.expression, &value) : value);
+      assign(statement.target,
+             statement.expression ? evaluate_filter(*statement.expression, &value) : value);
       return Flow::next;
     }
     case StatementKind::macro:
@@ -124,7 +130,8 @@ Evaluator::Flow Evaluator::execute_loop(const Statement& statement) {
   return run_loop(statement, evaluate(*statement.expression), 1, scope_);
 }
 
-Evaluator::Flow Evaluator::run_loop(const Statement& statement, const Value& iterable, int level, const ScopePtr& outer) {
+Evaluator::Flow Evaluator::run_loop(const Statement& statement, const Value& iterable, int level,
+                                    const ScopePtr& outer) {
   auto items = iterate(iterable);
   const Switch<ScopePtr> home(scope_, outer);
   if (statement.condition) {
@@ -153,7 +160,8 @@ Evaluator::Flow Evaluator::run_loop(const Statement& statement, const Value& ite
   }
   for (loop->index = 0; loop->index < items->size(); ++loop->index) {
     if (++iterations_ > limits_.iterations) {
-      throw RuntimeError(fmt::format("the loops of the template run more than {} times", limits_.iterations));
+      throw RuntimeError(
+          fmt::format("the loops of the template run more than {} times", limits_.iterations));
     }
     auto scope = inner_scope();
     scope->variables["loop"] = Value(loop);
@@ -169,7 +177,8 @@ void Evaluator::assign(const Target& target, const Value& value) {
   if (!target.parts.empty()) {
     const auto items = iterate(value);
     if (items->size() != target.parts.size()) {
-      throw RuntimeError(fmt::format("{} values were expected to unpack, got {}", target.parts.size(), items->size()));
+      throw RuntimeError(fmt::format("{} values were expected to unpack, got {}",
+                                     target.parts.size(), items->size()));
     }
     for (std::size_t i = 0; i < items->size(); ++i) assign(target.parts[i], (*items)[i]);
     return;
@@ -179,7 +188,8 @@ void Evaluator::assign(const Target& target, const Value& value) {
     return;
   }
   const Value object = lookup(target.name);
-  if (!object.is(Kind::name_space)) throw RuntimeError("cannot assign attribute on non-namespace object");
+  if (!object.is(Kind::name_space))
+    throw RuntimeError("cannot assign attribute on non-namespace object");
   charge(target.member.size() + 64);
   object.name_space().members.set(target.member, value);
 }
@@ -212,7 +222,8 @@ void Evaluator::execute_call_block(const Statement& statement) {
   emit(text(call(callee, arguments)));
 }
 
-Value Evaluator::invoke_macro(const Macro& macro, const ScopePtr& defined_in, const Arguments& arguments) {
+Value Evaluator::invoke_macro(const Macro& macro, const ScopePtr& defined_in,
+                              const Arguments& arguments) {
   const Level level(*this);
   const Switch<ScopePtr> home(scope_, defined_in);
   auto scope = inner_scope();
@@ -220,7 +231,8 @@ Value Evaluator::invoke_macro(const Macro& macro, const ScopePtr& defined_in, co
   auto& variables = scope->variables;
   const auto& parameters = macro.parameters;
   if (arguments.positional.size() > parameters.size() && !macro.uses_varargs) {
-    throw RuntimeError(fmt::format("macro '{}' takes not more than {} argument(s)", macro.name, parameters.size()));
+    throw RuntimeError(fmt::format("macro '{}' takes not more than {} argument(s)", macro.name,
+                                   parameters.size()));
   }
   std::size_t position = 0;
   for (; position < parameters.size() && position < arguments.positional.size(); ++position) {
@@ -228,7 +240,9 @@ Value Evaluator::invoke_macro(const Macro& macro, const ScopePtr& defined_in, co
   }
   Dict surplus;
   for (const auto& [name, value] : arguments.named) {
-    const auto is_parameter = [&, &wanted = name](const Parameter& parameter) { return parameter.name == wanted; };
+    const auto is_parameter = [&, &wanted = name](const Parameter& parameter) {
+      return parameter.name == wanted;
+    };
     const auto parameter = std::find_if(parameters.begin(), parameters.end(), is_parameter);
     if (parameter != parameters.end()) {
       if (!variables.emplace(parameter->name, value).second) {
@@ -239,16 +253,19 @@ Value Evaluator::invoke_macro(const Macro& macro, const ScopePtr& defined_in, co
     } else if (macro.uses_kwargs) {
       surplus.set(name, value);
     } else {
-      throw RuntimeError(fmt::format("macro '{}' takes no keyword argument '{}'", macro.name, name));
+      throw RuntimeError(
+          fmt::format("macro '{}' takes no keyword argument '{}'", macro.name, name));
     }
   }
   for (const Parameter& parameter : parameters) {
     if (variables.contains(parameter.name)) continue;
-    variables[parameter.name] = parameter.fallback
-                                    ? evaluate(*parameter.fallback)
-                                    : Value(Undefined{fmt::format("parameter '{}' was not provided", parameter.name)});
+    variables[parameter.name] =
+        parameter.fallback
+            ? evaluate(*parameter.fallback)
+            : Value(Undefined{fmt::format("parameter '{}' was not provided", parameter.name)});
   }
-  if (macro.uses_caller && !variables.contains("caller")) variables["caller"] = Undefined{"No caller defined"};
+  if (macro.uses_caller && !variables.contains("caller"))
+    variables["caller"] = Undefined{"No caller defined"};
   if (macro.uses_varargs) {
     const auto rest = arguments.positional.begin() + static_cast<std::ptrdiff_t>(position);
     variables["varargs"] = Value(List(rest, arguments.positional.end()), true);

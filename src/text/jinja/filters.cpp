@@ -22,7 +22,8 @@ PITH_FILTER(abs_filter) {
   Binder("abs", arguments).finish();
   require_defined(input);
   if (input.is(Kind::number)) return std::abs(input.number());
-  if (!input.is_number()) throw RuntimeError(fmt::format("bad operand type for abs(): '{}'", type_name(input)));
+  if (!input.is_number())
+    throw RuntimeError(fmt::format("bad operand type for abs(): '{}'", type_name(input)));
   if (input.integer() == INT64_MIN) throw RuntimeError("an integer does not fit 64 bits");
   evaluator.spend(1);
   return std::abs(input.integer());
@@ -57,9 +58,7 @@ PITH_FILTER(center) {
   return out;
 }
 
-PITH_FILTER(count) {
-  return filters::length(evaluator, input, arguments);
-}
+PITH_FILTER(count) { return filters::length(evaluator, input, arguments); }
 
 PITH_FILTER(default_filter) {
   Binder bind("default", arguments);
@@ -67,7 +66,8 @@ PITH_FILTER(default_filter) {
   const bool also_false = bind.boolean("boolean", false);
   bind.finish();
   evaluator.spend(1);
-  if (input.is(Kind::undefined) || (also_false && !truth(input))) return fallback ? *fallback : Value("");
+  if (input.is(Kind::undefined) || (also_false && !truth(input)))
+    return fallback ? *fallback : Value("");
   return input;
 }
 
@@ -105,7 +105,8 @@ PITH_FILTER(indent) {
     evaluator.charge(spaces);
     margin = std::string(spaces, ' ');
   }
-  const std::string text = text_of(evaluator, input) + "\n";  // Jinja's own trick: the line end below is dropped again
+  const std::string text =
+      text_of(evaluator, input) + "\n";  // Jinja's own trick: the line end below is dropped again
   const auto lines = split_lines(text, false);
   std::string out;
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -136,9 +137,11 @@ PITH_FILTER(int_filter) {
     if (text.starts_with('+')) text.remove_prefix(1);
     std::int64_t number = 0;
     if (base < 2 || base > 36) throw RuntimeError("int() base must be between 2 and 36");
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, static_cast<int>(base));
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), number, static_cast<int>(base));
     if (error == std::errc() && end == text.data() + text.size() && !text.empty()) return number;
-    if (error == std::errc::result_out_of_range) throw RuntimeError("an integer does not fit 64 bits");
+    if (error == std::errc::result_out_of_range)
+      throw RuntimeError("an integer does not fit 64 bits");
     double real = 0;
     const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), real);
     if (problem == std::errc() && stop == text.data() + text.size() && std::abs(real) < 9.2e18) {
@@ -155,7 +158,8 @@ PITH_FILTER(lower_filter) {
 
 PITH_FILTER(replace_filter) {
   Binder bind("replace", arguments);
-  const std::string from = text_of(evaluator, bind.required("old")), to = text_of(evaluator, bind.required("new"));
+  const std::string from = text_of(evaluator, bind.required("old")),
+                    to = text_of(evaluator, bind.required("new"));
   const Value* limit = bind.optional("count");
   bind.finish();
   const Value whole(text_of(evaluator, input));
@@ -172,15 +176,18 @@ PITH_FILTER(round_filter) {
   bind.finish();
   require_defined(input);
   evaluator.spend(1);
-  if (!input.is_number()) throw RuntimeError(fmt::format("type {} has no rounding", type_name(input)));
+  if (!input.is_number())
+    throw RuntimeError(fmt::format("type {} has no rounding", type_name(input)));
   if (method == "common") {
     if (!input.is(Kind::number)) return input.integer();
-    if (precision < -300 || precision > 300) throw RuntimeError("a precision from -300 to 300 was expected");
+    if (precision < -300 || precision > 300)
+      throw RuntimeError("a precision from -300 to 300 was expected");
     if (precision < 0) {
       const double unit = std::pow(10.0, static_cast<double>(-precision));
       return std::nearbyint(input.number() / unit) * unit;
     }
-    // By way of decimal text, because the nearest float to a product with 10^n is not the rounded decimal.
+    // By way of decimal text, because the nearest float to a product with 10^n is not the rounded
+    // decimal.
     return std::strtod(fmt::format("{:.{}f}", input.number(), precision).c_str(), nullptr);
   }
   const double unit = std::pow(10.0, static_cast<double>(precision));
@@ -227,7 +234,8 @@ PITH_FILTER(tojson) {
     style.key_separator = (*pair)[1].string();
   }
   require_defined(input);
-  // Each value takes at most: its escapes, its indentation and both separators. 16 is the least weight of a value.
+  // Each value takes at most: its escapes, its indentation and both separators. 16 is the least
+  // weight of a value.
   const std::size_t margin = static_cast<std::size_t>(style.indent.value_or(0) * depth_of(input)) +
                              style.item_separator.size() + style.key_separator.size();
   const std::size_t weight = weight_of(input);
@@ -253,7 +261,8 @@ PITH_FILTER(truncate) {
   const std::int64_t leeway = bind.integer("leeway", 5);
   bind.finish();
   const std::string text = text_of(evaluator, input);
-  if (length < symbol_count(end) || leeway < 0 || length > (std::int64_t{1} << 40)) throw RuntimeError("truncate() got an impossible length");
+  if (length < symbol_count(end) || leeway < 0 || length > (std::int64_t{1} << 40))
+    throw RuntimeError("truncate() got an impossible length");
   if (symbol_count(text) <= length + std::min<std::int64_t>(leeway, 1 << 30)) return text;
   std::string kept = text.substr(0, byte_offset(text, length - symbol_count(end)));
   if (!kill_words) kept = kept.substr(0, kept.rfind(' '));
@@ -270,9 +279,10 @@ PITH_FILTER(wordcount) {
   return static_cast<std::int64_t>(split(text_of(evaluator, input), -1, Side::left).size());
 }
 
-using filters::batch, filters::dictsort, filters::first, filters::groupby, filters::items, filters::join, filters::last,
-    filters::length, filters::list, filters::reject, filters::rejectattr, filters::reverse, filters::select,
-    filters::selectattr, filters::slice, filters::sort, filters::unique;
+using filters::batch, filters::dictsort, filters::first, filters::groupby, filters::items,
+    filters::join, filters::last, filters::length, filters::list, filters::reject,
+    filters::rejectattr, filters::reverse, filters::select, filters::selectattr, filters::slice,
+    filters::sort, filters::unique;
 
 constexpr std::array kFilters = {
     NamedFunction<Filter>{"abs", abs_filter},
@@ -323,13 +333,15 @@ constexpr std::array kFilters = {
 }  // namespace
 
 Filter find_filter(std::string_view name) {
-  const auto found = std::find_if(kFilters.begin(), kFilters.end(), [&](const auto& entry) { return entry.name == name; });
+  const auto found = std::find_if(kFilters.begin(), kFilters.end(),
+                                  [&](const auto& entry) { return entry.name == name; });
   return found == kFilters.end() ? nullptr : found->function;
 }
 
 std::string filter_names() {
   std::string names;
-  for (const auto& entry : kFilters) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
+  for (const auto& entry : kFilters)
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
   return names;
 }
 

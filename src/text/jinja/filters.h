@@ -21,13 +21,17 @@ std::string text_of(Evaluator& evaluator, const Value& value);
 // Python's old format operator: %s %r %d %i %f %x %%, with flags, width and precision.
 std::string percent_format(Evaluator& evaluator, std::string_view format, const List& values);
 
-// The value at a dotted path such as "function.name"; integers index lists. `fallback` stands in where a step finds nothing.
-Value follow_path(Evaluator& evaluator, Value value, std::string_view path, const Value* fallback = nullptr);
+// The value at a dotted path such as "function.name"; integers index lists. `fallback` stands in
+// where a step finds nothing.
+Value follow_path(Evaluator& evaluator, Value value, std::string_view path,
+                  const Value* fallback = nullptr);
 
-std::string join_texts(Evaluator& evaluator, const List& items, std::string_view separator, std::string_view path);
+std::string join_texts(Evaluator& evaluator, const List& items, std::string_view separator,
+                       std::string_view path);
 
 // Filters by topic, as filters.cpp lists them.
-#define PITH_FILTER(name) Value name(Evaluator& evaluator, const Value& input, const Arguments& arguments)
+#define PITH_FILTER(name) \
+  Value name(Evaluator& evaluator, const Value& input, const Arguments& arguments)
 namespace filters {
 PITH_FILTER(batch);
 PITH_FILTER(dictsort);

@@ -21,7 +21,8 @@ Value follow_path(Evaluator& evaluator, Value value, std::string_view path, cons
   return value;
 }
 
-std::string join_texts(Evaluator& evaluator, const List& items, std::string_view separator, std::string_view path) {
+std::string join_texts(Evaluator& evaluator, const List& items, std::string_view separator,
+                       std::string_view path) {
   std::string out;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i > 0) evaluator.charge(separator.size());
@@ -33,8 +34,10 @@ std::string join_texts(Evaluator& evaluator, const List& items, std::string_view
 
 namespace {
 
-// What sort, unique, min, max and groupby compare by: the attribute, in lower case unless case counts.
-Value sort_key(Evaluator& evaluator, const Value& item, const std::string& path, bool case_sensitive) {
+// What sort, unique, min, max and groupby compare by: the attribute, in lower case unless case
+// counts.
+Value sort_key(Evaluator& evaluator, const Value& item, const std::string& path,
+               bool case_sensitive) {
   Value key = path.empty() ? item : follow_path(evaluator, item, path);
   if (case_sensitive || !key.is(Kind::string)) return key;
   return lower(text_of(evaluator, key));
@@ -44,7 +47,8 @@ struct Keyed {
   Value key, item;
 };
 
-std::vector<Keyed> keyed(Evaluator& evaluator, const Value& input, const std::string& path, bool case_sensitive) {
+std::vector<Keyed> keyed(Evaluator& evaluator, const Value& input, const std::string& path,
+                         bool case_sensitive) {
   std::vector<Keyed> out;
   const auto sequence = evaluator.iterate(input);
   for (const Value& item : *sequence) {
@@ -86,7 +90,8 @@ Value extreme(Evaluator& evaluator, const Value& input, const Arguments& argumen
 }
 
 // select, reject, selectattr and rejectattr: keeps the items whose test, or truth, is `wanted`.
-Value choose(Evaluator& evaluator, const Value& input, const Arguments& arguments, bool by_attribute, bool wanted) {
+Value choose(Evaluator& evaluator, const Value& input, const Arguments& arguments,
+             bool by_attribute, bool wanted) {
   Arguments rest = arguments;
   std::string path;
   const auto shift = [&](std::string_view what) {
@@ -157,10 +162,12 @@ PITH_FILTER(dictsort) {
   bind.finish();
   require_defined(input);
   if (!input.is(Kind::dict)) throw RuntimeError("dictsort() needs a mapping");
-  if (by != "key" && by != "value") throw RuntimeError("You can only sort by either \"key\" or \"value\"");
+  if (by != "key" && by != "value")
+    throw RuntimeError("You can only sort by either \"key\" or \"value\"");
   std::vector<Keyed> pairs;
   for (const auto& [key, value] : input.dict().items()) {
-    pairs.push_back({sort_key(evaluator, by == "key" ? key : value, "", case_sensitive), Value(List{key, value}, true)});
+    pairs.push_back({sort_key(evaluator, by == "key" ? key : value, "", case_sensitive),
+                     Value(List{key, value}, true)});
   }
   evaluator.charge(pairs.size() * 4 * sizeof(Value));
   sort_keyed(evaluator, pairs, reverse);
@@ -193,7 +200,8 @@ PITH_FILTER(groupby) {
   for (std::size_t begin = 0; begin < sorted.size();) {
     List members;
     std::size_t end = begin;
-    for (; end < sorted.size() && evaluator.is_equal(sorted[end].key, sorted[begin].key); ++end) members.push_back(sorted[end].item);
+    for (; end < sorted.size() && evaluator.is_equal(sorted[end].key, sorted[begin].key); ++end)
+      members.push_back(sorted[end].item);
     // The group's name is the first member's own value, not the lower-case key.
     const Value name = follow_path(evaluator, sorted[begin].item, path, fallback);
     groups.emplace_back(List{name, Value(std::move(members))}, true);
@@ -258,15 +266,19 @@ PITH_FILTER(map) {
   evaluator.charge(sequence->size() * sizeof(Value));
   List out;
   if (rest.positional.empty() && attribute != rest.named.end()) {
-    rest.named.erase(std::remove_if(rest.named.begin(), rest.named.end(), is_attribute), rest.named.end());
+    rest.named.erase(std::remove_if(rest.named.begin(), rest.named.end(), is_attribute),
+                     rest.named.end());
     Binder bind("map", rest);
     const Value* fallback = bind.optional("default");
     bind.finish();
-    const std::string path = text_of(evaluator, std::find_if(arguments.named.begin(), arguments.named.end(), is_attribute)->second);
+    const std::string path =
+        text_of(evaluator,
+                std::find_if(arguments.named.begin(), arguments.named.end(), is_attribute)->second);
     for (const Value& item : *sequence) out.push_back(follow_path(evaluator, item, path, fallback));
     return out;
   }
-  if (rest.positional.empty() || !rest.positional[0].is(Kind::string)) throw RuntimeError("map requires a filter argument");
+  if (rest.positional.empty() || !rest.positional[0].is(Kind::string))
+    throw RuntimeError("map requires a filter argument");
   const std::string name = rest.positional[0].string();
   rest.positional.erase(rest.positional.begin());
   const Filter filter = find_filter(name);
@@ -310,7 +322,8 @@ PITH_FILTER(slice) {
   std::size_t begin = 0;
   for (std::size_t i = 0; i < slices; ++i) {
     const std::size_t end = begin + each + (i < longer ? 1 : 0);
-    List part(sequence->begin() + static_cast<std::ptrdiff_t>(begin), sequence->begin() + static_cast<std::ptrdiff_t>(end));
+    List part(sequence->begin() + static_cast<std::ptrdiff_t>(begin),
+              sequence->begin() + static_cast<std::ptrdiff_t>(end));
     if (fill != nullptr && !fill->is(Kind::none) && i >= longer) part.push_back(*fill);
     out.emplace_back(std::move(part));
     begin = end;
@@ -320,10 +333,12 @@ PITH_FILTER(slice) {
 
 PITH_FILTER(sort) {
   Binder bind("sort", arguments);
-  const bool reverse = bind.boolean("reverse", false), case_sensitive = bind.boolean("case_sensitive", false);
+  const bool reverse = bind.boolean("reverse", false),
+             case_sensitive = bind.boolean("case_sensitive", false);
   const std::string path = bind.text("attribute", "");
   bind.finish();
-  if (path.find(',') != std::string::npos) throw RuntimeError("sorting by several attributes is not supported");
+  if (path.find(',') != std::string::npos)
+    throw RuntimeError("sorting by several attributes is not supported");
   auto sorted = keyed(evaluator, input, path, case_sensitive);
   sort_keyed(evaluator, sorted, reverse);
   return values_of(std::move(sorted));

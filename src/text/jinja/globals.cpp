@@ -13,12 +13,14 @@ constexpr std::int64_t kMaxRange = 100'000;  // Jinja's sandbox has the same bou
 
 Value range(Evaluator& evaluator, const Arguments& arguments) {
   const List& given = arguments.positional;
-  if (given.empty() || given.size() > 3 || !arguments.named.empty()) throw RuntimeError("range takes one to three integers");
+  if (given.empty() || given.size() > 3 || !arguments.named.empty())
+    throw RuntimeError("range takes one to three integers");
   std::int64_t bounds[3] = {0, 0, 1};
   for (std::size_t i = 0; i < given.size(); ++i) {
     require_defined(given[i]);
     if (!given[i].is(Kind::integer) && !given[i].is(Kind::boolean)) {
-      throw RuntimeError(fmt::format("'{}' object cannot be interpreted as an integer", type_name(given[i])));
+      throw RuntimeError(
+          fmt::format("'{}' object cannot be interpreted as an integer", type_name(given[i])));
     }
     bounds[given.size() == 1 ? 1 : i] = given[i].integer();
   }
@@ -26,7 +28,8 @@ Value range(Evaluator& evaluator, const Arguments& arguments) {
   if (step == 0) throw RuntimeError("range() arg 3 must not be zero");
   List out;
   for (std::int64_t at = begin; step > 0 ? at < end : at > end;) {
-    if (static_cast<std::int64_t>(out.size()) == kMaxRange) throw RuntimeError(fmt::format("Range too big. The maximum is {}", kMaxRange));
+    if (static_cast<std::int64_t>(out.size()) == kMaxRange)
+      throw RuntimeError(fmt::format("Range too big. The maximum is {}", kMaxRange));
     evaluator.charge(sizeof(Value));
     out.emplace_back(at);
     if (__builtin_add_overflow(at, step, &at)) break;
@@ -71,7 +74,8 @@ Value strftime_now(Evaluator& evaluator, const Arguments& arguments) {
   Binder bind("strftime_now", arguments);
   const std::string format = bind.text("format", "");
   bind.finish();
-  if (format.size() > 1000 || format.find('\0') != std::string::npos) throw RuntimeError("strftime_now's format is too long or holds a NUL");
+  if (format.size() > 1000 || format.find('\0') != std::string::npos)
+    throw RuntimeError("strftime_now's format is too long or holds a NUL");
   const auto now = static_cast<std::time_t>(evaluator.unix_time());
   std::tm local{};
   if (::localtime_r(&now, &local) == nullptr) throw RuntimeError("the time has no calendar date");
@@ -109,7 +113,8 @@ const Value* Binder::optional(std::string_view name) {
   if (position_ < arguments_.positional.size()) found = &arguments_.positional[position_++];
   for (const auto& [key, value] : arguments_.named) {
     if (key != name) continue;
-    if (found != nullptr) throw RuntimeError(fmt::format("{}() got two values for '{}'", function_, name));
+    if (found != nullptr)
+      throw RuntimeError(fmt::format("{}() got two values for '{}'", function_, name));
     found = &value;
     ++named_used_;
   }
@@ -118,7 +123,8 @@ const Value* Binder::optional(std::string_view name) {
 
 const Value& Binder::required(std::string_view name) {
   const Value* found = optional(name);
-  if (found == nullptr) throw RuntimeError(fmt::format("{}() misses the argument '{}'", function_, name));
+  if (found == nullptr)
+    throw RuntimeError(fmt::format("{}() misses the argument '{}'", function_, name));
   return *found;
 }
 
@@ -127,7 +133,8 @@ std::int64_t Binder::integer(std::string_view name, std::int64_t fallback) {
   if (found == nullptr) return fallback;
   require_defined(*found);
   if (!found->is(Kind::integer) && !found->is(Kind::boolean)) {
-    throw RuntimeError(fmt::format("{}(): '{}' must be an integer, not {}", function_, name, type_name(*found)));
+    throw RuntimeError(
+        fmt::format("{}(): '{}' must be an integer, not {}", function_, name, type_name(*found)));
   }
   return found->integer();
 }
@@ -141,14 +148,16 @@ std::string Binder::text(std::string_view name, std::string_view fallback) {
   const Value* found = optional(name);
   if (found == nullptr || found->is(Kind::none)) return std::string(fallback);
   if (!found->is(Kind::string)) {
-    throw RuntimeError(fmt::format("{}(): '{}' must be a string, not {}", function_, name, type_name(*found)));
+    throw RuntimeError(
+        fmt::format("{}(): '{}' must be a string, not {}", function_, name, type_name(*found)));
   }
   return found->string();
 }
 
 void Binder::finish() const {
   if (position_ < arguments_.positional.size()) {
-    throw RuntimeError(fmt::format("{}() takes {} positional argument(s), {} were given", function_, position_, arguments_.positional.size()));
+    throw RuntimeError(fmt::format("{}() takes {} positional argument(s), {} were given", function_,
+                                   position_, arguments_.positional.size()));
   }
   if (named_used_ < arguments_.named.size()) {
     throw RuntimeError(fmt::format("{}() got an unexpected keyword argument", function_));

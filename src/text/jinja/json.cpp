@@ -83,13 +83,15 @@ class Writer {
         append_string(out, value.string(), style_.ensure_ascii);
         return;
       case Kind::sequence:
-        write_items('[', ']', value.sequence().items, level, [&](const Value& item) { write(item, level + 1); });
+        write_items('[', ']', value.sequence().items, level,
+                    [&](const Value& item) { write(item, level + 1); });
         return;
       case Kind::dict:
         write_dict(value.dict(), level);
         return;
       default:
-        throw RuntimeError(fmt::format("Object of type {} is not JSON serializable", type_name(value)));
+        throw RuntimeError(
+            fmt::format("Object of type {} is not JSON serializable", type_name(value)));
     }
   }
 
@@ -113,7 +115,9 @@ class Writer {
   void new_line(int level) {
     if (!style_.indent) return;
     out += '\n';
-    out.append(static_cast<std::size_t>(std::max(*style_.indent, 0)) * static_cast<std::size_t>(level), ' ');
+    out.append(
+        static_cast<std::size_t>(std::max(*style_.indent, 0)) * static_cast<std::size_t>(level),
+        ' ');
   }
 
   void write_dict(const Dict& dict, int level) {
@@ -134,7 +138,8 @@ class Writer {
     if (key.is(Kind::boolean)) return key.boolean() ? "true" : "false";
     if (key.is(Kind::number)) return json_number(key.number());
     if (key.is(Kind::integer)) return to_text(key);
-    throw RuntimeError(fmt::format("keys must be str, int, float, bool or None, not {}", type_name(key)));
+    throw RuntimeError(
+        fmt::format("keys must be str, int, float, bool or None, not {}", type_name(key)));
   }
 
   const JsonStyle& style_;
@@ -148,7 +153,8 @@ Value from_json(const Json& json) {
       return json.get<std::int64_t>();
     case Json::value_t::number_unsigned: {
       const auto number = json.get<std::uint64_t>();
-      if (number > INT64_MAX) throw RuntimeError(fmt::format("the integer {} does not fit 64 bits with a sign", number));
+      if (number > INT64_MAX)
+        throw RuntimeError(fmt::format("the integer {} does not fit 64 bits with a sign", number));
       return static_cast<std::int64_t>(number);
     }
     case Json::value_t::number_float:
@@ -181,7 +187,8 @@ std::string to_json(const Value& value, const JsonStyle& style) {
 
 Value parse_json(std::string_view text) {
   const auto limit_depth = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxNesting) throw RuntimeError(fmt::format("JSON nests deeper than {} levels", kMaxNesting));
+    if (depth > kMaxNesting)
+      throw RuntimeError(fmt::format("JSON nests deeper than {} levels", kMaxNesting));
     return true;
   };
   try {

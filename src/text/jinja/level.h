@@ -1,4 +1,5 @@
-// Guards that restore the evaluator's state when a block is left, by an error too. Private to the evaluator.
+// Guards that restore the evaluator's state when a block is left, by an error too. Private to the
+// evaluator.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,7 +14,8 @@ namespace pith::jinja {
 template <typename T>
 class Switch {
  public:
-  Switch(T& variable, T value) : variable_(variable), old_(std::exchange(variable, std::move(value))) {}
+  Switch(T& variable, T value)
+      : variable_(variable), old_(std::exchange(variable, std::move(value))) {}
   ~Switch() { variable_ = std::move(old_); }
   Switch(const Switch&) = delete;
   Switch& operator=(const Switch&) = delete;
@@ -30,7 +32,8 @@ struct Evaluator::Level {
   explicit Level(Evaluator& owner) : evaluator(owner) {
     if (++evaluator.depth_ > evaluator.limits_.depth) {
       --evaluator.depth_;
-      throw RuntimeError(fmt::format("the template recurses deeper than {} levels", evaluator.limits_.depth));
+      throw RuntimeError(
+          fmt::format("the template recurses deeper than {} levels", evaluator.limits_.depth));
     }
   }
   ~Level() { --evaluator.depth_; }

@@ -13,16 +13,17 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 bool is_name_part(char c) { return is_name_start(c) || is_digit(c); }
 
 constexpr std::size_t kMaxName = 200;
 
 // Longest first.
-constexpr std::array<std::string_view, 26> kOperators = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*",
-                                                         "/",  "%",  "~",  "|",  "(",  ")",  "[", "]", "{",
-                                                         "}",  "<",  ">",  "=",  ".",  ",",  ":", ";"};
+constexpr std::array<std::string_view, 26> kOperators = {
+    "//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "|",
+    "(",  ")",  "[",  "]",  "{",  "}",  "<", ">", "=", ".", ",", ":", ";"};
 
 class Lexer {
  public:
@@ -70,10 +71,12 @@ class Lexer {
   }
 
   void emit_text(std::size_t begin, std::size_t end) {
-    if (end > begin) out_.push_back({TokenKind::text, std::string(source_.substr(begin, end - begin)), begin});
+    if (end > begin)
+      out_.push_back({TokenKind::text, std::string(source_.substr(begin, end - begin)), begin});
   }
 
-  // Where the text in front of a tag ends: "-" takes all space away, and a block that stands first on its line the indentation.
+  // Where the text in front of a tag ends: "-" takes all space away, and a block that stands first
+  // on its line the indentation.
   std::size_t cut_before_tag(std::size_t begin, std::size_t tag, char sign, bool variable) const {
     const std::string_view text = source_.substr(begin, tag - begin);
     if (sign == '-') return tag - trailing_space(text);
@@ -84,7 +87,8 @@ class Lexer {
     return leading_space(text.substr(line)) == text.size() - line ? begin + line : tag;
   }
 
-  // Consumes a closing mark such as "%}", "-%}" or "+%}" at the current place, with the space that it takes away.
+  // Consumes a closing mark such as "%}", "-%}" or "+%}" at the current place, with the space that
+  // it takes away.
   bool read_end(std::string_view mark, bool trims_newline) {
     char sign = 0;
     std::size_t length = mark.size();
@@ -133,10 +137,12 @@ class Lexer {
     if (trims) skip_space();
     line_starting_ = source_[at_ - 1] == '\n';
     const std::size_t begin = at_;
-    for (std::size_t close = source_.find("{%", begin); close != std::string_view::npos; close = source_.find("{%", close + 2)) {
+    for (std::size_t close = source_.find("{%", begin); close != std::string_view::npos;
+         close = source_.find("{%", close + 2)) {
       at_ = close + 2;
       char sign = 0;
-      if (at_ < source_.size() && (source_[at_] == '-' || source_[at_] == '+')) sign = source_[at_++];
+      if (at_ < source_.size() && (source_[at_] == '-' || source_[at_] == '+'))
+        sign = source_[at_++];
       skip_space();
       if (!read_word("endraw")) continue;
       skip_space();
@@ -150,7 +156,8 @@ class Lexer {
 
   bool read_word(std::string_view word) {
     if (!looking_at(word)) return false;
-    if (at_ + word.size() < source_.size() && is_name_part(source_[at_ + word.size()])) return false;
+    if (at_ + word.size() < source_.size() && is_name_part(source_[at_ + word.size()]))
+      return false;
     at_ += word.size();
     return true;
   }
@@ -159,7 +166,8 @@ class Lexer {
     std::string open;  // brackets; inside them "}}" closes two dictionaries, not the tag
     for (;;) {
       skip_space();
-      if (at_ >= source_.size()) throw SyntaxError(fmt::format("this tag has no end; {} was expected", mark), tag);
+      if (at_ >= source_.size())
+        throw SyntaxError(fmt::format("this tag has no end; {} was expected", mark), tag);
       const std::size_t begin = at_;
       if (open.empty() && read_end(mark, mark == "%}")) {
         out_.push_back({end_kind, std::string(mark), begin});
@@ -170,7 +178,8 @@ class Lexer {
         read_number();
       } else if (is_name_start(c)) {
         while (at_ < source_.size() && is_name_part(source_[at_])) ++at_;
-        if (at_ - begin > kMaxName) throw SyntaxError(fmt::format("a name is longer than {} bytes", kMaxName), begin);
+        if (at_ - begin > kMaxName)
+          throw SyntaxError(fmt::format("a name is longer than {} bytes", kMaxName), begin);
         out_.push_back({TokenKind::name, std::string(source_.substr(begin, at_ - begin)), begin});
       } else if (c == '\'' || c == '"') {
         read_string(c);
@@ -184,10 +193,12 @@ class Lexer {
     for (const std::string_view op : kOperators) {
       if (!looking_at(op)) continue;
       const char c = op[0];
-      if (op.size() == 1 && (c == '(' || c == '[' || c == '{')) open += c == '(' ? ')' : c == '[' ? ']' : '}';
+      if (op.size() == 1 && (c == '(' || c == '[' || c == '{'))
+        open += c == '(' ? ')' : c == '[' ? ']' : '}';
       if (op.size() == 1 && (c == ')' || c == ']' || c == '}')) {
         if (open.empty()) throw SyntaxError(fmt::format("unexpected '{}'", c), at_);
-        if (open.back() != c) throw SyntaxError(fmt::format("unexpected '{}'; '{}' was expected", c, open.back()), at_);
+        if (open.back() != c)
+          throw SyntaxError(fmt::format("unexpected '{}'; '{}' was expected", c, open.back()), at_);
         open.pop_back();
       }
       out_.push_back({TokenKind::op, std::string(op), at_});
@@ -199,8 +210,9 @@ class Lexer {
 
   std::string read_digits(bool (*accept)(char)) {
     std::string digits;
-    while (at_ < source_.size() && (accept(source_[at_]) || (source_[at_] == '_' && !digits.empty() && at_ + 1 < source_.size() &&
-                                                             accept(source_[at_ + 1])))) {
+    while (at_ < source_.size() &&
+           (accept(source_[at_]) || (source_[at_] == '_' && !digits.empty() &&
+                                     at_ + 1 < source_.size() && accept(source_[at_ + 1])))) {
       if (source_[at_] != '_') digits += source_[at_];
       ++at_;
     }
@@ -213,7 +225,8 @@ class Lexer {
       const char base = static_cast<char>(source_[at_ + 1] | 0x20);
       if (base == 'x' || base == 'o' || base == 'b') {
         at_ += 2;
-        const std::string digits = read_digits([](char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); });
+        const std::string digits = read_digits(
+            [](char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); });
         push_integer(digits, base == 'x' ? 16 : base == 'o' ? 8 : 2, begin);
         return;
       }
@@ -227,7 +240,8 @@ class Lexer {
     }
     if (at_ < source_.size() && (source_[at_] | 0x20) == 'e') {
       std::size_t exponent = at_ + 1;
-      const bool sign = exponent < source_.size() && (source_[exponent] == '+' || source_[exponent] == '-');
+      const bool sign =
+          exponent < source_.size() && (source_[exponent] == '+' || source_[exponent] == '-');
       if (sign) ++exponent;
       if (exponent < source_.size() && is_digit(source_[exponent])) {
         floating = true;
@@ -246,7 +260,8 @@ class Lexer {
 
   void push_integer(const std::string& digits, int base, std::size_t begin) {
     std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
     if (error != std::errc() || end != digits.data() + digits.size()) {
       throw SyntaxError("this integer is malformed or does not fit 64 bits", begin);
     }
@@ -281,7 +296,8 @@ class Lexer {
       append_code(value, read_code(c == 'x' ? 2 : c == 'u' ? 4 : 8, begin), begin);
     } else if (c >= '0' && c <= '7') {
       char32_t code = static_cast<char32_t>(c - '0');
-      for (int k = 0; k < 2 && at_ < source_.size() && source_[at_] >= '0' && source_[at_] <= '7'; ++k) {
+      for (int k = 0; k < 2 && at_ < source_.size() && source_[at_] >= '0' && source_[at_] <= '7';
+           ++k) {
         code = code * 8 + static_cast<char32_t>(source_[at_++] - '0');
       }
       append_code(value, code, begin);
@@ -298,7 +314,8 @@ class Lexer {
     const std::string_view text = source_.substr(at_, digits);
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code, 16);
     if (text.size() != digits || error != std::errc() || end != text.data() + digits) {
-      throw SyntaxError(fmt::format("an escape with {} hexadecimal digits was expected", digits), begin);
+      throw SyntaxError(fmt::format("an escape with {} hexadecimal digits was expected", digits),
+                        begin);
     }
     at_ += digits;
     return code;

@@ -1,4 +1,5 @@
-// The filters, tests, methods and global functions of templates. The evaluator calls them; they hold no state.
+// The filters, tests, methods and global functions of templates. The evaluator calls them; they
+// hold no state.
 #pragma once
 
 #include <string>
@@ -13,7 +14,8 @@ Test find_test(std::string_view name);
 std::string filter_names();
 std::string test_names();
 
-// The bound method `object.name`, or undefined where pith has none of this name for the object's type.
+// The bound method `object.name`, or undefined where pith has none of this name for the object's
+// type.
 Value find_method(const Value& object, std::string_view name);
 
 // range, dict, namespace, raise_exception, strftime_now ...; null where there is none.
@@ -22,8 +24,10 @@ const Value* find_global(std::string_view name);
 // Takes named or positional arguments as Python binds them, and refuses surplus ones.
 class Binder {
  public:
-  Binder(std::string_view function, const Arguments& arguments) : function_(function), arguments_(arguments) {}
-  const Value* optional(std::string_view name);  // the next positional argument, or the one of this name; null when missing
+  Binder(std::string_view function, const Arguments& arguments)
+      : function_(function), arguments_(arguments) {}
+  const Value* optional(std::string_view name);  // the next positional argument, or the one of this
+                                                 // name; null when missing
   const Value& required(std::string_view name);
   std::int64_t integer(std::string_view name, std::int64_t fallback);
   bool boolean(std::string_view name, bool fallback);

@@ -11,13 +11,15 @@ namespace pith::jinja {
 namespace {
 
 using Method = Value (*)(Evaluator&, const Value& self, const Arguments&);
-#define PITH_METHOD(name) Value name([[maybe_unused]] Evaluator& evaluator, const Value& self, const Arguments& arguments)
+#define PITH_METHOD(name) \
+  Value name([[maybe_unused]] Evaluator& evaluator, const Value& self, const Arguments& arguments)
 
 // Strings. find_method has spent the cost of looking at `self` once.
 
 const std::string& expect_string(const Value& value, std::string_view what) {
   require_defined(value);
-  if (!value.is(Kind::string)) throw RuntimeError(fmt::format("{} must be str, not {}", what, type_name(value)));
+  if (!value.is(Kind::string))
+    throw RuntimeError(fmt::format("{} must be str, not {}", what, type_name(value)));
   return value.string();
 }
 
@@ -95,13 +97,16 @@ PITH_METHOD(find_text) {
   const std::string& whole = self.string();
   const std::size_t at = last ? whole.rfind(wanted) : whole.find(wanted);
   if (at == std::string::npos && must_exist) throw RuntimeError("substring not found");
-  return at == std::string::npos ? Value(-1) : Value(symbol_count(std::string_view(whole).substr(0, at)));
+  return at == std::string::npos ? Value(-1)
+                                 : Value(symbol_count(std::string_view(whole).substr(0, at)));
 }
 
 Index occurrences(std::string_view whole, std::string_view wanted) {
   if (wanted.empty()) return symbol_count(whole) + 1;
   Index count = 0;
-  for (std::size_t at = 0; (at = whole.find(wanted, at)) != std::string_view::npos; at += wanted.size()) ++count;
+  for (std::size_t at = 0; (at = whole.find(wanted, at)) != std::string_view::npos;
+       at += wanted.size())
+    ++count;
   return count;
 }
 
@@ -139,7 +144,8 @@ PITH_METHOD(splitlines) {
   const bool keep_ends = bind.boolean("keepends", false);
   bind.finish();
   const auto lines = split_lines(self.string(), keep_ends);
-  evaluator.charge(lines.size() * (sizeof(Value) + sizeof(std::string) + 16) + self.string().size());
+  evaluator.charge(lines.size() * (sizeof(Value) + sizeof(std::string) + 16) +
+                   self.string().size());
   List out;
   for (const auto line : lines) out.emplace_back(line);
   return out;
@@ -154,7 +160,8 @@ PITH_METHOD(partition) {
   const std::string& whole = self.string();
   evaluator.charge(whole.size());
   const std::size_t at = last ? whole.rfind(separator) : whole.find(separator);
-  if (at == std::string::npos) return last ? Value(List{"", "", self}, true) : Value(List{self, "", ""}, true);
+  if (at == std::string::npos)
+    return last ? Value(List{"", "", self}, true) : Value(List{self, "", ""}, true);
   return Value(List{whole.substr(0, at), separator, whole.substr(at + separator.size())}, true);
 }
 
@@ -164,9 +171,11 @@ PITH_METHOD(pad) {  // ljust and rjust
   const Value width = bind.required("width");
   const std::string fill = bind.text("fillchar", " ");
   bind.finish();
-  if (!width.is(Kind::integer) || symbol_count(fill) != 1) throw RuntimeError("a width and one fill character were expected");
+  if (!width.is(Kind::integer) || symbol_count(fill) != 1)
+    throw RuntimeError("a width and one fill character were expected");
   std::string padding;
-  for (std::int64_t missing = width.integer() - symbol_count(self.string()); missing > 0; --missing) {
+  for (std::int64_t missing = width.integer() - symbol_count(self.string()); missing > 0;
+       --missing) {
     evaluator.charge(fill.size());
     padding += fill;
   }
@@ -195,7 +204,8 @@ PITH_METHOD(count_items) {
   const List& items = self.sequence().items;
   evaluator.spend(items.size());
   return static_cast<std::int64_t>(
-      std::count_if(items.begin(), items.end(), [&](const Value& item) { return evaluator.is_equal(item, wanted); }));
+      std::count_if(items.begin(), items.end(),
+                    [&](const Value& item) { return evaluator.is_equal(item, wanted); }));
 }
 
 PITH_METHOD(index_of_item) {
@@ -204,7 +214,9 @@ PITH_METHOD(index_of_item) {
   bind.finish();
   const List& items = self.sequence().items;
   evaluator.spend(items.size());
-  const auto found = std::find_if(items.begin(), items.end(), [&](const Value& item) { return evaluator.is_equal(item, wanted); });
+  const auto found = std::find_if(items.begin(), items.end(), [&](const Value& item) {
+    return evaluator.is_equal(item, wanted);
+  });
   if (found == items.end()) throw RuntimeError("the value is not in the list");
   return static_cast<std::int64_t>(found - items.begin());
 }
@@ -247,9 +259,11 @@ PITH_METHOD(cycle) {
 
 PITH_METHOD(changed) {
   Loop& loop = self.loop();
-  const bool same = loop.changed_before && loop.last_changed.size() == arguments.positional.size() &&
-                    std::equal(arguments.positional.begin(), arguments.positional.end(), loop.last_changed.begin(),
-                               [&](const Value& a, const Value& b) { return evaluator.is_equal(a, b); });
+  const bool same =
+      loop.changed_before && loop.last_changed.size() == arguments.positional.size() &&
+      std::equal(arguments.positional.begin(), arguments.positional.end(),
+                 loop.last_changed.begin(),
+                 [&](const Value& a, const Value& b) { return evaluator.is_equal(a, b); });
   loop.changed_before = true;
   if (!same) loop.last_changed = arguments.positional;
   return !same;
@@ -308,12 +322,14 @@ constexpr std::array kLoopMethods = {
 
 template <typename Table>
 Value bind(const Table& table, const Value& self, std::string_view name) {
-  const auto found = std::find_if(table.begin(), table.end(), [&](const auto& entry) { return entry.name == name; });
+  const auto found = std::find_if(table.begin(), table.end(),
+                                  [&](const auto& entry) { return entry.name == name; });
   if (found == table.end()) return Undefined{};
   auto callable = std::make_shared<Callable>();
   callable->name = std::string(name);
   callable->depth = depth_around({self});
-  callable->call = [self, method = found->function](Evaluator& evaluator, const Arguments& arguments) {
+  callable->call = [self, method = found->function](Evaluator& evaluator,
+                                                    const Arguments& arguments) {
     // What looking at strings costs; the methods of other types spend for themselves.
     if (self.is(Kind::string)) evaluator.spend(self.string().size() / 4);
     Value result = method(evaluator, self, arguments);

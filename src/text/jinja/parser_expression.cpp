@@ -57,7 +57,8 @@ ExpressionPtr Parser::parse_comparison() {
   for (;;) {
     const std::size_t at = current().at;
     std::string op;
-    if (at_kind(TokenKind::op) && std::find(kOperators.begin(), kOperators.end(), current().text) != kOperators.end()) {
+    if (at_kind(TokenKind::op) &&
+        std::find(kOperators.begin(), kOperators.end(), current().text) != kOperators.end()) {
       op = take().text;
     } else if (skip_name("in")) {
       op = "in";
@@ -184,10 +185,13 @@ ExpressionPtr Parser::parse_primary() {
 }
 
 bool Parser::tuple_ends(std::initializer_list<std::string_view> end_names) const {
-  return at_kind(TokenKind::variable_end) || at_kind(TokenKind::block_end) || at_op(")") || at_any_name(end_names);
+  return at_kind(TokenKind::variable_end) || at_kind(TokenKind::block_end) || at_op(")") ||
+         at_any_name(end_names);
 }
 
-ExpressionPtr Parser::parse_tuple(bool with_condition, std::initializer_list<std::string_view> end_names, bool parentheses) {
+ExpressionPtr Parser::parse_tuple(bool with_condition,
+                                  std::initializer_list<std::string_view> end_names,
+                                  bool parentheses) {
   auto tuple = make(ExpressionKind::tuple, current().at);
   bool commas = false;
   while (!tuple_ends(end_names)) {
@@ -280,7 +284,8 @@ CallParts Parser::parse_call_parts() {
   while (!at_op(")")) {
     if (at_op("*") || at_op("**")) {
       auto& slot = take().text == "*" ? call.star : call.star_star;
-      if (slot || call.star_star) refuse("only one * and one ** argument, at the end, are possible");
+      if (slot || call.star_star)
+        refuse("only one * and one ** argument, at the end, are possible");
       slot = parse_expression();
     } else if (at_kind(TokenKind::name) && ahead().kind == TokenKind::op && ahead().text == "=") {
       if (call.star_star) refuse("no argument may follow **");
@@ -288,7 +293,8 @@ CallParts Parser::parse_call_parts() {
       take();
       call.named.emplace_back(std::move(name), parse_expression());
     } else {
-      if (call.star || call.star_star || !call.named.empty()) refuse("a positional argument may not follow a named one");
+      if (call.star || call.star_star || !call.named.empty())
+        refuse("a positional argument may not follow a named one");
       call.positional.push_back(parse_expression());
     }
     if (!skip_op(",")) break;
@@ -319,7 +325,9 @@ ExpressionPtr Parser::parse_one_filter(ExpressionPtr node) {
   filter->name = expect_name();
   filter->filter = find_filter(filter->name);
   if (filter->filter == nullptr) {
-    throw SyntaxError(fmt::format("pith does not know the filter '{}'; it knows {}", filter->name, filter_names()), filter->at);
+    throw SyntaxError(fmt::format("pith does not know the filter '{}'; it knows {}", filter->name,
+                                  filter_names()),
+                      filter->at);
   }
   add_part(*filter, std::move(node));
   if (at_op("(")) set_call(*filter, parse_call_parts());
@@ -334,13 +342,17 @@ ExpressionPtr Parser::parse_test(ExpressionPtr node) {
   test->name = expect_name();
   test->test = find_test(test->name);
   if (test->test == nullptr) {
-    throw SyntaxError(fmt::format("pith does not know the test '{}'; it knows {}", test->name, test_names()), name_at);
+    throw SyntaxError(
+        fmt::format("pith does not know the test '{}'; it knows {}", test->name, test_names()),
+        name_at);
   }
   add_part(*test, std::move(node));
   if (at_op("(")) {
     set_call(*test, parse_call_parts());
-  } else if (at_kind(TokenKind::string) || at_kind(TokenKind::integer) || at_kind(TokenKind::number) || at_op("[") ||
-             at_op("{") || (at_kind(TokenKind::name) && !at_any_name({"else", "or", "and", "if", "is", "in", "not", "recursive"}))) {
+  } else if (at_kind(TokenKind::string) || at_kind(TokenKind::integer) ||
+             at_kind(TokenKind::number) || at_op("[") || at_op("{") ||
+             (at_kind(TokenKind::name) &&
+              !at_any_name({"else", "or", "and", "if", "is", "in", "not", "recursive"}))) {
     CallParts call;
     call.positional.push_back(parse_postfix(parse_primary()));
     set_call(*test, std::move(call));

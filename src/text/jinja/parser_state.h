@@ -1,4 +1,5 @@
-// The parser's hands: the lexemes, the place among them, and the checks that expressions and statements share. Private to the parser.
+// The parser's hands: the lexemes, the place among them, and the checks that expressions and
+// statements share. Private to the parser.
 #pragma once
 
 #include <fmt/format.h>
@@ -38,7 +39,8 @@ class Parser {
   ExpressionPtr parse_filters(ExpressionPtr node);
   ExpressionPtr parse_one_filter(ExpressionPtr node);
   ExpressionPtr parse_test(ExpressionPtr node);
-  ExpressionPtr parse_tuple(bool with_condition, std::initializer_list<std::string_view> end_names, bool parentheses);
+  ExpressionPtr parse_tuple(bool with_condition, std::initializer_list<std::string_view> end_names,
+                            bool parentheses);
   ExpressionPtr parse_list();
   ExpressionPtr parse_dict();
   CallParts parse_call_parts();
@@ -63,9 +65,12 @@ class Parser {
   const Lexeme& ahead() const { return lexemes_[std::min(next_ + 1, lexemes_.size() - 1)]; }
   bool at_kind(TokenKind kind) const { return current().kind == kind; }
   bool at_op(std::string_view op) const { return at_kind(TokenKind::op) && current().text == op; }
-  bool at_name(std::string_view name) const { return at_kind(TokenKind::name) && current().text == name; }
+  bool at_name(std::string_view name) const {
+    return at_kind(TokenKind::name) && current().text == name;
+  }
   bool at_any_name(std::initializer_list<std::string_view> names) const {
-    return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return at_name(name); });
+    return std::any_of(names.begin(), names.end(),
+                       [&](std::string_view name) { return at_name(name); });
   }
   Lexeme take() {
     Lexeme lexeme = current();
@@ -87,7 +92,8 @@ class Parser {
   }
   [[noreturn]] void refuse(const std::string& message) const {
     const Lexeme& found = current();
-    const std::string shown = found.kind == TokenKind::end ? "the end of the template" : fmt::format("'{:.40}'", found.text);
+    const std::string shown = found.kind == TokenKind::end ? "the end of the template"
+                                                           : fmt::format("'{:.40}'", found.text);
     throw SyntaxError(fmt::format("{}, found {}", message, shown), found.at);
   }
 
@@ -113,7 +119,8 @@ class Parser {
     if (!part) return;
     node.depth = std::max(node.depth, part->depth + 1);
     if (node.depth > kMaxExpressionDepth) {
-      throw SyntaxError(fmt::format("an expression is deeper than {} levels", kMaxExpressionDepth), part->at);
+      throw SyntaxError(fmt::format("an expression is deeper than {} levels", kMaxExpressionDepth),
+                        part->at);
     }
   }
 
@@ -121,7 +128,9 @@ class Parser {
   struct Nesting {
     explicit Nesting(Parser& owner) : parser(owner) {
       if (++parser.nesting_ > kMaxBrackets) {
-        throw SyntaxError(fmt::format("brackets or blocks nest deeper than {} levels", kMaxBrackets), parser.current().at);
+        throw SyntaxError(
+            fmt::format("brackets or blocks nest deeper than {} levels", kMaxBrackets),
+            parser.current().at);
       }
     }
     ~Nesting() { --parser.nesting_; }

@@ -6,7 +6,8 @@ Body parse(std::string_view source) { return Parser(tokenize(source)).parse_temp
 
 Body Parser::parse_template() { return parse_body({}); }
 
-// Up to a block whose first name is one of `ends`, which is left for the caller behind its "{%"; or, without ends, to the end.
+// Up to a block whose first name is one of `ends`, which is left for the caller behind its "{%";
+// or, without ends, to the end.
 Body Parser::parse_body(std::initializer_list<std::string_view> ends) {
   const Nesting nesting(*this);
   Body body;
@@ -62,14 +63,17 @@ std::unique_ptr<Statement> Parser::parse_statement() {
     if (loops_ == 0) refuse(fmt::format("{} outside of a loop", name));
     take();
     statement->kind = name == "break" ? StatementKind::break_ : StatementKind::continue_;
-  } else if (name == "generation") {  // Hugging Face's mark around what the assistant says; it prints its body
+  } else if (name == "generation") {  // Hugging Face's mark around what the assistant says; it
+                                      // prints its body
     take();
     expect_kind(TokenKind::block_end, "%}");
     statement->kind = StatementKind::body;
     statement->body = parse_body({"endgeneration"});
     end_block("endgeneration");
   } else {
-    refuse("pith does not know this block (it knows if, for, set, macro, call, filter, with, raw, break, continue and generation)");
+    refuse(
+        "pith does not know this block (it knows if, for, set, macro, call, filter, with, raw, "
+        "break, continue and generation)");
   }
   return statement;
 }
@@ -121,7 +125,8 @@ Target Parser::parse_single_target(bool with_member) {
   }
   target.name = expect_name();
   for (const std::string_view constant : {"true", "false", "none", "True", "False", "None"}) {
-    if (target.name == constant) throw SyntaxError(fmt::format("can't assign to '{}'", constant), at);
+    if (target.name == constant)
+      throw SyntaxError(fmt::format("can't assign to '{}'", constant), at);
   }
   if (with_member && skip_op(".")) target.member = expect_name();
   return target;
@@ -195,7 +200,8 @@ void Parser::parse_call_block(Statement& out) {
   out.macro->name = "caller";
   if (at_op("(")) out.macro->parameters = parse_parameters();
   out.expression = parse_expression();
-  if (out.expression->kind != ExpressionKind::call) throw SyntaxError("a call block needs a call", out.at);
+  if (out.expression->kind != ExpressionKind::call)
+    throw SyntaxError("a call block needs a call", out.at);
   macros_.push_back(out.macro.get());
   const int loops = std::exchange(loops_, 0);
   expect_kind(TokenKind::block_end, "%}");

@@ -21,7 +21,8 @@ std::size_t read_number(std::string_view format, std::size_t& at) {
   std::size_t number = 0;
   for (; at < format.size() && format[at] >= '0' && format[at] <= '9'; ++at) {
     number = number * 10 + static_cast<std::size_t>(format[at] - '0');
-    if (number > kMaxWidth) throw RuntimeError(fmt::format("a width above {} in a format", kMaxWidth));
+    if (number > kMaxWidth)
+      throw RuntimeError(fmt::format("a width above {} in a format", kMaxWidth));
   }
   return number;
 }
@@ -62,14 +63,16 @@ std::string convert(Evaluator& evaluator, const Field& field, const Value& value
     case 'x':
     case 'f':
       if (!value.is_number()) {
-        throw RuntimeError(fmt::format("%{} format: a number is required, not {}", field.conversion, type_name(value)));
+        throw RuntimeError(fmt::format("%{} format: a number is required, not {}", field.conversion,
+                                       type_name(value)));
       }
       if (field.conversion == 'f') {
         text = fmt::format("{:.{}f}", value.number(), field.precision.value_or(6));
       } else if (value.is(Kind::number) && !(std::abs(value.number()) < 9.2e18)) {
         throw RuntimeError("a float does not fit a 64-bit integer");
       } else {
-        const auto number = value.is(Kind::number) ? static_cast<std::int64_t>(value.number()) : value.integer();
+        const auto number =
+            value.is(Kind::number) ? static_cast<std::int64_t>(value.number()) : value.integer();
         text = field.conversion == 'x' ? fmt::format("{:x}", number) : fmt::format("{}", number);
       }
       if (field.plus && !text.starts_with('-')) text.insert(0, 1, '+');
@@ -97,7 +100,8 @@ std::string percent_format(Evaluator& evaluator, std::string_view format, const 
       ++at;
       continue;
     }
-    if (at < format.size() && format[at] == '(') throw RuntimeError("named values in a format are not supported");
+    if (at < format.size() && format[at] == '(')
+      throw RuntimeError("named values in a format are not supported");
     const Field field = read_field(format, at);
     if (next == values.size()) throw RuntimeError("not enough arguments for format string");
     std::string text = convert(evaluator, field, values[next++]);
@@ -116,7 +120,8 @@ std::string percent_format(Evaluator& evaluator, std::string_view format, const 
     evaluator.charge(text.size());
     out += text;
   }
-  if (next < values.size()) throw RuntimeError("not all arguments converted during string formatting");
+  if (next < values.size())
+    throw RuntimeError("not all arguments converted during string formatting");
   evaluator.charge(out.size());
   return out;
 }

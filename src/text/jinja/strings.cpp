@@ -17,13 +17,15 @@ using CaseFunction = decltype(&ucasemap_utf8ToUpper);
 
 std::string map_case(std::string_view text, CaseFunction function) {
   UErrorCode status = U_ZERO_ERROR;
-  const std::unique_ptr<UCaseMap, decltype(&ucasemap_close)> map(ucasemap_open("", 0, &status), &ucasemap_close);
+  const std::unique_ptr<UCaseMap, decltype(&ucasemap_close)> map(ucasemap_open("", 0, &status),
+                                                                 &ucasemap_close);
   PITH_CHECK(U_SUCCESS(status), u_errorName(status));
   std::string out(text.size() + 16, '\0');
   for (;;) {
     status = U_ZERO_ERROR;
-    const std::int32_t size = function(map.get(), out.data(), static_cast<std::int32_t>(out.size()), text.data(),
-                                       static_cast<std::int32_t>(text.size()), &status);
+    const std::int32_t size =
+        function(map.get(), out.data(), static_cast<std::int32_t>(out.size()), text.data(),
+                 static_cast<std::int32_t>(text.size()), &status);
     const bool too_small = status == U_BUFFER_OVERFLOW_ERROR;
     PITH_CHECK(too_small || U_SUCCESS(status), u_errorName(status));
     out.resize(static_cast<std::size_t>(size));
@@ -72,7 +74,8 @@ bool is_of_class(char32_t symbol, SymbolClass wanted) {
 }  // namespace
 
 bool is_space(char32_t symbol) {
-  if (symbol < 0x80) return symbol == ' ' || (symbol >= 9 && symbol <= 13) || (symbol >= 0x1c && symbol <= 0x1f);
+  if (symbol < 0x80)
+    return symbol == ' ' || (symbol >= 9 && symbol <= 13) || (symbol >= 0x1c && symbol <= 0x1f);
   return u_isUWhiteSpace(static_cast<UChar32>(symbol));
 }
 
@@ -105,7 +108,9 @@ std::string_view strip(std::string_view text, std::string_view symbols, Side sid
   std::vector<char32_t> set;
   for (std::size_t at = 0; at < symbols.size();) set.push_back(next_symbol(symbols, at));
   std::sort(set.begin(), set.end());
-  const auto contains = [&](char32_t symbol) { return std::binary_search(set.begin(), set.end(), symbol); };
+  const auto contains = [&](char32_t symbol) {
+    return std::binary_search(set.begin(), set.end(), symbol);
+  };
   while (side != Side::right && !text.empty()) {
     std::size_t at = 0;
     if (!contains(next_symbol(text, at))) break;
@@ -153,7 +158,8 @@ std::vector<std::string_view> split(std::string_view text, Index limit, Side fro
   return parts;
 }
 
-std::vector<std::string_view> split(std::string_view text, std::string_view separator, Index limit, Side from) {
+std::vector<std::string_view> split(std::string_view text, std::string_view separator, Index limit,
+                                    Side from) {
   std::vector<std::string_view> parts;
   while (limit < 0 || static_cast<Index>(parts.size()) < limit) {
     const std::size_t at = from == Side::right ? text.rfind(separator) : text.find(separator);
@@ -173,7 +179,8 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
 
 std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends) {
   const auto is_line_end = [](char32_t s) {
-    return (s >= 10 && s <= 13) || (s >= 0x1c && s <= 0x1e) || s == 0x85 || s == 0x2028 || s == 0x2029;
+    return (s >= 10 && s <= 13) || (s >= 0x1c && s <= 0x1e) || s == 0x85 || s == 0x2028 ||
+           s == 0x2029;
   };
   std::vector<std::string_view> lines;
   std::size_t begin = 0;
@@ -189,7 +196,8 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
   return lines;
 }
 
-std::string replace(std::string_view text, std::string_view from, std::string_view to, Index limit) {
+std::string replace(std::string_view text, std::string_view from, std::string_view to,
+                    Index limit) {
   std::string out;
   std::size_t at = 0;
   for (Index done = 0; limit < 0 || done < limit; ++done) {
@@ -211,7 +219,8 @@ std::string replace(std::string_view text, std::string_view from, std::string_vi
 }
 
 Index symbol_count(std::string_view text) {
-  return static_cast<Index>(std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation(c); }));
+  return static_cast<Index>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation(c); }));
 }
 
 std::size_t byte_offset(std::string_view text, Index symbol) {
@@ -246,7 +255,9 @@ std::string title(std::string_view text) {
 }
 
 std::string title_words(std::string_view text) {
-  const auto is_break = [](char32_t s) { return s == '-' || s == '(' || s == '{' || s == '[' || s == '<' || is_space(s); };
+  const auto is_break = [](char32_t s) {
+    return s == '-' || s == '(' || s == '{' || s == '[' || s == '<' || is_space(s);
+  };
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t begin = at;

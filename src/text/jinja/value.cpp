@@ -21,7 +21,8 @@ std::string code_of_text(std::string_view text) {
 std::string code_of(const Value& key) {
   if (key.is(Kind::string)) return code_of_text(key.string());
   if (key.is(Kind::none)) return "n";
-  if (key.is(Kind::number) && std::trunc(key.number()) != key.number()) return fmt::format("f{}", key.number());
+  if (key.is(Kind::number) && std::trunc(key.number()) != key.number())
+    return fmt::format("f{}", key.number());
   if (key.is(Kind::number)) return fmt::format("i{:.0f}", key.number());
   if (key.is_number()) return fmt::format("i{}", key.integer());
   if (key.is(Kind::sequence) && key.sequence().tuple) {
@@ -41,7 +42,8 @@ void check_nesting(int nesting) {
 
 void append_text(std::string& out, const Value& value, bool quoted, int nesting);
 
-// Python's repr of a string: single quotes unless that would need an escape which double quotes do not.
+// Python's repr of a string: single quotes unless that would need an escape which double quotes do
+// not.
 void append_quoted(std::string& out, std::string_view text) {
   const bool has_single = text.find('\'') != std::string_view::npos;
   const char quote = has_single && text.find('"') == std::string_view::npos ? '"' : '\'';
@@ -250,7 +252,8 @@ Value::Value(Dict dict) : data_(std::make_shared<const Dict>(std::move(dict))) {
 std::string_view type_name(const Value& value) {
   if (value.is(Kind::sequence) && value.sequence().tuple) return "tuple";
   constexpr std::array<std::string_view, 11> kNames = {
-      "Undefined", "NoneType", "bool", "int", "float", "str", "list", "dict", "Namespace", "function", "LoopContext"};
+      "Undefined", "NoneType", "bool",      "int",      "float",      "str",
+      "list",      "dict",     "Namespace", "function", "LoopContext"};
   return kNames[static_cast<std::size_t>(value.kind())];
 }
 

@@ -1,4 +1,5 @@
-// The values that a template computes with: Python's, as far as chat templates see them. They know no syntax and no limits.
+// The values that a template computes with: Python's, as far as chat templates see them. They know
+// no syntax and no limits.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,19 @@ struct Callable;
 struct Loop;
 
 // The order is that of the alternatives in Value.
-enum class Kind { undefined, none, boolean, integer, number, string, sequence, dict, name_space, callable, loop };
+enum class Kind {
+  undefined,
+  none,
+  boolean,
+  integer,
+  number,
+  string,
+  sequence,
+  dict,
+  name_space,
+  callable,
+  loop
+};
 
 class Value {
  public:
@@ -72,8 +85,9 @@ class Value {
   const void* identity() const;  // of containers and strings; null for scalars
 
  private:
-  std::variant<Undefined, std::nullptr_t, bool, std::int64_t, double, std::shared_ptr<const std::string>,
-               std::shared_ptr<const Sequence>, std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
+  std::variant<Undefined, std::nullptr_t, bool, std::int64_t, double,
+               std::shared_ptr<const std::string>, std::shared_ptr<const Sequence>,
+               std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
                std::shared_ptr<const Callable>, std::shared_ptr<Loop>>
       data_ = nullptr;
 };
@@ -133,20 +147,24 @@ struct Loop {
 
 std::string_view type_name(const Value& value);  // Python's: "str", "int", "dict" ...
 bool truth(const Value& value);
-// Throws where the value is undefined, as Jinja does for every use but printing, testing and iterating.
+// Throws where the value is undefined, as Jinja does for every use but printing, testing and
+// iterating.
 void require_defined(const Value& value);
 
-// How deep values nest is bounded when they are made, because walking and destroying them recurses. Namespaces and macros, which can
-// be part of a cycle, count as leaves; the evaluator takes those apart.
+// How deep values nest is bounded when they are made, because walking and destroying them recurses.
+// Namespaces and macros, which can be part of a cycle, count as leaves; the evaluator takes those
+// apart.
 constexpr int kMaxNesting = 100;
 int depth_of(const Value& value);
-// About the bytes that printing takes. Shared parts count each time: a few lists of lists can stand for more than any memory.
+// About the bytes that printing takes. Shared parts count each time: a few lists of lists can stand
+// for more than any memory.
 std::size_t weight_of(const Value& value);
 std::size_t add_weights(std::size_t a, std::size_t b);  // saturating
-int depth_around(const List& items);  // of a container of these; throws above kMaxNesting
+int depth_around(const List& items);      // of a container of these; throws above kMaxNesting
 std::string to_text(const Value& value);  // str()
 std::string repr(const Value& value);
-std::string number_text(double value);  // the shortest that reads back, with Python's ".0" and exponents
+std::string number_text(
+    double value);  // the shortest that reads back, with Python's ".0" and exponents
 bool equal(const Value& a, const Value& b, int nesting = 0);
 // Negative, zero, positive; throws where Python has no order.
 int compare(const Value& a, const Value& b, int nesting = 0);

@@ -1,0 +1,56 @@
+// The suite of "Physics of KV compression" (arXiv 2603.01426): seven tasks after its description,
+// with templates of pith's own (the paper's are not public). Every passage is brought to its length
+// with prose that states nothing about its people.
+#include "eval/suites/physics.h"
+
+#include <algorithm>
+
+namespace pith::eval {
+namespace physics {
+
+Item& add_question(Document& document, const Request& request, const Woven& woven,
+                   const Question& question) {
+  Item& item = add_item(document, request);
+  item.question = question.text + " Answer with a word or a short phrase only.";
+  Index latest = 0;
+  for (const auto& [sentence, slot] : question.answers) {
+    item.references.push_back(woven.reference(sentence, slot));
+    latest = std::max(latest, sentence);
+  }
+  item.metric = question.answers.size() > 1 ? Metric::contains_all : Metric::token_f1;
+  for (const Index sentence : question.support)
+    item.support.push_back(woven.places[static_cast<std::size_t>(sentence)]);
+  item.tags = {{"answer_type", std::string(question.type)},
+               {"direction", std::string(question.direction)},
+               {"difficulty", std::string(question.difficulty)},
+               {"depth", woven.depth(latest)}};
+  return item;
+}
+
+namespace {
+
+Document make(const Request& request) {
+  if (request.task == "physics_base") return make_base(request);
+  if (request.task == "physics_knowledge") return make_knowledge(request);
+  if (request.task == "physics_presence") return make_presence(request);
+  if (request.task == "physics_entities") return make_entities(request);
+  if (request.task == "physics_long") return make_long(request);
+  if (request.task == "physics_coreference") return make_coreference(request);
+  return make_hops(request);
+}
+
+}  // namespace
+}  // namespace physics
+
+const Family& physics_family() {
+  static const Family family = {
+      {"physics",
+       "seven tasks with answer types, difficulties, both directions and \"I don't know\" items",
+       "arXiv 2603.01426, templates own",
+       {"physics_base", "physics_knowledge", "physics_presence", "physics_entities", "physics_long",
+        "physics_coreference", "physics_hops"}},
+      physics::make};
+  return family;
+}
+
+}  // namespace pith::eval

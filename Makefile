@@ -40,7 +40,7 @@ test-quick: setup-test
 	@BUILD=$(BUILD) JOBS=$(JOBS) tests/run.sh --quick
 
 bench: build  ## speed and memory beside other engines, printed as ratios (bench/README.md)
-	@bench/run.sh
+	@bench/peers.py
 
 sanitize:  ## unit tests under the address and undefined-behaviour sanitizers
 	@BUILD=$(BUILD) JOBS=$(JOBS) tests/run.sh --only sanitize

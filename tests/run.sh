@@ -63,7 +63,7 @@ crashed() {
 cli() {
   title "the command line and the ladder"
   PITH_BUILD=$BUILD "$BUILD/venv/bin/python" -m pytest -q -p no:cacheprovider \
-    --junit-xml="$RESULTS/cli/pytest.xml" -o python_files='*_test.py' tests
+    --junit-xml="$RESULTS/cli/pytest.xml" -o python_files='*_test.py' tests bench
   count_xml "$RESULTS/cli"
 }
 

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from conftest import PITH
+from conftest import PITH, ROOT
 
 
 def test_tokenize_gives_ids_and_pieces(pith, tiny):
@@ -52,7 +52,11 @@ def test_recipes_are_printed_from_the_registry(pith):
     assert parts["snapkv"]["summary"]
     assert parts["summary_route"]["kind"] == "preset"
     assert "snapkv" in pith("recipes").out
-    assert "| `snapkv`" in pith("recipes", "--markdown").out or "| snapkv" in pith("recipes", "--markdown").out
+    assert "| `snapkv` |" in pith("recipes", "--markdown").out
+
+
+def test_docs_are_printed_from_the_registry(pith):
+    assert (ROOT / "docs/recipes.md").read_text() == pith("recipes", "--markdown").out
 
 
 @pytest.mark.parametrize("name", ["snapkv", "summary_route", "kvzip_plus + global @ 4x"])

@@ -1,6 +1,6 @@
 import pytest
 
-COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull"]
+COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -55,7 +55,7 @@ CompressionReport compress(Context& context, const recipe::Recipe& recipe, const
   report.entries_before = context.cache().entries();
   report.bytes_before = context.cache().bytes().total();
   report.full_bytes = context.cache().full_bytes();
-  for (Index stage = 0; stage < recipe.stages(); ++stage) context.cache().apply(recipe.plan(stage, context.cache(), signals));
+  for (Index stage = 0; stage < recipe.stages(); ++stage) context.cache().apply(recipe.plan(stage, context.cache(), signals, &context.engine().pool()));
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();
   report.seconds = seconds_since(start);

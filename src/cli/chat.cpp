@@ -52,10 +52,8 @@ class ChatLoop {
         } else if (line.find_first_not_of(" \t\r") != std::string::npos) {
           turn(line);
         }
-      } catch (const Error& error) {  // the conversation stays as it was
-        std::fflush(stdout);
-        note(fmt::format("pith: {}", one_line(error.what())));
-        well_ = false;
+      } catch (const Error& error) {
+        complain(error);
       }
     }
     if (terminal_) put("\n");
@@ -67,6 +65,13 @@ class ChatLoop {
     if (terminal_) put("> ");
     flush();
     return static_cast<bool>(std::getline(std::cin, line));
+  }
+
+  // After an error the conversation stays as it was, and goes on.
+  void complain(const Error& error) {
+    flush();
+    note(fmt::format("pith: {}", one_line(error.what())));
+    well_ = false;
   }
 
   // False ends the chat.
@@ -106,8 +111,7 @@ class ChatLoop {
     });
     if (!json_) put(answer.reason == StopReason::max_tokens ? "…\n" : "\n");
     flush();
-    StepProgress progress("reading the conversation again");
-    const auto compressed = conversation_.compress_if_due(progress.callback());
+    const auto compressed = compress();
     if (json_) {
       put_turn(line, answer, compressed);
     } else if (compressed) {
@@ -116,6 +120,17 @@ class ChatLoop {
                        compressed->tokens_read_again > 0
                            ? fmt::format(", {} tokens read again", human_count(compressed->tokens_read_again))
                            : ""));
+    }
+  }
+
+  // Nothing if there was nothing to do or it could not be done: the answer is there in any case.
+  std::optional<Conversation::Compressed> compress() {
+    StepProgress progress("reading the conversation again");
+    try {
+      return conversation_.compress_if_due(progress.callback());
+    } catch (const Error& error) {
+      complain(error);
+      return std::nullopt;
     }
   }
 

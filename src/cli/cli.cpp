@@ -55,6 +55,9 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
     put(chosen.empty() ? app.help() : chosen.back()->help("pith"));
     flush();
     return kDone;
+  } catch (const CLI::RuntimeError& ended) {  // a command that has said itself what went wrong
+    flush();
+    return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "pith: {}; see {} --help\n", one_line(error.what()), command_path(app));
     return kWrongUsage;

@@ -97,7 +97,8 @@ def test_chat_keeps_its_conversation(pith, tiny, tmp_path):
 
 
 def test_chat_reads_again_for_recipes_with_signals(pith, tiny):
-    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--kv", "snapkv(window=4) @ 2x", "--over", "1KiB", input="hello the and in\nmore\n/bytes\n")
+    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--kv", "snapkv(window=4) @ 2x", "--over", "1KiB",
+                  input="hello the and in " * 8 + "\nmore\n/bytes\n")  # fmt: skip
     assert result.code == 0, result.err
     assert "tokens read again" in result.err
     assert "less than the full bf16 cache" in result.out

@@ -83,10 +83,11 @@ class Runner {
   }
 
   std::string key(const Work& work, const recipe::Recipe& recipe) const {
-    return hash_of(fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
+    // The number of documents is left out: more of them go on from what is there.
+    return hash_of(fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
                                engine_->options().numerics == Numerics::exact, work.suite,
-                               config_.suite.tokens, config_.suite.contexts, config_.suite.seed,
-                               work.document.id, recipe.to_string(), config_.question_aware));
+                               config_.suite.tokens, config_.suite.seed, work.document.id,
+                               recipe.to_string(), config_.question_aware));
   }
 
   std::vector<const Item*> missing(const Work& work, const recipe::Recipe& recipe) const {

@@ -50,7 +50,8 @@ TEST(ThreadPool, EveryItemRunsOnceOnAnyNumberOfThreads) {
 TEST(ThreadPool, StaticItemsKeepTheirThread) {
   ThreadPool pool(3);
   std::vector<int> thread_of(20, -1);
-  pool.run_static(20, [&](Index i, int thread) { thread_of[static_cast<std::size_t>(i)] = thread; });
+  pool.run_static(20,
+                  [&](Index i, int thread) { thread_of[static_cast<std::size_t>(i)] = thread; });
   for (int i = 0; i < 20; ++i) EXPECT_EQ(thread_of[static_cast<std::size_t>(i)], i % 3);
 }
 
@@ -63,9 +64,16 @@ TEST(Rng, StreamIsFixed) {
 TEST(Files, NothingAppearsBeforeCommit) {
   const auto path = std::filesystem::temp_directory_path() / "pith_files_test";
   std::filesystem::remove(path);
-  { FileWriter writer(path); writer.write("lost"); }
+  {
+    FileWriter writer(path);
+    writer.write("lost");
+  }
   EXPECT_FALSE(std::filesystem::exists(path));
-  { FileWriter writer(path); writer.write("kept"); writer.commit(); }
+  {
+    FileWriter writer(path);
+    writer.write("kept");
+    writer.commit();
+  }
   EXPECT_EQ(read_file(path), "kept");
   EXPECT_EQ(MappedFile::open(path).bytes().size(), 4u);
   std::filesystem::remove(path);

@@ -1,5 +1,6 @@
-// Errors: bad input throws pith::Error with a sentence for its reader; a broken promise inside pith aborts with values.
-// It is not a logging facility: nothing here prints unless the process is about to end.
+// Errors: bad input throws pith::Error with a sentence for its reader; a broken promise inside pith
+// aborts with values. It is not a logging facility: nothing here prints unless the process is about
+// to end.
 #pragma once
 
 #include <stdexcept>
@@ -20,7 +21,8 @@ enum class ErrorCode {
 };
 std::string_view to_string(ErrorCode code);
 
-// Thrown for anything that a user can cause. `what()` says what, where, what was expected and what to do, in one line.
+// Thrown for anything that a user can cause. `what()` says what, where, what was expected and what
+// to do, in one line.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -31,10 +33,12 @@ class Error : public std::runtime_error {
 };
 
 [[noreturn]] void fail(ErrorCode code, const std::string& message);
-[[noreturn]] void check_failed(const char* condition, const char* file, int line, const std::string& detail);
+[[noreturn]] void check_failed(const char* condition, const char* file, int line,
+                               const std::string& detail);
 
 }  // namespace pith
 
-// Aborts with the condition and `detail` (a std::string expression, evaluated only on failure). For programmer errors only.
+// Aborts with the condition and `detail` (a std::string expression, evaluated only on failure). For
+// programmer errors only.
 #define PITH_CHECK(condition, detail) \
   ((condition) ? void(0) : ::pith::check_failed(#condition, __FILE__, __LINE__, (detail)))

@@ -34,9 +34,10 @@ struct Descriptor {
 MappedFile MappedFile::open(const std::filesystem::path& path) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.value < 0) fail_errno("open", path, errno);
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file.value, &info) != 0) fail_errno("read", path, errno);
-  if (S_ISDIR(info.st_mode)) fail(ErrorCode::bad_input, fmt::format("{} is a folder; a file was expected", path.string()));
+  if (S_ISDIR(info.st_mode))
+    fail(ErrorCode::bad_input, fmt::format("{} is a folder; a file was expected", path.string()));
   MappedFile mapped;
   mapped.size_ = static_cast<std::size_t>(info.st_size);
   if (mapped.size_ == 0) return mapped;
@@ -78,7 +79,8 @@ std::string read_file(const std::filesystem::path& path, Index limit) {
     if (got < 0) fail_errno("read", path, errno);
     text.resize(old + static_cast<std::size_t>(got));
     if (static_cast<Index>(text.size()) > limit)
-      fail(ErrorCode::bad_input, fmt::format("{} is larger than the {} bytes that can be read here", path.string(), limit));
+      fail(ErrorCode::bad_input, fmt::format("{} is larger than the {} bytes that can be read here",
+                                             path.string(), limit));
     if (got == 0) return text;
   }
 }

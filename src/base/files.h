@@ -11,7 +11,8 @@
 
 namespace pith {
 
-// A whole file, mapped read-only. The file must not shrink while it is mapped (pith never overwrites a file in place).
+// A whole file, mapped read-only. The file must not shrink while it is mapped (pith never
+// overwrites a file in place).
 class MappedFile {
  public:
   // Throws not_found or io, with the path in the message.
@@ -28,11 +29,12 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-// Reads a whole text or binary file. Throws not_found, io, or bad_input if it is larger than `limit` bytes.
+// Reads a whole text or binary file. Throws not_found, io, or bad_input if it is larger than
+// `limit` bytes.
 std::string read_file(const std::filesystem::path& path, Index limit = Index{1} << 30);
 
-// A file that appears under its name only when commit() succeeds: written beside it, flushed to the disk, renamed. If commit() is
-// never reached, the destructor removes what was written.
+// A file that appears under its name only when commit() succeeds: written beside it, flushed to the
+// disk, renamed. If commit() is never reached, the destructor removes what was written.
 class FileWriter {
  public:
   explicit FileWriter(const std::filesystem::path& path);

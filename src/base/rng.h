@@ -1,4 +1,5 @@
-// A seeded generator whose stream is the same on every machine (xoshiro256**, Blackman and Vigna 2018). Not for secrets.
+// A seeded generator whose stream is the same on every machine (xoshiro256**, Blackman and Vigna
+// 2018). Not for secrets.
 #pragma once
 
 #include <array>

@@ -6,8 +6,8 @@
 namespace pith {
 namespace {
 
-// About 60 microseconds: longer than the serial stretch between two loops of a decode step, where a sleep and a wake-up would cost more
-// than the loop; short enough to leave a shared core alone.
+// About 60 microseconds: longer than the serial stretch between two loops of a decode step, where a
+// sleep and a wake-up would cost more than the loop; short enough to leave a shared core alone.
 constexpr int kSpins = 4000;
 
 int available_cores() {
@@ -45,7 +45,8 @@ void ThreadPool::take_items(int thread) {
 void ThreadPool::work(int thread) {
   std::uint32_t seen = 0;
   for (;;) {
-    for (int spin = 0; spin < kSpins && round_.load(std::memory_order_acquire) == seen; ++spin) _mm_pause();
+    for (int spin = 0; spin < kSpins && round_.load(std::memory_order_acquire) == seen; ++spin)
+      _mm_pause();
     round_.wait(seen, std::memory_order_acquire);
     if (stop_) return;
     ++seen;
@@ -63,8 +64,10 @@ void ThreadPool::start_and_wait(Index items, const LoopBody& body, bool fixed) {
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
   take_items(0);
-  for (int spin = 0; spin < kSpins && busy_.load(std::memory_order_acquire) != 0; ++spin) _mm_pause();
-  for (int left = busy_.load(std::memory_order_acquire); left != 0; left = busy_.load(std::memory_order_acquire))
+  for (int spin = 0; spin < kSpins && busy_.load(std::memory_order_acquire) != 0; ++spin)
+    _mm_pause();
+  for (int left = busy_.load(std::memory_order_acquire); left != 0;
+       left = busy_.load(std::memory_order_acquire))
     busy_.wait(left, std::memory_order_acquire);
 }
 

@@ -1,4 +1,5 @@
-// A small pool of threads for data-parallel loops; the caller takes part. It is not a task scheduler: one loop runs at a time.
+// A small pool of threads for data-parallel loops; the caller takes part. It is not a task
+// scheduler: one loop runs at a time.
 #pragma once
 
 #include <atomic>
@@ -15,8 +16,8 @@ namespace pith {
 class LoopBody {
  public:
   template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, LoopBody>)
-  LoopBody(F&& f)  // NOLINT: implicit by design, like std::span
+  requires(!std::is_same_v<std::remove_cvref_t<F>, LoopBody>)
+      LoopBody(F&& f)  // NOLINT: implicit by design, like std::span
       : object_(const_cast<void*>(static_cast<const void*>(&f))),
         call_([](void* object, Index item, int thread) {
           (*static_cast<std::remove_reference_t<F>*>(object))(item, thread);
@@ -38,13 +39,14 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(item, thread) once for every item in [0, items), in any order and on any thread in [0, size()), and returns when
-  // all are done. Items are handed out one by one, so a result must depend on its item alone: then it is the same bits for any
-  // schedule. Not re-entrant. A body must not throw.
+  // Calls body(item, thread) once for every item in [0, items), in any order and on any thread in
+  // [0, size()), and returns when all are done. Items are handed out one by one, so a result must
+  // depend on its item alone: then it is the same bits for any schedule. Not re-entrant. A body
+  // must not throw.
   void run(Index items, LoopBody body);
 
-  // The same with a fixed assignment: item i runs on thread i % size(). For accumulators per thread whose sum must not depend
-  // on the schedule.
+  // The same with a fixed assignment: item i runs on thread i % size(). For accumulators per thread
+  // whose sum must not depend on the schedule.
   void run_static(Index items, LoopBody body);
 
  private:

@@ -6,10 +6,11 @@
 
 namespace pith {
 
-using Index = std::int64_t;   // counts, positions in arrays, shapes: signed everywhere
-using Token = std::int32_t;   // an id of the vocabulary
+using Index = std::int64_t;  // counts, positions in arrays, shapes: signed everywhere
+using Token = std::int32_t;  // an id of the vocabulary
 
-// How matrix products are computed: `exact` keeps f32 activations, `fast` rounds them to int8 blocks (docs/numerics.md).
+// How matrix products are computed: `exact` keeps f32 activations, `fast` rounds them to int8
+// blocks (docs/numerics.md).
 enum class Numerics { exact, fast };
 
 constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }

@@ -12,19 +12,21 @@
 namespace pith::cache {
 namespace {
 
-constexpr Index kBlockRows =
-    96;  // queries, strip and a chunk's keys and values together fit half a MiB
+// Of a block: its queries, strip, and a chunk's keys and values together fit half a MiB.
+constexpr Index kBlockRows = 96;
 constexpr Index kRowStep = 6;  // the vector kernels' favourite number of rows
-constexpr Index kTapFloats = Index{1}
-                             << 18;   // of a tap's strip: 1 MiB, unless a single query needs more
+// Floats of the weights that a tap is shown: 1 MiB, unless a single query needs more.
+constexpr Index kTapFloats = Index{1} << 18;
 constexpr Index kSplitChunks = 4;     // least chunks of a split: 1024 entries
 constexpr Index kBlocksPerHead = 16;  // few blocks are split until there are about this many
 
-// Queries of a block: as many as rows allow, a number of rows that suits the kernels.
+// Queries of a block: as many as `rows` allow, or somewhat fewer if that makes whole steps of rows.
 Index block_queries(Index tokens, Index group, Index rows) {
-  Index queries = std::max<Index>(1, rows / group);
-  while (queries > 1 && queries * group > kRowStep && queries * group % kRowStep != 0) --queries;
-  return std::min(queries, tokens);
+  const Index most = std::max<Index>(1, rows / group);
+  if (tokens <= most) return std::max<Index>(1, tokens);
+  for (Index queries = most; queries >= most - most / 8; --queries)
+    if (queries * group % kRowStep == 0) return queries;
+  return most;
 }
 
 void check(const AttentionOptions& options, const AttentionJob& job) {

@@ -1,14 +1,16 @@
 // File layout, little-endian:
 //   "PITHCTX1"
-//   sections, in this order: INFO, SHAP, then one LAYR for each layer. Nothing follows.
+//   sections in this order: INFO, SHAP, then one LAYR for each layer; nothing follows
+//
 //   section = tag char[4], u32 zero, u64 length, u64 XXH3 of the payload, payload
-//   INFO = u64 model hash, i64 next position, string model name, string recipe, u64 count, i32
-//   tokens SHAP = i64 L, i64 Hkv, i64 D, i64 source tokens, u64 format of new entries,
-//          u64 count (0 or L), i64 windows, u64 count (0 or L * D/2), f64 inverse frequencies
-//   LAYR = for each KV head: u64 segments; segment = u32 format, u32 annotated, i64 entries, tiles
-//   as in memory (cache/lane.h), unused
-//          slots zero
-//   string = u64 length, bytes
+//   string  = u64 length, bytes
+//   INFO    = u64 model hash, i64 next position, string model name, string recipe,
+//             u64 count, i32 tokens
+//   SHAP    = i64 L, i64 Hkv, i64 D, i64 source tokens, u64 format of new entries,
+//             u64 count (0 or L), i64 windows, u64 count (0 or L * D/2), f64 inverse frequencies
+//   LAYR    = for each KV head: u64 segments, then each segment
+//   segment = u32 format, u32 annotated, i64 entries, tiles as in memory (cache/lane.h) with
+//             unused slots zero
 #include "cache/snapshot.h"
 
 #include <fmt/format.h>

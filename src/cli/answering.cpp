@@ -12,10 +12,10 @@ namespace {
 void check_range(const Engine& engine, Index context_tokens, Index room) {
   const Index range = engine.config().context_length;
   if (context_tokens + room <= range) return;
-  fail(ErrorCode::bad_input,
-       fmt::format("the document is {} tokens and a question needs {} more, but {} reads at most {}; shorten the document "
-                   "or take a model with a longer range",
-                   context_tokens, room, engine.config().name, range));
+  fail(ErrorCode::bad_input, fmt::format("the document is {} tokens and a question needs {} more, "
+                                         "but {} reads at most {}; shorten the document "
+                                         "or take a model with a longer range",
+                                         context_tokens, room, engine.config().name, range));
 }
 
 Arm make_arm(const recipe::Recipe& recipe) {
@@ -35,8 +35,8 @@ bool replays(const recipe::Recipe& recipe) {
 
 }  // namespace
 
-void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes, Index room,
-                     const Progress& reading, const Progress& replaying) {
+void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes,
+                     Index room, const Progress& reading, const Progress& replaying) {
   check_range(*engine_, std::ssize(prompt.context()), room);
   recipe::SignalNeeds needs;
   bool keep_full = false;
@@ -92,15 +92,16 @@ void Answering::load(const std::filesystem::path& file) {
   after_reading_ = after_compression_ = memory_usage();
 }
 
-Answer Answering::answer(Index index, std::span<const Token> question, const GenerateOptions& options,
-                         const OnText& on_text) {
+Answer Answering::answer(Index index, std::span<const Token> question,
+                         const GenerateOptions& options, const OnText& on_text) {
   Arm& arm = arms_[static_cast<std::size_t>(index)];
   Answer answer;
   Context context = arm.sees_question ? full_->fork() : arm.context->fork();
   if (arm.sees_question) {
     observe_question(context, question, signals_);
     answer.report = compress(context, *arm.recipe, signals_);
-    answer.compress_seconds = answer.report.seconds + (replays(*arm.recipe) ? times_.replay_seconds : 0);
+    answer.compress_seconds =
+        answer.report.seconds + (replays(*arm.recipe) ? times_.replay_seconds : 0);
   } else {
     answer.report = arm.report;
     answer.compress_seconds = arm.compress_seconds;

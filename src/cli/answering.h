@@ -1,5 +1,6 @@
-// The main job: a document is read once, every recipe gets a fork of that reading, and questions are answered from forks of the
-// compressed cache. It prints nothing (run_report.h does) and knows no command line.
+// The main job: a document is read once, every recipe gets a fork of that reading, and questions
+// are answered from forks of the compressed cache. It prints nothing (run_report.h does) and knows
+// no command line.
 #pragma once
 
 #include <memory>
@@ -19,14 +20,15 @@ namespace pith::cli {
 
 // One recipe of a run, with the cache that it made.
 struct Arm {
-  std::string name;              // as given
-  std::string canonical;         // presets expanded
-  bool sees_question = false;    // then it is carried out once per question, and `context` stays empty
+  std::string name;       // as given
+  std::string canonical;  // presets expanded
+  bool sees_question =
+      false;  // then it is carried out once per question, and `context` stays empty
   bool oracle = false;
   std::optional<recipe::Recipe> recipe;  // none for a cache that was loaded
   std::optional<Context> context;
   CompressionReport report;
-  double compress_seconds = 0;   // replay included
+  double compress_seconds = 0;  // replay included
 };
 
 struct Answer {
@@ -34,25 +36,28 @@ struct Answer {
   CompressionReport report;
   double compress_seconds = 0;
   Index entries = 0, bytes = 0;  // of the cache before the question was read
-  Index peak_bytes = 0;          // the most that this cache held: the whole reading, or compressed + question + answer
-  Memory memory;                 // of the process, after the answer
+  Index peak_bytes =
+      0;  // the most that this cache held: the whole reading, or compressed + question + answer
+  Memory memory;  // of the process, after the answer
 };
 
 class Answering {
  public:
   explicit Answering(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
-  // Reads the document with every signal that a recipe needs, then compresses for all recipes that do not look at the question. With
-  // a single one of those the full cache is given up. Throws before reading when the model's range is too short for the document and
-  // `room` tokens after it.
+  // Reads the document with every signal that a recipe needs, then compresses for all recipes that
+  // do not look at the question. With a single one of those the full cache is given up. Throws
+  // before reading when the model's range is too short for the document and `room` tokens after it.
   void read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes, Index room,
             const Progress& reading, const Progress& replaying);
 
-  // Takes a saved cache instead. Returns nothing but has one arm, whose recipe is what the file says.
+  // Takes a saved cache instead. Returns nothing but has one arm, whose recipe is what the file
+  // says.
   void load(const std::filesystem::path& file);
 
   // `question` as tokens, with the chat's surroundings.
-  Answer answer(Index arm, std::span<const Token> question, const GenerateOptions& options, const OnText& on_text);
+  Answer answer(Index arm, std::span<const Token> question, const GenerateOptions& options,
+                const OnText& on_text);
 
   const std::vector<Arm>& arms() const { return arms_; }
   Index context_tokens() const { return context_tokens_; }
@@ -68,11 +73,11 @@ class Answering {
  private:
   std::shared_ptr<Engine> engine_;
   std::vector<Arm> arms_;
-  std::optional<Context> full_;       // the whole reading, while some arm needs it
+  std::optional<Context> full_;  // the whole reading, while some arm needs it
   recipe::Signals signals_;
   ReadTimes times_;
   Index context_tokens_ = 0;
-  Index full_cache_bytes_ = 0;        // of the whole reading as stored
+  Index full_cache_bytes_ = 0;  // of the whole reading as stored
   Index full_bytes_ = 0;
   Memory after_reading_, after_compression_;
 };

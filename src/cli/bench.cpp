@@ -51,12 +51,14 @@ void check(const BenchCommand& command, const Engine& engine) {
     fail(ErrorCode::bad_input, "nothing to measure: --prompt and --generate are both 0");
   const Index needed = command.depth + std::max(command.prompt, command.generate + 1);
   if (needed > engine.config().context_length)
-    fail(ErrorCode::bad_input, fmt::format("depth and prompt or generated tokens make {}, but {} reads at most {}", needed,
-                                           engine.config().name, engine.config().context_length));
+    fail(ErrorCode::bad_input,
+         fmt::format("depth and prompt or generated tokens make {}, but {} reads at most {}",
+                     needed, engine.config().name, engine.config().context_length));
 }
 
 // The context that every timed step starts from.
-Context read_depth(const BenchCommand& command, const recipe::Recipe& recipe, std::shared_ptr<Engine> engine, BenchResult& result) {
+Context read_depth(const BenchCommand& command, const recipe::Recipe& recipe,
+                   std::shared_ptr<Engine> engine, BenchResult& result) {
   Context context(std::move(engine));
   if (command.depth == 0) return context;
   StepProgress reading("reading the depth"), replaying("replaying");
@@ -91,12 +93,18 @@ double time_decode(const Context& base, Token first, Index count) {
 }
 
 void bench_command(const BenchCommand& command) {
-  const recipe::Recipe recipe = recipe::Recipe::parse(command.recipe.empty() ? "full" : command.recipe);
+  const recipe::Recipe recipe =
+      recipe::Recipe::parse(command.recipe.empty() ? "full" : command.recipe);
   if (recipe.sees_question())
-    fail(ErrorCode::bad_recipe, fmt::format("{}: it looks at a question, and a benchmark has none; take another recipe", recipe.name()));
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: it looks at a question, and a benchmark has none; take another recipe",
+                     recipe.name()));
   const auto engine = load_engine(command.model);
   check(command, *engine);
-  BenchResult result{.prompt = command.prompt, .generate = command.generate, .depth = command.depth, .recipe = recipe.name()};
+  BenchResult result{.prompt = command.prompt,
+                     .generate = command.generate,
+                     .depth = command.depth,
+                     .recipe = recipe.name()};
   const Context base = read_depth(command, recipe, engine, result);
   result.entries = base.cache().entries();
   result.lanes = base.cache().shape().lanes();
@@ -106,7 +114,8 @@ void bench_command(const BenchCommand& command) {
   const auto tokens = random_tokens(engine->tokenizer(), std::max<Index>(command.prompt, 1));
   for (Index run = 0; run <= command.repeat; ++run) {  // the first one warms up and is not counted
     const double prefill = command.prompt > 0 ? time_prefill(base, tokens) : 0;
-    const double decode = command.generate > 0 ? time_decode(base, tokens.front(), command.generate) : 0;
+    const double decode =
+        command.generate > 0 ? time_decode(base, tokens.front(), command.generate) : 0;
     if (run == 0) continue;
     if (prefill > 0) result.prefill.runs.push_back(prefill);
     if (decode > 0) result.decode.runs.push_back(decode);
@@ -118,17 +127,26 @@ void bench_command(const BenchCommand& command) {
 
 void add_bench(CLI::App& app) {
   auto options = std::make_shared<BenchCommand>();
-  CLI::App* command = app.add_subcommand("bench", "Measure speed, beside what the machine could do at best");
+  CLI::App* command =
+      app.add_subcommand("bench", "Measure speed, beside what the machine could do at best");
   add_model_options(*command, options->model);
   const auto add_count = [&](const char* name, Index& value, const char* help) {
-    command->add_option(name, value, help)->capture_default_str()->check(in_range(0, kMostTokens))->type_name("N");
+    command->add_option(name, value, help)
+        ->capture_default_str()
+        ->check(in_range(0, kMostTokens))
+        ->type_name("N");
   };
   add_count("--prompt", options->prompt, "Tokens of the timed prefill; 0 leaves it out");
   add_count("--generate", options->generate, "Tokens of the timed decoding; 0 leaves it out");
   add_count("--depth", options->depth, "Tokens in the cache before either begins");
-  command->add_option("--kv", options->recipe, "Compress the cache of --depth first")->type_name("RECIPE");
-  command->add_option("--repeat", options->repeat, "Repetitions")->capture_default_str()->check(in_range(1, 1000))->type_name("N");
-  command->add_flag("--no-ceilings", options->no_ceilings, "Do not measure the machine's own limits");
+  command->add_option("--kv", options->recipe, "Compress the cache of --depth first")
+      ->type_name("RECIPE");
+  command->add_option("--repeat", options->repeat, "Repetitions")
+      ->capture_default_str()
+      ->check(in_range(1, 1000))
+      ->type_name("N");
+  command->add_flag("--no-ceilings", options->no_ceilings,
+                    "Do not measure the machine's own limits");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(kExamples);
   command->callback([options] { bench_command(*options); });

@@ -14,45 +14,57 @@ Json speed_json(const Speed& speed) {
   return speed.runs.empty() ? Json(nullptr) : Json(speed.median());
 }
 
-// Decoding reads every weight and the whole cache once per token, so memory sets a bound that no kernel can pass.
+// Decoding reads every weight and the whole cache once per token, so memory sets a bound that no
+// kernel can pass.
 double decode_bound(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
   const Index bytes = engine.model().decode_bytes() + result.cache_bytes;
   return ceilings.read_gb_per_s * 1e9 / static_cast<double>(bytes);
 }
 
 void put_ceilings(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
-  print("machine: reads {:.1f} GB/s; f32 {:.0f} GFLOP/s, bf16 {}, int8 {:.0f} GOP/s\n", ceilings.read_gb_per_s,
-        ceilings.f32_gflop_per_s,
-        ceilings.bf16_gflop_per_s > 0 ? fmt::format("{:.0f} GFLOP/s", ceilings.bf16_gflop_per_s) : "none",
+  print("machine: reads {:.1f} GB/s; f32 {:.0f} GFLOP/s, bf16 {}, int8 {:.0f} GOP/s\n",
+        ceilings.read_gb_per_s, ceilings.f32_gflop_per_s,
+        ceilings.bf16_gflop_per_s > 0 ? fmt::format("{:.0f} GFLOP/s", ceilings.bf16_gflop_per_s)
+                                      : "none",
         ceilings.int8_gop_per_s);
   if (result.decode.runs.empty()) return;
   const double bound = decode_bound(result, engine, ceilings);
-  print("decoding reads {} of weights and {} of cache per token: at most {:.1f} tok/s, {:.0f} % reached\n",
-        human_bytes(engine.model().decode_bytes()), human_bytes(result.cache_bytes), bound, 100 * result.decode.median() / bound);
+  print(
+      "decoding reads {} of weights and {} of cache per token: at most {:.1f} tok/s, {:.0f} % "
+      "reached\n",
+      human_bytes(engine.model().decode_bytes()), human_bytes(result.cache_bytes), bound,
+      100 * result.decode.median() / bound);
 }
 
 Json ceilings_json(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
-  return {{"read_gb_per_s", ceilings.read_gb_per_s},       {"f32_gflop_per_s", ceilings.f32_gflop_per_s},
-          {"bf16_gflop_per_s", ceilings.bf16_gflop_per_s}, {"int8_gop_per_s", ceilings.int8_gop_per_s},
+  return {{"read_gb_per_s", ceilings.read_gb_per_s},
+          {"f32_gflop_per_s", ceilings.f32_gflop_per_s},
+          {"bf16_gflop_per_s", ceilings.bf16_gflop_per_s},
+          {"int8_gop_per_s", ceilings.int8_gop_per_s},
           {"decode_tok_s", decode_bound(result, engine, ceilings)}};
 }
 
 void put_text(const BenchResult& result, Engine& engine) {
-  print("{}: {}, {}, {} threads\n", engine.config().name, numerics_name(engine), isa_name(), engine.pool().size());
+  print("{}: {}, {}, {} threads\n", engine.config().name, numerics_name(engine), isa_name(),
+        engine.pool().size());
   if (result.depth > 0) {
-    print("cache before the timed steps: {} tokens, recipe {}, {} entries per lane, {} ({}), full bf16 {}\n", human_count(result.depth),
-          result.recipe, human_count(result.entries / result.lanes), human_bytes(result.cache_bytes), cache_format_name(engine),
-          human_bytes(result.full_bytes));
-    print("reading it: {} s, replay {} s, compression {} s\n", human_seconds(result.depth_read_seconds),
-          human_seconds(result.replay_seconds), human_seconds(result.compress_seconds));
+    print(
+        "cache before the timed steps: {} tokens, recipe {}, {} entries per lane, {} ({}), full "
+        "bf16 {}\n",
+        human_count(result.depth), result.recipe, human_count(result.entries / result.lanes),
+        human_bytes(result.cache_bytes), cache_format_name(engine), human_bytes(result.full_bytes));
+    print("reading it: {} s, replay {} s, compression {} s\n",
+          human_seconds(result.depth_read_seconds), human_seconds(result.replay_seconds),
+          human_seconds(result.compress_seconds));
   }
   Table table;
   table.add_column("", Table::Align::left);
-  for (const char* title : {"tokens", "median tok/s", "best tok/s", "runs"}) table.add_column(title);
+  for (const char* title : {"tokens", "median tok/s", "best tok/s", "runs"})
+    table.add_column(title);
   const auto add = [&](const char* name, Index tokens, const Speed& speed) {
     if (speed.runs.empty()) return;
-    table.add_row({name, human_count(tokens), fmt::format("{:.1f}", speed.median()), fmt::format("{:.1f}", speed.best()),
-                   std::to_string(speed.runs.size())});
+    table.add_row({name, human_count(tokens), fmt::format("{:.1f}", speed.median()),
+                   fmt::format("{:.1f}", speed.best()), std::to_string(speed.runs.size())});
   };
   add("prefill_tok_s", result.prompt, result.prefill);
   add("decode_tok_s", result.generate, result.decode);
@@ -89,7 +101,9 @@ Json result_json(const BenchResult& result, Engine& engine) {
 
 }  // namespace
 
-double Speed::best() const { return runs.empty() ? 0 : *std::max_element(runs.begin(), runs.end()); }
+double Speed::best() const {
+  return runs.empty() ? 0 : *std::max_element(runs.begin(), runs.end());
+}
 
 double Speed::median() const {
   if (runs.empty()) return 0;

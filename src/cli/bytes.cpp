@@ -31,7 +31,9 @@ Index parse_bytes(std::string_view option, std::string_view text) {
   const double bytes = number * unit_bytes(unit);
   if (error != std::errc() || unit_bytes(unit) == 0 || !(bytes >= 0) || bytes > kLargest)
     fail(ErrorCode::bad_input,
-         fmt::format("{}: '{}' is no size; a number with B, KiB, MiB or GiB was expected, such as 64MiB", option, text));
+         fmt::format(
+             "{}: '{}' is no size; a number with B, KiB, MiB or GiB was expected, such as 64MiB",
+             option, text));
   return static_cast<Index>(bytes);
 }
 

@@ -1,4 +1,5 @@
-// Sizes as people write them on a command line: 64MiB, 512 KiB, 1000000. Budgets of recipes have their own grammar.
+// Sizes as people write them on a command line: 64MiB, 512 KiB, 1000000. Budgets of recipes have
+// their own grammar.
 #pragma once
 
 #include <string_view>

@@ -78,14 +78,16 @@ class ChatLoop {
   bool command(const std::string& line) {
     const auto space = line.find(' ');
     const std::string name = line.substr(0, space);
-    const std::string argument = space == std::string::npos ? "" : line.substr(line.find_first_not_of(' ', space));
+    const std::string argument =
+        space == std::string::npos ? "" : line.substr(line.find_first_not_of(' ', space));
     if (name == "/quit" || name == "/exit") return false;
     if (name == "/help") {
       put(kCommands);
     } else if (name == "/bytes") {
       show_bytes();
     } else if (name == "/save") {
-      if (argument.empty()) fail(ErrorCode::bad_input, "/save needs the name of a file: /save talk.pith");
+      if (argument.empty())
+        fail(ErrorCode::bad_input, "/save needs the name of a file: /save talk.pith");
       conversation_.save(argument);
       note(fmt::format("saved {}", argument));
     } else {
@@ -98,9 +100,11 @@ class ChatLoop {
     const cache::Cache& cache = conversation_.context().cache();
     const Index bytes = cache.bytes().total(), full = cache.full_bytes();
     print("{} tokens, {} entries per lane, {} ({}), {:.1f}x less than the full bf16 cache of {}\n",
-          human_count(conversation_.context().next_position()), human_count(cache.entries() / cache.shape().lanes()),
-          human_bytes(bytes), cache_format_name(conversation_.context().engine()),
-          bytes > 0 ? static_cast<double>(full) / static_cast<double>(bytes) : 1.0, human_bytes(full));
+          human_count(conversation_.context().next_position()),
+          human_count(cache.entries() / cache.shape().lanes()), human_bytes(bytes),
+          cache_format_name(conversation_.context().engine()),
+          bytes > 0 ? static_cast<double>(full) / static_cast<double>(bytes) : 1.0,
+          human_bytes(full));
   }
 
   void turn(const std::string& line) {
@@ -115,11 +119,12 @@ class ChatLoop {
     if (json_) {
       put_turn(line, answer, compressed);
     } else if (compressed) {
-      note(fmt::format("[compressed {} to {} in {} s{}]", human_bytes(compressed->report.full_bytes),
-                       human_bytes(compressed->report.bytes_after), human_seconds(compressed->seconds),
-                       compressed->tokens_read_again > 0
-                           ? fmt::format(", {} tokens read again", human_count(compressed->tokens_read_again))
-                           : ""));
+      note(fmt::format(
+          "[compressed {} to {} in {} s{}]", human_bytes(compressed->report.full_bytes),
+          human_bytes(compressed->report.bytes_after), human_seconds(compressed->seconds),
+          compressed->tokens_read_again > 0
+              ? fmt::format(", {} tokens read again", human_count(compressed->tokens_read_again))
+              : ""));
     }
   }
 
@@ -134,7 +139,8 @@ class ChatLoop {
     }
   }
 
-  void put_turn(const std::string& line, const Generated& answer, const std::optional<Conversation::Compressed>& compressed) {
+  void put_turn(const std::string& line, const Generated& answer,
+                const std::optional<Conversation::Compressed>& compressed) {
     const cache::Cache& cache = conversation_.context().cache();
     Json json;
     json["turn"] = ++turns_;
@@ -167,9 +173,9 @@ void chat_command(const ChatCommand& command) {
   options.generation.sampling = command.sampling.sampling;
   options.generation.stop = command.sampling.stop;
   const auto engine = load_engine(command.model);
-  Conversation conversation = command.load.empty()
-                                  ? Conversation(engine, std::move(options))
-                                  : Conversation(Context::load(engine, command.load), std::move(options));
+  Conversation conversation =
+      command.load.empty() ? Conversation(engine, std::move(options))
+                           : Conversation(Context::load(engine, command.load), std::move(options));
   if (!conversation.frame().has_template)
     note(fmt::format("{} has no chat template: talking in a plain form", engine->config().name));
   if (!ChatLoop(conversation, command.json).run()) throw CLI::RuntimeError(1);
@@ -180,14 +186,20 @@ void chat_command(const ChatCommand& command) {
 void add_chat(CLI::App& app) {
   auto options = std::make_shared<ChatCommand>();
   options->recipe = kDefaultRecipe;
-  CLI::App* command = app.add_subcommand("chat", "Talk; the conversation's cache is kept compressed");
+  CLI::App* command =
+      app.add_subcommand("chat", "Talk; the conversation's cache is kept compressed");
   add_model_options(*command, options->model);
-  command->add_option("--kv", options->recipe, "The recipe")->capture_default_str()->type_name("RECIPE");
-  command->add_option("--over", options->over, "Compress after a turn that leaves the cache larger than this")
+  command->add_option("--kv", options->recipe, "The recipe")
+      ->capture_default_str()
+      ->type_name("RECIPE");
+  command
+      ->add_option("--over", options->over,
+                   "Compress after a turn that leaves the cache larger than this")
       ->capture_default_str()
       ->type_name("SIZE");
   command->add_option("--system", options->system, "System text")->type_name("TEXT");
-  command->add_option("--load", options->load, "Go on with a saved conversation")->type_name("FILE");
+  command->add_option("--load", options->load, "Go on with a saved conversation")
+      ->type_name("FILE");
   command->add_option("--max-tokens", options->max_tokens, "Longest answer")
       ->capture_default_str()
       ->check(in_range(1, Index{1} << 20))

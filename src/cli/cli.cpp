@@ -23,9 +23,10 @@ constexpr const char* kExamples = R"(Start here:
 Every command explains itself: pith run --help)";
 
 std::string version() {
-  return fmt::format("pith {}\ninstruction set: {} (best here: {}; PITH_ISA names a lower one)\n"
-                     "numerics: fast (int8 activations, bf16 cache); exact (f32) with --exact",
-                     PITH_VERSION, to_string(active_isa()), to_string(best_isa()));
+  return fmt::format(
+      "pith {}\ninstruction set: {} (best here: {}; PITH_ISA names a lower one)\n"
+      "numerics: fast (int8 activations, bf16 cache); exact (f32) with --exact",
+      PITH_VERSION, to_string(active_isa()), to_string(best_isa()));
 }
 
 // The subcommand that was being parsed, for a hint to its help.
@@ -67,8 +68,10 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int run(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe arrives as OutputClosed, so that files being written are cleaned up
-  CLI::App app("Compresses the KV cache of a language model and answers from what is left.", "pith");
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe arrives as OutputClosed, so that files being
+                                  // written are cleaned up
+  CLI::App app("Compresses the KV cache of a language model and answers from what is left.",
+               "pith");
   app.require_subcommand(1);
   app.set_version_flag("--version", "");
   app.footer(kExamples);

@@ -1,5 +1,6 @@
-// The subcommands: each adds itself, its options, its help and its work to the application. One file per command.
-// Nothing is computed here; a command runs when the parser has accepted the whole command line.
+// The subcommands: each adds itself, its options, its help and its work to the application. One
+// file per command. Nothing is computed here; a command runs when the parser has accepted the whole
+// command line.
 #pragma once
 
 #include <CLI/App.hpp>

@@ -10,7 +10,8 @@ namespace pith::cli {
 namespace {
 
 // Stand-ins that a template passes through untouched.
-constexpr std::string_view kFirst = "[[pith:first]]", kAnswer = "[[pith:answer]]", kNext = "[[pith:next]]";
+constexpr std::string_view kFirst = "[[pith:first]]", kAnswer = "[[pith:answer]]",
+                           kNext = "[[pith:next]]";
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -18,9 +19,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 void refuse_question_recipes(const ConversationOptions& options) {
   if (!options.recipe || !options.recipe->sees_question()) return;
-  fail(ErrorCode::bad_recipe, fmt::format("{}: it looks at the question, but a chat is compressed between turns, when none "
-                                          "is known; take a recipe that does not (pith recipes)",
-                                          options.recipe->name()));
+  fail(
+      ErrorCode::bad_recipe,
+      fmt::format("{}: it looks at the question, but a chat is compressed between turns, when none "
+                  "is known; take a recipe that does not (pith recipes)",
+                  options.recipe->name()));
 }
 
 }  // namespace
@@ -46,8 +49,11 @@ TurnFrame make_turn_frame(const Engine& engine, std::string_view system) {
   if (tokenizer.eos() >= 0) options.eos_token = tokenizer.piece(tokenizer.eos());
   const std::string text = engine.chat_template()->render(messages, options);
   const auto first = text.find(kFirst), answer = text.find(kAnswer), next = text.find(kNext);
-  if (first == std::string::npos || answer == std::string::npos || next == std::string::npos || answer < first || next < answer)
-    fail(ErrorCode::bad_model, "the model's chat template does not pass a conversation through; pith generate takes plain prompts");
+  if (first == std::string::npos || answer == std::string::npos || next == std::string::npos ||
+      answer < first || next < answer)
+    fail(ErrorCode::bad_model,
+         "the model's chat template does not pass a conversation through; pith generate takes "
+         "plain prompts");
   frame.before = text.substr(0, first);
   frame.between = text.substr(answer + kAnswer.size(), next - answer - kAnswer.size());
   frame.after = text.substr(next + kNext.size());
@@ -60,7 +66,8 @@ Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions o
       frame_(make_turn_frame(*engine_, options_.system)),
       context_(engine_) {
   refuse_question_recipes(options_);
-  options_.generation.stop.insert(options_.generation.stop.end(), frame_.stop.begin(), frame_.stop.end());
+  options_.generation.stop.insert(options_.generation.stop.end(), frame_.stop.begin(),
+                                  frame_.stop.end());
 }
 
 Conversation::Conversation(Context saved, ConversationOptions options)
@@ -84,7 +91,8 @@ Generated Conversation::say(std::string_view text, const OnText& on_text) {
   context_.read(tokens);
   unread_.reset();
   Generated answer = generate(context_, options_.generation, on_text);
-  if (!answer.tokens.empty() && !tokenizer.is_end_of_generation(answer.tokens.back())) unread_ = answer.tokens.back();
+  if (!answer.tokens.empty() && !tokenizer.is_end_of_generation(answer.tokens.back()))
+    unread_ = answer.tokens.back();
   return answer;
 }
 

@@ -38,46 +38,67 @@ void parse_shard(const std::string& text, eval::RunConfig& config) {
     config.shard = std::stoll(text.substr(0, slash));
     config.shards = std::stoll(text.substr(slash + 1));
   } catch (const std::exception&) {
-    throw CLI::ValidationError("--shard", fmt::format("'{}' is no shard; write I/N, such as 0/4", text));
+    throw CLI::ValidationError("--shard",
+                               fmt::format("'{}' is no shard; write I/N, such as 0/4", text));
   }
 }
 
 void list_suites(bool json) {
   if (json) {
     for (const auto& suite : eval::suites())
-      put_json({{"suite", suite.name}, {"summary", suite.summary}, {"source", suite.source}, {"tasks", suite.tasks}});
+      put_json({{"suite", suite.name},
+                {"summary", suite.summary},
+                {"source", suite.source},
+                {"tasks", suite.tasks}});
     return;
   }
   Table table;
-  for (const char* title : {"suite", "what", "source", "tasks"}) table.add_column(title, Table::Align::left);
-  for (const auto& suite : eval::suites()) table.add_row({suite.name, suite.summary, suite.source, fmt::format("{}", suite.tasks.size())});
+  for (const char* title : {"suite", "what", "source", "tasks"})
+    table.add_column(title, Table::Align::left);
+  for (const auto& suite : eval::suites())
+    table.add_row({suite.name, suite.summary, suite.source, fmt::format("{}", suite.tasks.size())});
   put(table.to_string());
 }
 
 Json config_json(const EvalCommand& command, const Engine& engine) {
   const auto& config = command.config;
-  return {{"model", engine.config().name}, {"model_hash", fmt::format("{:016x}", engine.model().hash())}, {"numerics", numerics_name(engine)},
-          {"isa", isa_name()}, {"suites", config.suites}, {"tokens", config.suite.tokens}, {"contexts", config.suite.contexts},
-          {"seed", config.suite.seed}, {"recipes", config.recipes}, {"question_aware", config.question_aware}, {"version", PITH_VERSION}};
+  return {{"model", engine.config().name},
+          {"model_hash", fmt::format("{:016x}", engine.model().hash())},
+          {"numerics", numerics_name(engine)},
+          {"isa", isa_name()},
+          {"suites", config.suites},
+          {"tokens", config.suite.tokens},
+          {"contexts", config.suite.contexts},
+          {"seed", config.suite.seed},
+          {"recipes", config.recipes},
+          {"question_aware", config.question_aware},
+          {"version", PITH_VERSION}};
 }
 
 std::string percent(const eval::Interval& interval) {
-  return fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * interval.mean, 100 * interval.low, 100 * interval.high);
+  return fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * interval.mean, 100 * interval.low,
+                     100 * interval.high);
 }
 
 void put_arms(const std::vector<eval::ArmMetrics>& arms) {
   Table table;
   table.add_column("task", Table::Align::left);
   table.add_column("recipe", Table::Align::left);
-  for (const char* title : {"n", "score %", "of what full gets", "to full", "p (Holm)", "×", "compress s"}) table.add_column(title);
+  for (const char* title :
+       {"n", "score %", "of what full gets", "to full", "p (Holm)", "×", "compress s"})
+    table.add_column(title);
   for (const auto& arm : arms) {
     const bool paired = arm.has_difference;
-    table.add_row({arm.task, arm.recipe + (arm.sees_question ? " (sees the question)" : ""), human_count(arm.score.n), percent(arm.score),
-                   arm.conditional.n > 0 ? percent(arm.conditional) : "", paired ? fmt::format("{:+.1f}", 100 * arm.to_baseline.difference.mean) : "",
-                   paired ? fmt::format("{:.3f}", arm.p_holm) : "", fmt::format("{:.1f}", arm.ratio), human_seconds(arm.compress_s)});
+    table.add_row({arm.task, arm.recipe + (arm.sees_question ? " (sees the question)" : ""),
+                   human_count(arm.score.n), percent(arm.score),
+                   arm.conditional.n > 0 ? percent(arm.conditional) : "",
+                   paired ? fmt::format("{:+.1f}", 100 * arm.to_baseline.difference.mean) : "",
+                   paired ? fmt::format("{:.3f}", arm.p_holm) : "",
+                   fmt::format("{:.1f}", arm.ratio), human_seconds(arm.compress_s)});
   }
   put(table.to_string());
-  put("\nscore: mean with its 95 % interval, questions of one document taken together. ×: full bf16 cache / bytes of this cache.\n");
+  put("\nscore: mean with its 95 % interval, questions of one document taken together. ×: full "
+      "bf16 cache / bytes of this cache.\n");
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {
@@ -88,7 +109,8 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 
 void eval_command(EvalCommand& command) {
   if (command.list) return list_suites(command.json);
-  if (command.config.suites.empty()) throw CLI::ValidationError("--suite", "which suite? pith eval --list names them");
+  if (command.config.suites.empty())
+    throw CLI::ValidationError("--suite", "which suite? pith eval --list names them");
   if (command.out.empty()) throw CLI::ValidationError("--out", "name the folder for the results");
   parse_shard(command.shard, command.config);
   const auto engine = load_engine(command.model);
@@ -98,10 +120,14 @@ void eval_command(EvalCommand& command) {
   write_file(out / "config.json", config_json(command, *engine).dump(2) + "\n");
   StepProgress steps("answering");
   const auto show = steps.callback();
-  const auto summary = eval::run_suites(engine, command.config, out, [&](const eval::RunProgress& progress) { show(progress.done, progress.total); });
+  const auto summary = eval::run_suites(
+      engine, command.config, out,
+      [&](const eval::RunProgress& progress) { show(progress.done, progress.total); });
   if (summary.answered > 0)
-    note(fmt::format("{} answers in {} s, {:.0f} % of it reading and decoding; {} were there already", human_count(summary.answered),
-                     human_seconds(summary.seconds), 100 * summary.kernel_seconds / summary.seconds, human_count(summary.skipped)));
+    note(fmt::format(
+        "{} answers in {} s, {:.0f} % of it reading and decoding; {} were there already",
+        human_count(summary.answered), human_seconds(summary.seconds),
+        100 * summary.kernel_seconds / summary.seconds, human_count(summary.skipped)));
   const auto arms = eval::compute_metrics(eval::read_predictions(out / "predictions.jsonl"));
   const std::string metrics = eval::metrics_json(arms, "full");
   write_file(out / "metrics.json", metrics);
@@ -116,16 +142,30 @@ void eval_command(EvalCommand& command) {
 
 void add_eval(CLI::App& app) {
   auto command = std::make_shared<EvalCommand>();
-  CLI::App* sub = app.add_subcommand("eval", "Measure recipes on suites of questions, with intervals");
+  CLI::App* sub =
+      app.add_subcommand("eval", "Measure recipes on suites of questions, with intervals");
   add_model_options(*sub, command->model);
-  sub->add_option("--suite", command->config.suites, "Suites, separated by commas; see --list")->delimiter(',')->type_name("NAME");
-  sub->add_option("--tokens", command->config.suite.tokens, "Tokens of a document")->capture_default_str()->check(CLI::Range(Index{64}, Index{1} << 24));
-  sub->add_option("--contexts", command->config.suite.contexts, "Documents per task")->capture_default_str()->check(CLI::Range(Index{1}, Index{100000}));
+  sub->add_option("--suite", command->config.suites, "Suites, separated by commas; see --list")
+      ->delimiter(',')
+      ->type_name("NAME");
+  sub->add_option("--tokens", command->config.suite.tokens, "Tokens of a document")
+      ->capture_default_str()
+      ->check(CLI::Range(Index{64}, Index{1} << 24));
+  sub->add_option("--contexts", command->config.suite.contexts, "Documents per task")
+      ->capture_default_str()
+      ->check(CLI::Range(Index{1}, Index{100000}));
   sub->add_option("--seed", command->config.suite.seed, "Of the documents")->capture_default_str();
-  sub->add_option("--kv", command->config.recipes, "A recipe (repeat for more); `full` always runs")->type_name("RECIPE")->allow_extra_args(false);
-  sub->add_option("--out", command->out, "Folder for config.json, predictions.jsonl and metrics.json")->type_name("DIR");
-  sub->add_option("--shard", command->shard, "Take part I of N of the documents (Slurm arrays, Kubernetes indexed jobs)")->type_name("I/N");
-  sub->add_flag("--question-aware", command->config.question_aware, "Read each question with its document, before compressing");
+  sub->add_option("--kv", command->config.recipes, "A recipe (repeat for more); `full` always runs")
+      ->type_name("RECIPE")
+      ->allow_extra_args(false);
+  sub->add_option("--out", command->out,
+                  "Folder for config.json, predictions.jsonl and metrics.json")
+      ->type_name("DIR");
+  sub->add_option("--shard", command->shard,
+                  "Take part I of N of the documents (Slurm arrays, Kubernetes indexed jobs)")
+      ->type_name("I/N");
+  sub->add_flag("--question-aware", command->config.question_aware,
+                "Read each question with its document, before compressing");
   sub->add_flag("--list", command->list, "List the suites");
   sub->add_flag("--json", command->json, "Print metrics.json instead of a table");
   sub->footer(kExamples);

@@ -27,8 +27,8 @@ struct GenerateCommand {
   bool special = false, json = false;
 };
 
-void put_result(const Generated& generated, const CompressionReport& report, const ReadTimes& times, const Context& context,
-                Index prompt_tokens, const std::string& recipe) {
+void put_result(const Generated& generated, const CompressionReport& report, const ReadTimes& times,
+                const Context& context, Index prompt_tokens, const std::string& recipe) {
   Json json;
   json["text"] = generated.text;
   json["recipe"] = recipe;
@@ -50,14 +50,18 @@ void put_result(const Generated& generated, const CompressionReport& report, con
 
 void generate_command(const GenerateCommand& command) {
   if (command.prompt.empty() == command.file.empty())
-    throw CLI::ValidationError("generate", "give either a prompt (-p TEXT) or a file with one (-f FILE)");
+    throw CLI::ValidationError("generate",
+                               "give either a prompt (-p TEXT) or a file with one (-f FILE)");
   const recipe::Recipe recipe = recipe::Recipe::parse(command.recipe);
   if (recipe.sees_question())
-    fail(ErrorCode::bad_recipe, fmt::format("{}: it looks at a question, and a prompt has none; take another recipe, or "
-                                            "pith run", recipe.name()));
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: it looks at a question, and a prompt has none; take another recipe, or "
+                     "pith run",
+                     recipe.name()));
   const std::string text = command.file.empty() ? command.prompt : read_text(command.file);
   const auto engine = load_engine(command.model);
-  const auto tokens = engine->tokenizer().encode(text, {.parse_special = command.special, .add_special = true});
+  const auto tokens =
+      engine->tokenizer().encode(text, {.parse_special = command.special, .add_special = true});
   if (tokens.empty()) fail(ErrorCode::bad_input, "the prompt is empty; give some text to continue");
 
   Context context(engine);
@@ -93,8 +97,11 @@ void add_generate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "Continue a text");
   add_model_options(*command, options->model);
   command->add_option("-p,--prompt", options->prompt, "The text to continue")->type_name("TEXT");
-  command->add_option("-f,--file", options->file, "A file with the text; - reads standard input")->type_name("FILE");
-  command->add_option("--kv", options->recipe, "Compress the prompt's cache first")->capture_default_str()->type_name("RECIPE");
+  command->add_option("-f,--file", options->file, "A file with the text; - reads standard input")
+      ->type_name("FILE");
+  command->add_option("--kv", options->recipe, "Compress the prompt's cache first")
+      ->capture_default_str()
+      ->type_name("RECIPE");
   command->add_option("--max-tokens", options->max_tokens, "Tokens to generate at most")
       ->capture_default_str()
       ->check(in_range(1, Index{1} << 20))

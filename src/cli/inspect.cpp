@@ -40,8 +40,11 @@ void inspect_command(const InspectCommand& command) {
 
 void add_inspect(CLI::App& app) {
   auto options = std::make_shared<InspectCommand>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what a model file or a saved cache holds");
-  command->add_option("file", options->file, "A GGUF file, a saved cache, or the name of a model")->required()->type_name("FILE");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show what a model file or a saved cache holds");
+  command->add_option("file", options->file, "A GGUF file, a saved cache, or the name of a model")
+      ->required()
+      ->type_name("FILE");
   command->add_flag("--tensors", options->tensors, "List every tensor of a model");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(kExamples);

@@ -11,7 +11,8 @@
 namespace pith::cli {
 namespace {
 
-constexpr std::size_t kShownElements = 6;  // of an array in the text form; JSON holds at most kJsonElements
+constexpr std::size_t kShownElements =
+    6;  // of an array in the text form; JSON holds at most kJsonElements
 constexpr std::size_t kJsonElements = 64;
 constexpr Index kShownWidth = 100;
 
@@ -32,7 +33,8 @@ Json to_json(const gguf::Value& value, std::size_t most) {
         using T = std::decay_t<decltype(held)>;
         if constexpr (is_list<T>) {
           Json list = Json::array();
-          for (std::size_t i = 0; i < std::min(held.size(), most); ++i) list.push_back(typename T::value_type(held[i]));
+          for (std::size_t i = 0; i < std::min(held.size(), most); ++i)
+            list.push_back(typename T::value_type(held[i]));
           return list;
         } else {
           return held;
@@ -55,7 +57,9 @@ std::optional<std::size_t> length(const gguf::Value& value) {
 }
 
 std::string to_text(const gguf::Value& value) {
-  const std::string shown = shorten(to_json(value, kShownElements).dump(-1, ' ', false, Json::error_handler_t::replace), kShownWidth);
+  const std::string shown =
+      shorten(to_json(value, kShownElements).dump(-1, ' ', false, Json::error_handler_t::replace),
+              kShownWidth);
   const auto elements = length(value);
   if (!elements || *elements <= kShownElements) return shown;
   return fmt::format("{} … {} elements", shown, human_count(static_cast<Index>(*elements)));
@@ -64,12 +68,18 @@ std::string to_text(const gguf::Value& value) {
 Json config_json(const ModelConfig& config) {
   Index windowed = 0;
   for (const LayerConfig& layer : config.layers) windowed += layer.window > 0 ? 1 : 0;
-  return {{"architecture", config.architecture}, {"name", config.name},
-          {"layers", config.layer_count()},      {"width", config.width},
-          {"query_heads", config.query_heads},   {"kv_heads", config.kv_heads},
-          {"head_dim", config.head_dim},         {"hidden", config.hidden},
-          {"vocabulary", config.vocabulary},     {"context_length", config.context_length},
-          {"windowed_layers", windowed},         {"cache_bytes_per_token", 4 * config.layer_count() * config.kv_heads * config.head_dim}};
+  return {{"architecture", config.architecture},
+          {"name", config.name},
+          {"layers", config.layer_count()},
+          {"width", config.width},
+          {"query_heads", config.query_heads},
+          {"kv_heads", config.kv_heads},
+          {"head_dim", config.head_dim},
+          {"hidden", config.hidden},
+          {"vocabulary", config.vocabulary},
+          {"context_length", config.context_length},
+          {"windowed_layers", windowed},
+          {"cache_bytes_per_token", 4 * config.layer_count() * config.kv_heads * config.head_dim}};
 }
 
 struct ModelView {
@@ -109,7 +119,8 @@ void put_json_view(const ModelView& view, bool tensors) {
   json["tensor_bytes"] = view.total.bytes;
   json["types"] = Json::object();
   for (const auto& [name, sum] : view.types)
-    json["types"][std::string(name)] = {{"tensors", sum.tensors}, {"weights", sum.weights}, {"bytes", sum.bytes}};
+    json["types"][std::string(name)] = {
+        {"tensors", sum.tensors}, {"weights", sum.weights}, {"bytes", sum.bytes}};
   json["metadata"] = Json::object();
   for (const auto& [key, value] : view.file.metadata()) {
     const auto elements = length(value);
@@ -122,7 +133,10 @@ void put_json_view(const ModelView& view, bool tensors) {
   if (tensors) {
     json["tensors"] = Json::array();
     for (const gguf::Tensor& tensor : view.file.tensors())
-      json["tensors"].push_back({{"name", tensor.name}, {"type", info(tensor.type).name}, {"shape", tensor.shape}, {"bytes", tensor.data.size()}});
+      json["tensors"].push_back({{"name", tensor.name},
+                                 {"type", info(tensor.type).name},
+                                 {"shape", tensor.shape},
+                                 {"bytes", tensor.data.size()}});
   }
   put_json(json);
 }
@@ -134,17 +148,21 @@ void put_tensors(const gguf::File& file) {
   table.add_column("shape", Table::Align::left);
   table.add_column("bytes");
   for (const gguf::Tensor& tensor : file.tensors())
-    table.add_row({one_line(tensor.name), std::string(info(tensor.type).name), fmt::format("{}", fmt::join(tensor.shape, " x ")),
+    table.add_row({one_line(tensor.name), std::string(info(tensor.type).name),
+                   fmt::format("{}", fmt::join(tensor.shape, " x ")),
                    human_bytes(std::ssize(tensor.data))});
   put("\n" + table.to_string());
 }
 
 void put_text_view(const ModelView& view, bool tensors) {
-  print("{}: GGUF version {}, {} tensors, {} weights, {}\n\n", view.file.name(), view.file.version(),
-        view.total.tensors, human_count(view.total.weights), human_bytes(view.total.bytes));
+  print("{}: GGUF version {}, {} tensors, {} weights, {}\n\n", view.file.name(),
+        view.file.version(), view.total.tensors, human_count(view.total.weights),
+        human_bytes(view.total.bytes));
   if (view.config) {
     const Json config = config_json(*view.config);
-    for (const auto& [key, value] : config.items()) print("  {:<22} {}\n", key, value.is_string() ? one_line(value.get<std::string>()) : value.dump());
+    for (const auto& [key, value] : config.items())
+      print("  {:<22} {}\n", key,
+            value.is_string() ? one_line(value.get<std::string>()) : value.dump());
   } else {
     print("pith cannot run this model: {}\n", one_line(view.why_not));
   }
@@ -155,9 +173,11 @@ void put_text_view(const ModelView& view, bool tensors) {
   types.add_column("weights");
   types.add_column("bytes");
   for (const auto& [name, sum] : view.types)
-    types.add_row({std::string(name), human_count(sum.tensors), human_count(sum.weights), human_bytes(sum.bytes)});
+    types.add_row({std::string(name), human_count(sum.tensors), human_count(sum.weights),
+                   human_bytes(sum.bytes)});
   put(types.to_string() + "\n");
-  for (const auto& [key, value] : view.file.metadata()) print("  {} = {}\n", one_line(key), to_text(value));
+  for (const auto& [key, value] : view.file.metadata())
+    print("  {} = {}\n", one_line(key), to_text(value));
   if (tensors) put_tensors(view.file);
 }
 

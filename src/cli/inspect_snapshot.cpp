@@ -35,32 +35,57 @@ void inspect_snapshot(const std::filesystem::path& path, bool json) {
   const cache::Shape& shape = cache.shape();
   const cache::Bytes bytes = cache.bytes();
   const Index full = cache.full_bytes();
-  const double ratio = bytes.total() > 0 ? static_cast<double>(full) / static_cast<double>(bytes.total()) : 0;
+  const double ratio =
+      bytes.total() > 0 ? static_cast<double>(full) / static_cast<double>(bytes.total()) : 0;
   Json layers = Json::array();
   Table table;
-  for (const char* title : {"layer", "entries", "per lane, least", "most", "exact", "summary", "virtual"}) table.add_column(title);
+  for (const char* title :
+       {"layer", "entries", "per lane, least", "most", "exact", "summary", "virtual"})
+    table.add_column(title);
   for (Index layer = 0; layer < shape.layers; ++layer) {
     const LayerTotal total = look(cache, layer);
-    layers.push_back({{"layer", layer}, {"entries", total.entries}, {"least", total.least}, {"most", total.most},
-                      {"exact", total.exact}, {"summary", total.summaries}, {"virtual", total.virtuals}});
-    table.add_row({std::to_string(layer), human_count(total.entries), human_count(total.least), human_count(total.most),
-                   human_count(total.exact), human_count(total.summaries), human_count(total.virtuals)});
+    layers.push_back({{"layer", layer},
+                      {"entries", total.entries},
+                      {"least", total.least},
+                      {"most", total.most},
+                      {"exact", total.exact},
+                      {"summary", total.summaries},
+                      {"virtual", total.virtuals}});
+    table.add_row({std::to_string(layer), human_count(total.entries), human_count(total.least),
+                   human_count(total.most), human_count(total.exact), human_count(total.summaries),
+                   human_count(total.virtuals)});
   }
   if (json) {
-    put_json({{"kind", "cache"}, {"file", path.string()}, {"version", info.version}, {"model", info.model_name},
-              {"model_hash", fmt::format("{:016x}", info.model_hash)}, {"recipe", info.recipe},
-              {"n_context_tokens", info.tokens.size()}, {"next_position", info.next_position}, {"entries", cache.entries()},
-              {"lanes", shape.lanes()}, {"kv_heads", shape.kv_heads}, {"head_dim", shape.head_dim},
-              {"cache_bytes", bytes.total()}, {"full_bytes", full}, {"ratio", ratio}, {"layers", layers}});
+    put_json({{"kind", "cache"},
+              {"file", path.string()},
+              {"version", info.version},
+              {"model", info.model_name},
+              {"model_hash", fmt::format("{:016x}", info.model_hash)},
+              {"recipe", info.recipe},
+              {"n_context_tokens", info.tokens.size()},
+              {"next_position", info.next_position},
+              {"entries", cache.entries()},
+              {"lanes", shape.lanes()},
+              {"kv_heads", shape.kv_heads},
+              {"head_dim", shape.head_dim},
+              {"cache_bytes", bytes.total()},
+              {"full_bytes", full},
+              {"ratio", ratio},
+              {"layers", layers}});
     return;
   }
   print("{}: pith cache, version {}\n", path.string(), info.version);
   print("  model     {} (hash {:016x})\n", one_line(info.model_name), info.model_hash);
   print("  recipe    {}\n", info.recipe.empty() ? "none: the full cache" : one_line(info.recipe));
-  print("  tokens    {} (the next one stands at {})\n", human_count(std::ssize(info.tokens)), human_count(info.next_position));
-  print("  entries   {} in {} lanes of {} components\n", human_count(cache.entries()), shape.lanes(), shape.head_dim);
-  print("  bytes     {} = keys and values {} + columns {} + tables {}; full bf16 cache {}, {:.1f}x\n\n", human_bytes(bytes.total()),
-        human_bytes(bytes.keys_values), human_bytes(bytes.columns), human_bytes(bytes.tables), human_bytes(full), ratio);
+  print("  tokens    {} (the next one stands at {})\n", human_count(std::ssize(info.tokens)),
+        human_count(info.next_position));
+  print("  entries   {} in {} lanes of {} components\n", human_count(cache.entries()),
+        shape.lanes(), shape.head_dim);
+  print(
+      "  bytes     {} = keys and values {} + columns {} + tables {}; full bf16 cache {}, "
+      "{:.1f}x\n\n",
+      human_bytes(bytes.total()), human_bytes(bytes.keys_values), human_bytes(bytes.columns),
+      human_bytes(bytes.tables), human_bytes(full), ratio);
   put(table.to_string());
 }
 

@@ -21,8 +21,9 @@ constexpr Index kLargestText = Index{1} << 28;  // bytes: far beyond any model's
 std::string read_standard_input() {
   std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   if (std::ssize(text) > kLargestText)
-    fail(ErrorCode::bad_input, fmt::format("standard input is larger than the {} that a text may have here",
-                                           human_bytes(kLargestText)));
+    fail(ErrorCode::bad_input,
+         fmt::format("standard input is larger than the {} that a text may have here",
+                     human_bytes(kLargestText)));
   return text;
 }
 
@@ -31,7 +32,9 @@ std::string read_standard_input() {
 CLI::Validator in_range(Index least, Index most) { return CLI::Range(least, most).description(""); }
 
 void add_model_name(CLI::App& command, std::string& model) {
-  command.add_option("-m,--model", model, "Model: a name (see pith pull --list) or a path to a GGUF file")
+  command
+      .add_option("-m,--model", model,
+                  "Model: a name (see pith pull --list) or a path to a GGUF file")
       ->capture_default_str()
       ->type_name("MODEL");
 }
@@ -41,7 +44,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--threads", options.threads, "Threads to compute with; 0 takes one per core")
       ->check(in_range(0, kMostThreads))
       ->type_name("N");
-  command.add_flag("--exact", options.exact, "Compute in f32 and keep the cache in f32 (slower; for comparisons)");
+  command.add_flag("--exact", options.exact,
+                   "Compute in f32 and keep the cache in f32 (slower; for comparisons)");
 }
 
 std::filesystem::path find_model(const std::string& model) { return hub::Hub().resolve(model); }
@@ -63,10 +67,15 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   command.add_option("--temperature", sampling.temperature, "0 always takes the likeliest token")
       ->capture_default_str()
       ->type_name("T");
-  command.add_option("--top-k", sampling.top_k, "Draw from the K likeliest tokens; 0: from all")->type_name("K");
-  command.add_option("--top-p", sampling.top_p, "Draw from the likeliest tokens that together reach probability P")
+  command.add_option("--top-k", sampling.top_k, "Draw from the K likeliest tokens; 0: from all")
+      ->type_name("K");
+  command
+      .add_option("--top-p", sampling.top_p,
+                  "Draw from the likeliest tokens that together reach probability P")
       ->type_name("P");
-  command.add_option("--min-p", sampling.min_p, "Leave out tokens below P times the likeliest one's probability")
+  command
+      .add_option("--min-p", sampling.min_p,
+                  "Leave out tokens below P times the likeliest one's probability")
       ->type_name("P");
   command.add_option("--seed", sampling.seed, "The same seed draws the same text")->type_name("N");
   command.add_option("--stop", options.stop, "End before this text (may be given several times)")
@@ -88,7 +97,8 @@ std::vector<std::string> read_lines(const std::string& file) {
     lines.push_back(line.substr(first));
   }
   if (lines.empty())
-    fail(ErrorCode::bad_input, fmt::format("{}: no line with text in it; one per line was expected", file));
+    fail(ErrorCode::bad_input,
+         fmt::format("{}: no line with text in it; one per line was expected", file));
   return lines;
 }
 
@@ -96,6 +106,8 @@ std::string_view isa_name() { return to_string(active_isa()); }
 std::string_view numerics_name(const Engine& engine) {
   return engine.options().numerics == Numerics::exact ? "exact" : "fast";
 }
-std::string_view cache_format_name(const Engine& engine) { return cache::to_string(engine.cache_format()); }
+std::string_view cache_format_name(const Engine& engine) {
+  return cache::to_string(engine.cache_format());
+}
 
 }  // namespace pith::cli

@@ -43,7 +43,8 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options);
 // The text of a file, or of standard input for "-". Errors name the file.
 std::string read_text(const std::string& file);
 
-// Lines of a text file without blank ones and those that begin with '#'. Throws bad_input when none is left.
+// Lines of a text file without blank ones and those that begin with '#'. Throws bad_input when none
+// is left.
 std::vector<std::string> read_lines(const std::string& file);
 
 // Numbers that every account of a run carries.

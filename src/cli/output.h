@@ -1,5 +1,5 @@
-// What commands print: standard output that notices a closed pipe or a full disk, tables, and numbers for people.
-// It is not a progress display and not a log.
+// What commands print: standard output that notices a closed pipe or a full disk, tables, and
+// numbers for people. It is not a progress display and not a log.
 #pragma once
 
 #include <fmt/format.h>
@@ -16,10 +16,12 @@ namespace pith::cli {
 
 using Json = nlohmann::ordered_json;
 
-// Thrown when whoever read our standard output has gone (`pith ... | head`). The command ends quietly.
+// Thrown when whoever read our standard output has gone (`pith ... | head`). The command ends
+// quietly.
 struct OutputClosed {};
 
-// Standard output. Throws OutputClosed for a closed pipe and Error(io) when the text cannot be written.
+// Standard output. Throws OutputClosed for a closed pipe and Error(io) when the text cannot be
+// written.
 void put(std::string_view text);
 void flush();
 template <typename... T>
@@ -37,11 +39,12 @@ void note(std::string_view text);
 std::string one_line(std::string_view text);
 // The same, cut to `width` symbols with an ellipsis.
 std::string shorten(std::string_view text, Index width);
-// Symbols (code points) of a UTF-8 text: what a terminal column counts for the scripts that tables hold.
+// Symbols (code points) of a UTF-8 text: what a terminal column counts for the scripts that tables
+// hold.
 Index width(std::string_view text);
 
-std::string human_bytes(Index bytes);    // "12.3 MiB"
-std::string human_count(Index count);    // "3,041"
+std::string human_bytes(Index bytes);  // "12.3 MiB"
+std::string human_count(Index count);  // "3,041"
 std::string human_seconds(double seconds);
 
 // Lines up columns. Cells are plain text; numbers are aligned to the right.

@@ -29,10 +29,16 @@ void list_models(const hub::Hub& hub, bool json) {
   table.add_column("description", Table::Align::left);
   for (const hub::Model& model : hub.models()) {
     if (json) {
-      put_json({{"name", model.name}, {"bytes", model.bytes}, {"here", hub.is_here(model)}, {"licence", model.licence},
-                {"description", model.description}, {"sha256", model.sha256}, {"path", hub.path_of(model).string()}});
+      put_json({{"name", model.name},
+                {"bytes", model.bytes},
+                {"here", hub.is_here(model)},
+                {"licence", model.licence},
+                {"description", model.description},
+                {"sha256", model.sha256},
+                {"path", hub.path_of(model).string()}});
     } else {
-      table.add_row({model.name, human_bytes(model.bytes), hub.is_here(model) ? "yes" : "no", model.licence, model.description});
+      table.add_row({model.name, human_bytes(model.bytes), hub.is_here(model) ? "yes" : "no",
+                     model.licence, model.description});
     }
   }
   if (!json) print("{}\nfolder: {}\n", table.to_string(), hub.folder().string());
@@ -50,10 +56,15 @@ void pull_command(const PullCommand& command) {
     hub::Pulled pulled;
     {
       ProgressBar bar;
-      pulled = hub.pull(name, [&](std::string_view step, Index done, Index total) { bar.update(step, done, total); });
+      pulled = hub.pull(name, [&](std::string_view step, Index done, Index total) {
+        bar.update(step, done, total);
+      });
     }
     if (command.json) {
-      put_json({{"name", name}, {"path", pulled.path.string()}, {"was_there", pulled.was_there}, {"sha256", pulled.sha256}});
+      put_json({{"name", name},
+                {"path", pulled.path.string()},
+                {"was_there", pulled.was_there},
+                {"sha256", pulled.sha256}});
     } else {
       print("{}{}\n", pulled.path.string(), pulled.was_there ? " (was there already)" : "");
       flush();
@@ -66,7 +77,8 @@ void pull_command(const PullCommand& command) {
 void add_pull(CLI::App& app) {
   auto options = std::make_shared<PullCommand>();
   CLI::App* command = app.add_subcommand("pull", "Download models, or list those that are known");
-  command->add_option("names", options->names, "Names of models, hf:owner/repo/file.gguf, or URLs")->type_name("NAME");
+  command->add_option("names", options->names, "Names of models, hf:owner/repo/file.gguf, or URLs")
+      ->type_name("NAME");
   command->add_flag("--list", options->list, "List the known models");
   command->add_flag("--json", options->json, "One JSON object per model, on a line of its own");
   command->footer(kExamples);

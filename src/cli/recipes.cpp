@@ -18,7 +18,8 @@ using recipe::PartKind;
 using recipe::Preset;
 using recipe::SignalNeeds;
 
-constexpr const char* kGrammar = R"x(recipe = stage { " then " stage }        stage = part { " + " part } [ " @ " budget ]
+constexpr const char* kGrammar =
+    R"x(recipe = stage { " then " stage }        stage = part { " + " part } [ " @ " budget ]
 part   = name [ "(" key=value {, key=value} ")" ]
 budget = 0.9 (fraction removed) | 10x (bytes, against the full bf16 cache) | 1024tok (mean entries per lane) | 64MiB (bytes)
 )x";
@@ -27,18 +28,22 @@ constexpr const char* kExamples = R"(Examples:
   pith recipes snapkv
   pith recipes "kvzip_plus + global @ 4x"
   pith recipes --markdown > docs/recipes.md)";
-constexpr PartKind kKinds[] = {PartKind::scorer, PartKind::adjuster, PartKind::allocator, PartKind::realiser, PartKind::format};
+constexpr PartKind kKinds[] = {PartKind::scorer, PartKind::adjuster, PartKind::allocator,
+                               PartKind::realiser, PartKind::format};
 
 struct RecipesCommand {
   std::string name;
   bool markdown = false, json = false;
 };
 
-SignalNeeds needs_of(const PartInfo& part) { return part.needs ? part.needs(Arguments(part.parameters)) : SignalNeeds{}; }
+SignalNeeds needs_of(const PartInfo& part) {
+  return part.needs ? part.needs(Arguments(part.parameters)) : SignalNeeds{};
+}
 
 std::vector<std::string> names_of(const SignalNeeds& needs) {
   std::vector<std::string> names;
-  if (needs.window_queries > 0) names.push_back(fmt::format("window_queries({})", needs.window_queries));
+  if (needs.window_queries > 0)
+    names.push_back(fmt::format("window_queries({})", needs.window_queries));
   if (needs.query_moments) names.push_back("query_moments");
   if (needs.attention_sum) names.push_back("attention_sum");
   if (needs.attention_max) names.push_back("attention_max");
@@ -50,7 +55,9 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
 }
 
 Json parameter_json(const recipe::Parameter& parameter) {
-  Json json = {{"name", parameter.name}, {"type", to_string(parameter.type)}, {"default", parameter.default_value}};
+  Json json = {{"name", parameter.name},
+               {"type", to_string(parameter.type)},
+               {"default", parameter.default_value}};
   if (parameter.type == recipe::ParameterType::choice) {
     json["choices"] = parameter.choices;
   } else if (parameter.type != recipe::ParameterType::flag) {
@@ -62,16 +69,25 @@ Json parameter_json(const recipe::Parameter& parameter) {
 }
 
 Json part_json(const PartInfo& part) {
-  Json json = {{"name", part.name},     {"kind", to_string(part.kind)}, {"summary", part.summary},
-               {"source", part.source}, {"cost", to_string(part.cost)}, {"oracle", part.oracle},
-               {"sees_question", sees_question(part, Arguments(part.parameters))}, {"needs", names_of(needs_of(part))}};
+  Json json = {{"name", part.name},
+               {"kind", to_string(part.kind)},
+               {"summary", part.summary},
+               {"source", part.source},
+               {"cost", to_string(part.cost)},
+               {"oracle", part.oracle},
+               {"sees_question", sees_question(part, Arguments(part.parameters))},
+               {"needs", names_of(needs_of(part))}};
   json["parameters"] = Json::array();
-  for (const auto& parameter : part.parameters) json["parameters"].push_back(parameter_json(parameter));
+  for (const auto& parameter : part.parameters)
+    json["parameters"].push_back(parameter_json(parameter));
   return json;
 }
 
 Json preset_json(const Preset& preset) {
-  return {{"name", preset.name}, {"kind", "preset"}, {"recipe", preset.text}, {"summary", preset.summary}};
+  return {{"name", preset.name},
+          {"kind", "preset"},
+          {"recipe", preset.text},
+          {"summary", preset.summary}};
 }
 
 void put_all() {
@@ -87,7 +103,8 @@ void put_all() {
       if (part.kind != kind) continue;
       any = true;
       table.add_row({std::string(part.name), std::string(to_string(part.cost)),
-                     sees_question(part, Arguments(part.parameters)) ? "sees it" : "", std::string(part.summary)});
+                     sees_question(part, Arguments(part.parameters)) ? "sees it" : "",
+                     std::string(part.summary)});
     }
     if (any) put("\n" + table.to_string());
   }
@@ -96,7 +113,8 @@ void put_all() {
   table.add_column("stands for", Table::Align::left);
   table.add_column("what it is", Table::Align::left);
   for (const Preset& preset : recipe::presets())
-    table.add_row({std::string(preset.name), std::string(preset.text), std::string(preset.summary)});
+    table.add_row(
+        {std::string(preset.name), std::string(preset.text), std::string(preset.summary)});
   print("\n{}\npith recipes NAME explains one.\n", table.to_string());
 }
 
@@ -104,17 +122,24 @@ void put_part(const PartInfo& part) {
   print("{}: {}\n{}\n\n", part.name, to_string(part.kind), part.summary);
   print("  source         {}\n", part.source.empty() ? "-" : part.source);
   print("  cost           {}\n", to_string(part.cost));
-  print("  needs          {}\n", names_of(needs_of(part)).empty() ? "nothing" : fmt::format("{}", fmt::join(names_of(needs_of(part)), ", ")));
+  print("  needs          {}\n",
+        names_of(needs_of(part)).empty()
+            ? "nothing"
+            : fmt::format("{}", fmt::join(names_of(needs_of(part)), ", ")));
   print("  sees question  {}\n", sees_question(part, Arguments(part.parameters)) ? "yes" : "no");
   if (part.oracle) put("  oracle         yes: uses what a deployment would not have\n");
   if (part.parameters.empty()) return;
   Table table;
-  for (const char* title : {"parameter", "default", "values", "meaning"}) table.add_column(title, Table::Align::left);
+  for (const char* title : {"parameter", "default", "values", "meaning"})
+    table.add_column(title, Table::Align::left);
   for (const auto& parameter : part.parameters) {
     std::string values(to_string(parameter.type));
-    if (parameter.type == recipe::ParameterType::choice) values = fmt::format("{}", fmt::join(parameter.choices, " | "));
-    else if (parameter.type != recipe::ParameterType::flag) values = fmt::format("{} … {}", parameter.least, parameter.most);
-    table.add_row({std::string(parameter.name), std::string(parameter.default_value), values, std::string(parameter.doc)});
+    if (parameter.type == recipe::ParameterType::choice)
+      values = fmt::format("{}", fmt::join(parameter.choices, " | "));
+    else if (parameter.type != recipe::ParameterType::flag)
+      values = fmt::format("{} … {}", parameter.least, parameter.most);
+    table.add_row({std::string(parameter.name), std::string(parameter.default_value), values,
+                   std::string(parameter.doc)});
   }
   put("\n" + table.to_string());
 }
@@ -124,12 +149,18 @@ void put_recipe(const std::string& text, bool json) {
   const recipe::Recipe parsed = recipe::Recipe::parse(text);
   const auto needs = names_of(parsed.needs());
   if (json) {
-    put_json({{"name", parsed.name()}, {"kind", "recipe"}, {"recipe", parsed.to_string()}, {"stages", parsed.stages()},
-              {"sees_question", parsed.sees_question()}, {"oracle", parsed.is_oracle()}, {"needs", needs}});
+    put_json({{"name", parsed.name()},
+              {"kind", "recipe"},
+              {"recipe", parsed.to_string()},
+              {"stages", parsed.stages()},
+              {"sees_question", parsed.sees_question()},
+              {"oracle", parsed.is_oracle()},
+              {"needs", needs}});
     return;
   }
-  print("{}\n\n  in full        {}\n  needs          {}\n  sees question  {}\n", parsed.name(), parsed.to_string(),
-        needs.empty() ? "nothing" : fmt::format("{}", fmt::join(needs, ", ")), parsed.sees_question() ? "yes" : "no");
+  print("{}\n\n  in full        {}\n  needs          {}\n  sees question  {}\n", parsed.name(),
+        parsed.to_string(), needs.empty() ? "nothing" : fmt::format("{}", fmt::join(needs, ", ")),
+        parsed.sees_question() ? "yes" : "no");
 }
 
 [[noreturn]] void fail_unknown(const std::string& name) {
@@ -137,8 +168,9 @@ void put_recipe(const std::string& text, bool json) {
   for (const PartInfo& part : recipe::parts()) known.emplace_back(part.name);
   for (const Preset& preset : recipe::presets()) known.emplace_back(preset.name);
   const auto near = nearest_names(name, known);
-  fail(ErrorCode::bad_recipe, fmt::format("no part and no preset is called '{}'; {}pith recipes lists them", name,
-                                          near.empty() ? "" : fmt::format("did you mean {}? ", fmt::join(near, " or "))));
+  fail(ErrorCode::bad_recipe,
+       fmt::format("no part and no preset is called '{}'; {}pith recipes lists them", name,
+                   near.empty() ? "" : fmt::format("did you mean {}? ", fmt::join(near, " or "))));
 }
 
 void put_one(const std::string& name, bool json) {
@@ -154,7 +186,8 @@ void put_one(const std::string& name, bool json) {
   } else {
     if (part) put_part(*part);
     if (part && preset) put("\n");
-    if (preset) print("{}: preset\n{}\n\n  stands for     {}\n", preset->name, preset->summary, preset->text);
+    if (preset)
+      print("{}: preset\n{}\n\n  stands for     {}\n", preset->name, preset->summary, preset->text);
   }
 }
 
@@ -175,10 +208,17 @@ void recipes_command(const RecipesCommand& command) {
 
 void add_recipes(CLI::App& app) {
   auto options = std::make_shared<RecipesCommand>();
-  CLI::App* command = app.add_subcommand("recipes", "List the parts of recipes, or explain one part, preset or recipe");
-  CLI::Option* name = command->add_option("name", options->name, "A part, a preset or a whole recipe")->type_name("NAME");
-  command->add_flag("--markdown", options->markdown, "All parts and presets as markdown, as in docs/recipes.md")->excludes(name);
-  command->add_flag("--json", options->json, "One JSON object per part or preset, on a line of its own");
+  CLI::App* command = app.add_subcommand(
+      "recipes", "List the parts of recipes, or explain one part, preset or recipe");
+  CLI::Option* name =
+      command->add_option("name", options->name, "A part, a preset or a whole recipe")
+          ->type_name("NAME");
+  command
+      ->add_flag("--markdown", options->markdown,
+                 "All parts and presets as markdown, as in docs/recipes.md")
+      ->excludes(name);
+  command->add_flag("--json", options->json,
+                    "One JSON object per part or preset, on a line of its own");
   command->footer(kExamples);
   command->callback([options] { recipes_command(*options); });
 }

@@ -50,7 +50,8 @@ std::vector<recipe::Recipe> parse_recipes(const RunOptions& options) {
 std::vector<std::string> collect_questions(const RunOptions& options) {
   std::vector<std::string> questions = options.questions;
   if (!options.questions_file.empty()) {
-    for (std::string& line : read_lines(options.questions_file)) questions.push_back(std::move(line));
+    for (std::string& line : read_lines(options.questions_file))
+      questions.push_back(std::move(line));
   }
   return questions;
 }
@@ -59,50 +60,65 @@ std::vector<std::string> collect_expected(const RunOptions& options, std::size_t
   if (options.answers_file.empty()) return {};
   auto expected = read_lines(options.answers_file);
   if (expected.size() != questions)
-    fail(ErrorCode::bad_input, fmt::format("{}: {} expected answers for {} questions; one line per question was expected",
-                                           options.answers_file, expected.size(), questions));
+    fail(ErrorCode::bad_input,
+         fmt::format("{}: {} expected answers for {} questions; one line per question was expected",
+                     options.answers_file, expected.size(), questions));
   return expected;
 }
 
 // Usage errors that the parser cannot see.
 void check_usage(const RunOptions& options) {
   if (options.document.empty() == options.load.empty())
-    throw CLI::ValidationError("run", "give either a document (-f FILE) or a saved cache (--load FILE)");
+    throw CLI::ValidationError("run",
+                               "give either a document (-f FILE) or a saved cache (--load FILE)");
   if (!options.load.empty() && !options.recipes.empty())
-    throw CLI::ValidationError("--kv", "a saved cache (--load) is already compressed; leave out --kv");
+    throw CLI::ValidationError("--kv",
+                               "a saved cache (--load) is already compressed; leave out --kv");
   if (!options.load.empty() && !options.save.empty())
-    throw CLI::ValidationError("--save", "--load and --save together would only copy the file; leave out one");
+    throw CLI::ValidationError(
+        "--save", "--load and --save together would only copy the file; leave out one");
   if (!options.load.empty() && !options.system.empty())
-    throw CLI::ValidationError("--system", "the system text of a saved cache (--load) is already in it");
+    throw CLI::ValidationError("--system",
+                               "the system text of a saved cache (--load) is already in it");
   if (!options.save.empty() && options.recipes.size() > 1)
     throw CLI::ValidationError("--save", "saves one cache; give a single --kv");
   if (options.questions.empty() && options.questions_file.empty() && options.save.empty())
-    throw CLI::ValidationError("run", "nothing to do: ask with -q \"…\" or --questions FILE, or --save the cache");
+    throw CLI::ValidationError(
+        "run", "nothing to do: ask with -q \"…\" or --questions FILE, or --save the cache");
 }
 
-DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const RunOptions& options) {
+DocumentPrompt make_prompt(const Engine& engine, const std::string& text,
+                           const RunOptions& options) {
   try {
     return DocumentPrompt(engine, text, options.system);
   } catch (const Error& error) {
-    fail(error.code(), fmt::format("{}: {}", options.document == "-" ? "standard input" : options.document, error.what()));
+    fail(error.code(),
+         fmt::format("{}: {}", options.document == "-" ? "standard input" : options.document,
+                     error.what()));
   }
 }
 
 void run_command(const RunOptions& options) {
   check_usage(options);
-  const auto recipes = options.load.empty() ? parse_recipes(options) : std::vector<recipe::Recipe>{};
+  const auto recipes =
+      options.load.empty() ? parse_recipes(options) : std::vector<recipe::Recipe>{};
   if (!options.save.empty() && recipes.front().sees_question())
-    fail(ErrorCode::bad_recipe, fmt::format("{}: it looks at the question, so there is no cache to save before one is "
-                                            "asked; save with a recipe that does not", recipes.front().name()));
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: it looks at the question, so there is no cache to save before one is "
+                     "asked; save with a recipe that does not",
+                     recipes.front().name()));
   const auto questions = collect_questions(options);
   const auto expected = collect_expected(options, questions.size());
   const bool saved = !options.load.empty();
   const std::string text = saved ? "" : read_text(options.document);
   const auto engine = load_engine(options.model);
 
-  // The question's surroundings do not depend on the document, so any text stands in for the one inside a saved cache.
-  const DocumentPrompt prompt = saved ? DocumentPrompt(*engine, "-") : make_prompt(*engine, text, options);
-  if (!prompt.has_template()) note(fmt::format("{} has no chat template: asking in a plain form", engine->config().name));
+  // The question's surroundings do not depend on the document, so any text stands in for the one
+  // inside a saved cache.
+  const DocumentPrompt prompt =
+      saved ? DocumentPrompt(*engine, "-") : make_prompt(*engine, text, options);
+  if (!prompt.has_template())
+    note(fmt::format("{} has no chat template: asking in a plain form", engine->config().name));
   std::vector<std::vector<Token>> asked;
   Index longest = 1;
   for (const std::string& question : questions) {
@@ -135,7 +151,8 @@ void run_command(const RunOptions& options) {
         if (!options.json) shown.push(piece);
         return true;
       };
-      report.answer(q, arm, answering.answer(arm, asked[static_cast<std::size_t>(q)], generation, show));
+      report.answer(q, arm,
+                    answering.answer(arm, asked[static_cast<std::size_t>(q)], generation, show));
     }
   }
   report.table();
@@ -145,15 +162,21 @@ void run_command(const RunOptions& options) {
 
 void add_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand("run", "Answer questions about a document from its compressed cache");
+  CLI::App* command =
+      app.add_subcommand("run", "Answer questions about a document from its compressed cache");
   add_model_options(*command, options->model);
-  command->add_option("-f,--file", options->document, "The document; - reads standard input")->type_name("FILE");
-  command->add_option("-q,--question", options->questions, "A question (may be given several times)")
+  command->add_option("-f,--file", options->document, "The document; - reads standard input")
+      ->type_name("FILE");
+  command
+      ->add_option("-q,--question", options->questions, "A question (may be given several times)")
       ->allow_extra_args(false)
       ->type_name("TEXT");
-  command->add_option("--questions", options->questions_file, "Questions, one per line")->type_name("FILE");
-  command->add_option("--answers", options->answers_file,
-                      "Expected answers, one line per question, alternatives separated by ' | ': counts right ones")
+  command->add_option("--questions", options->questions_file, "Questions, one per line")
+      ->type_name("FILE");
+  command
+      ->add_option("--answers", options->answers_file,
+                   "Expected answers, one line per question, alternatives separated by ' | ': "
+                   "counts right ones")
       ->type_name("FILE");
   command->add_option("--kv", options->recipes, "A recipe (may be given several times)")
       ->allow_extra_args(false)
@@ -162,9 +185,12 @@ void add_run(CLI::App& app) {
       ->capture_default_str()
       ->check(in_range(1, Index{1} << 20))
       ->type_name("N");
-  command->add_option("--system", options->system, "System text before the document")->type_name("TEXT");
-  command->add_option("--save", options->save, "Write the compressed cache to a file")->type_name("FILE");
-  command->add_option("--load", options->load, "Answer from a saved cache instead of a document")->type_name("FILE");
+  command->add_option("--system", options->system, "System text before the document")
+      ->type_name("TEXT");
+  command->add_option("--save", options->save, "Write the compressed cache to a file")
+      ->type_name("FILE");
+  command->add_option("--load", options->load, "Answer from a saved cache instead of a document")
+      ->type_name("FILE");
   command->add_flag("--json", options->json, "One JSON object per answer, on a line of its own");
   command->footer(kExamples);
   command->callback([options] { run_command(*options); });

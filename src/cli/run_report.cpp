@@ -27,7 +27,9 @@ double per_second(Index steps, double seconds) {
   return seconds > 0 ? static_cast<double>(steps) / seconds : 0;
 }
 
-double quotient(Index a, Index b) { return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0; }
+double quotient(Index a, Index b) {
+  return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0;
+}
 
 }  // namespace
 
@@ -53,8 +55,9 @@ void IndentedText::push(std::string_view text) {
   flush();
 }
 
-RunReport::RunReport(const Answering& answering, std::string model, std::vector<std::string> questions,
-                     std::vector<std::string> expected, bool json)
+RunReport::RunReport(const Answering& answering, std::string model,
+                     std::vector<std::string> questions, std::vector<std::string> expected,
+                     bool json)
     : answering_(answering),
       model_(std::move(model)),
       questions_(std::move(questions)),
@@ -63,7 +66,8 @@ RunReport::RunReport(const Answering& answering, std::string model, std::vector<
       totals_(answering.arms().size()) {}
 
 std::string RunReport::label(const Arm& arm) const {
-  return arm.name + (arm.sees_question ? " (sees the question)" : "") + (arm.oracle ? " (oracle)" : "");
+  return arm.name + (arm.sees_question ? " (sees the question)" : "") +
+         (arm.oracle ? " (oracle)" : "");
 }
 
 Index RunReport::label_width() const {
@@ -75,10 +79,11 @@ Index RunReport::label_width() const {
 void RunReport::document(std::string_view name) const {
   if (json_) return;
   const Engine& engine = answering_.engine();
-  print("{}: {} tokens, read in {} s{} by {} ({}, {}, {} threads)\n", name, human_count(answering_.context_tokens()),
-        human_seconds(answering_.read_seconds()),
-        answering_.replay_seconds() > 0 ? fmt::format(" and replayed in {} s", human_seconds(answering_.replay_seconds()))
-                                        : "",
+  print("{}: {} tokens, read in {} s{} by {} ({}, {}, {} threads)\n", name,
+        human_count(answering_.context_tokens()), human_seconds(answering_.read_seconds()),
+        answering_.replay_seconds() > 0
+            ? fmt::format(" and replayed in {} s", human_seconds(answering_.replay_seconds()))
+            : "",
         model_, numerics_name(engine), isa_name(), answering_.threads());
   flush();
 }
@@ -167,8 +172,10 @@ void RunReport::table() const {
   Table table;
   table.add_column("recipe", Table::Align::left);
   if (!expected_.empty()) table.add_column("right");
-  for (const std::string& title : {std::string("entries"), "bytes (" + format + ")", std::string("×"), std::string("prefill s"),
-                                   std::string("compress s"), std::string("decode tok/s"), std::string("peak bytes")})
+  for (const std::string& title :
+       {std::string("entries"), "bytes (" + format + ")", std::string("×"),
+        std::string("prefill s"), std::string("compress s"), std::string("decode tok/s"),
+        std::string("peak bytes")})
     table.add_column(title);
   for (std::size_t i = 0; i < totals_.size(); ++i) {
     const Arm& arm = answering_.arms()[i];
@@ -183,8 +190,12 @@ void RunReport::table() const {
     cells.push_back(human_bytes(bytes));
     cells.push_back(fmt::format("{:.1f}", quotient(full, bytes)));
     cells.push_back(human_seconds(answering_.read_seconds()));
-    cells.push_back(human_seconds(totals.answers > 0 ? totals.compress_seconds / static_cast<double>(n) : arm.compress_seconds));
-    cells.push_back(totals.answers > 0 ? fmt::format("{:.1f}", per_second(totals.steps, totals.decode_seconds)) : "-");
+    cells.push_back(human_seconds(totals.answers > 0
+                                      ? totals.compress_seconds / static_cast<double>(n)
+                                      : arm.compress_seconds));
+    cells.push_back(totals.answers > 0
+                        ? fmt::format("{:.1f}", per_second(totals.steps, totals.decode_seconds))
+                        : "-");
     cells.push_back(human_bytes(std::max(totals.peak_bytes, arm.report.bytes_before)));
     table.add_row(std::move(cells));
   }
@@ -195,15 +206,21 @@ void RunReport::table() const {
 
 void RunReport::footnotes() const {
   const auto& arms = answering_.arms();
-  const bool looks = std::any_of(arms.begin(), arms.end(), [](const Arm& arm) { return arm.sees_question; });
-  print("\nentries: mean per lane ({} lanes). ×: full bf16 cache / bytes. prefill: one reading, shared by all recipes.\n",
-        answering_.lanes());
+  const bool looks =
+      std::any_of(arms.begin(), arms.end(), [](const Arm& arm) { return arm.sees_question; });
+  print(
+      "\nentries: mean per lane ({} lanes). ×: full bf16 cache / bytes. prefill: one reading, "
+      "shared by all recipes.\n",
+      answering_.lanes());
   if (looks)
-    put("A recipe that sees the question is carried out anew for each question on the whole cache, which must stay; "
+    put("A recipe that sees the question is carried out anew for each question on the whole cache, "
+        "which must stay; "
         "its numbers are means.\n");
-  const Memory &before = answering_.memory_after_reading(), &after = answering_.memory_after_compression();
-  print("Process: {} resident after reading, {} after compression{}, {} at its peak.\n", human_bytes(before.resident),
-        human_bytes(after.resident), arms.size() == 1 ? "" : " (all recipes together)", human_bytes(memory_usage().peak));
+  const Memory &before = answering_.memory_after_reading(),
+               &after = answering_.memory_after_compression();
+  print("Process: {} resident after reading, {} after compression{}, {} at its peak.\n",
+        human_bytes(before.resident), human_bytes(after.resident),
+        arms.size() == 1 ? "" : " (all recipes together)", human_bytes(memory_usage().peak));
 }
 
 }  // namespace pith::cli

@@ -1,5 +1,5 @@
-// How the main job is shown: answers grouped by question, a table of what each recipe cost, or one JSON object per answer.
-// It computes no answers.
+// How the main job is shown: answers grouped by question, a table of what each recipe cost, or one
+// JSON object per answer. It computes no answers.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@
 
 namespace pith::cli {
 
-// An answer is right when it contains one of the expected texts (alternatives are separated by " | "), ignoring case and runs of
-// blanks.
+// An answer is right when it contains one of the expected texts (alternatives are separated by " |
+// "), ignoring case and runs of blanks.
 bool is_right(std::string_view answer, std::string_view expected);
 
 // Prints a text as it comes, with later lines indented and blanks at the very beginning left out.
@@ -32,7 +32,7 @@ class RunReport {
   RunReport(const Answering& answering, std::string model, std::vector<std::string> questions,
             std::vector<std::string> expected, bool json);
 
-  void document(std::string_view name) const;   // what was read, and how long it took
+  void document(std::string_view name) const;  // what was read, and how long it took
   void question(Index question) const;
   void begin_answer(Index arm) const;
   void answer(Index question, Index arm, const Answer& answer);

@@ -15,7 +15,8 @@ void StepProgress::update(Index done, Index total) {
   if (start_ == Clock::time_point{}) start_ = Clock::now();
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (!bar_) {
-    // The first call comes when a part is done already and starts the clock; from the second on the whole step can be foreseen.
+    // The first call comes when a part is done already and starts the clock; from the second on the
+    // whole step can be foreseen.
     const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
     if (seconds <= 0 || seconds < kSilentSeconds * share) return;
     bar_.emplace(ProgressUnit::items);

@@ -1,5 +1,5 @@
-// Progress of the engine's long steps on standard error: a step that will be over in two seconds stays silent.
-// How a bar looks is decided in base/progress.h.
+// Progress of the engine's long steps on standard error: a step that will be over in two seconds
+// stays silent. How a bar looks is decided in base/progress.h.
 #pragma once
 
 #include <chrono>

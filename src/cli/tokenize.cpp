@@ -46,7 +46,9 @@ void tokenize_command(const TokenizeCommand& command) {
   } else if (command.count) {
     print("{}\n", ids.size());
   } else {
-    for (const Token id : ids) print("{:>8}  {}\n", id, Json(tokenizer.piece(id)).dump(-1, ' ', false, Json::error_handler_t::replace));
+    for (const Token id : ids)
+      print("{:>8}  {}\n", id,
+            Json(tokenizer.piece(id)).dump(-1, ' ', false, Json::error_handler_t::replace));
   }
 }
 
@@ -57,9 +59,11 @@ void add_tokenize(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenize", "Show the tokens of a text");
   add_model_name(*command, options->model);
   CLI::Option* text = command->add_option("text", options->text, "The text")->type_name("TEXT");
-  command->add_option("-f,--file", options->file, "A file with the text; - reads standard input")->type_name("FILE");
+  command->add_option("-f,--file", options->file, "A file with the text; - reads standard input")
+      ->type_name("FILE");
   command->add_flag("--special", options->special, "Recognise control tokens in the text");
-  command->add_flag("--bos", options->bos, "Add the beginning-of-sequence token where the model asks for one");
+  command->add_flag("--bos", options->bos,
+                    "Add the beginning-of-sequence token where the model asks for one");
   command->add_flag("--count", options->count, "Print only how many there are");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(kExamples);

@@ -6,9 +6,11 @@
 
 namespace pith {
 
-SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens) : engine_(engine), needs_(needs) {
+SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens)
+    : engine_(engine), needs_(needs) {
   const auto& config = engine.config();
-  const auto heads = static_cast<std::size_t>(config.query_heads), D = static_cast<std::size_t>(config.head_dim);
+  const auto heads = static_cast<std::size_t>(config.query_heads),
+             D = static_cast<std::size_t>(config.head_dim);
   signals_.tokens = tokens;
   signals_.query_heads = config.query_heads;
   signals_.attention_scale = config.attention_scale;
@@ -34,32 +36,46 @@ void SignalCollector::begin_chunk(Index first, Index rows) {
   rows_ = rows;
 }
 
-void SignalCollector::unrotated(Index layer, std::span<const float> /*hidden*/, std::span<const float> queries) {
+void SignalCollector::unrotated(Index layer, std::span<const float> /*hidden*/,
+                                std::span<const float> queries) {
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim;
   const Index skip = std::clamp<Index>(needs_.moments_skip - first_, 0, rows_), rows = rows_ - skip;
   if (rows == 0) return;
   auto& moments = moments_[static_cast<std::size_t>(layer)];
-  const auto query = [&](Index r, Index h) { return queries.data() + ((skip + r) * heads + h) * D; };
+  const auto query = [&](Index r, Index h) {
+    return queries.data() + ((skip + r) * heads + h) * D;
+  };
   if (moments.shift.empty()) {
     moments.shift.resize(static_cast<std::size_t>(heads * D));
-    for (Index r = 0; r < rows; ++r) vector_kernels().axpy(1.0f / static_cast<float>(rows), query(r, 0), heads * D, moments.shift.data());
+    for (Index r = 0; r < rows; ++r)
+      vector_kernels().axpy(1.0f / static_cast<float>(rows), query(r, 0), heads * D,
+                            moments.shift.data());
   }
-  std::vector<float> centred(static_cast<std::size_t>(D * rows)), product(static_cast<std::size_t>(D * D));
+  std::vector<float> centred(static_cast<std::size_t>(D * rows)),
+      product(static_cast<std::size_t>(D * D));
   Activations activations;
-  for (Index h = 0; h < heads; ++h) {  // product = X^T X for the centred queries X [rows, D] of one head
+  for (Index h = 0; h < heads;
+       ++h) {  // product = X^T X for the centred queries X [rows, D] of one head
     const float* shift = moments.shift.data() + h * D;
     for (Index r = 0; r < rows; ++r)
-      for (Index d = 0; d < D; ++d) centred[static_cast<std::size_t>(d * rows + r)] = query(r, h)[d] - shift[d];
+      for (Index d = 0; d < D; ++d)
+        centred[static_cast<std::size_t>(d * rows + r)] = query(r, h)[d] - shift[d];
     activations.prepare(centred, D, rows, Numerics::exact, engine_.pool());
-    const Product job{{WeightType::f32, D, rows, reinterpret_cast<const std::byte*>(centred.data())}, nullptr, product.data(), D};
+    const Product job{
+        {WeightType::f32, D, rows, reinterpret_cast<const std::byte*>(centred.data())},
+        nullptr,
+        product.data(),
+        D};
     multiply(activations, std::span(&job, 1), engine_.pool());
     for (Index d = 0; d < D; ++d) {
       double sum = 0;
-      for (Index r = 0; r < rows; ++r) sum += static_cast<double>(centred[static_cast<std::size_t>(d * rows + r)]);
+      for (Index r = 0; r < rows; ++r)
+        sum += static_cast<double>(centred[static_cast<std::size_t>(d * rows + r)]);
       moments.sum[static_cast<std::size_t>(h * D + d)] += sum;
     }
     double* total = moments.product.data() + h * D * D;
-    for (Index i = 0; i < D * D; ++i) total[i] += static_cast<double>(product[static_cast<std::size_t>(i)]);
+    for (Index i = 0; i < D * D; ++i)
+      total[i] += static_cast<double>(product[static_cast<std::size_t>(i)]);
   }
   moments.count += rows;
 }
@@ -70,10 +86,13 @@ void SignalCollector::rotated(Index layer, std::span<const float> queries) {
   auto& window = signals_.layers[static_cast<std::size_t>(layer)].window_queries;
   for (Index r = std::max<Index>(0, start - first_); r < rows_; ++r)
     for (Index h = 0; h < heads; ++h)
-      std::copy_n(queries.data() + (r * heads + h) * D, D, window.data() + (h * signals_.window + first_ + r - start) * D);
+      std::copy_n(queries.data() + (r * heads + h) * D, D,
+                  window.data() + (h * signals_.window + first_ + r - start) * D);
 }
 
-cache::AttentionTap* SignalCollector::tap(Index /*layer*/) { return wants_attention() ? this : nullptr; }
+cache::AttentionTap* SignalCollector::tap(Index /*layer*/) {
+  return wants_attention() ? this : nullptr;
+}
 
 void SignalCollector::observe(const cache::WeightBlock& block) {
   const Index T = signals_.tokens;
@@ -85,7 +104,8 @@ void SignalCollector::observe(const cache::WeightBlock& block) {
   for (Index r = 0; r < block.queries * block.group; ++r) {
     const float* weights = block.weights + r * block.stride;
     const Index head = block.kv_head * block.group + r % block.group;
-    if (needs_.attention_sum) vector_kernels().axpy(1.0f, weights, block.entries, sums.sum.data() + head * T);
+    if (needs_.attention_sum)
+      vector_kernels().axpy(1.0f, weights, block.entries, sums.sum.data() + head * T);
     if (!needs_.attention_max) continue;
     float* max = sums.max.data() + head * T;
     for (Index j = 0; j < block.entries; ++j) max[j] = std::max(max[j], weights[j]);
@@ -97,7 +117,8 @@ void SignalCollector::end_layer(Index layer) {
   for (auto& sums : sums_) {
     if (!sums.used) continue;
     for (std::size_t i = 0; i < sums.sum.size(); ++i) result.attention_sum[i] += sums.sum[i];
-    for (std::size_t i = 0; i < sums.max.size(); ++i) result.attention_max[i] = std::max(result.attention_max[i], sums.max[i]);
+    for (std::size_t i = 0; i < sums.max.size(); ++i)
+      result.attention_max[i] = std::max(result.attention_max[i], sums.max[i]);
     std::fill(sums.sum.begin(), sums.sum.end(), 0.0f);
     std::fill(sums.max.begin(), sums.max.end(), 0.0f);
     sums.used = false;
@@ -105,7 +126,8 @@ void SignalCollector::end_layer(Index layer) {
 }
 
 recipe::Signals SignalCollector::finish() {
-  const auto heads = static_cast<std::size_t>(signals_.query_heads), D = static_cast<std::size_t>(engine_.config().head_dim);
+  const auto heads = static_cast<std::size_t>(signals_.query_heads),
+             D = static_cast<std::size_t>(engine_.config().head_dim);
   for (std::size_t l = 0; l < moments_.size(); ++l) {
     const auto& moments = moments_[l];
     auto& layer = signals_.layers[l];
@@ -113,18 +135,23 @@ recipe::Signals SignalCollector::finish() {
     layer.query_covariance.resize(heads * D * D);
     if (moments.count == 0) continue;  // a context of nothing but sinks: mean and covariance 0
     const double n = static_cast<double>(moments.count);
-    for (std::size_t i = 0; i < heads * D; ++i) layer.query_mean[i] = static_cast<float>(moments.sum[i] / n) + moments.shift[i];
+    for (std::size_t i = 0; i < heads * D; ++i)
+      layer.query_mean[i] = static_cast<float>(moments.sum[i] / n) + moments.shift[i];
     for (std::size_t h = 0; h < heads; ++h)
       for (std::size_t i = 0; i < D; ++i)
         for (std::size_t j = 0; j < D; ++j)
-          layer.query_covariance[(h * D + i) * D + j] = static_cast<float>(
-              moments.product[(h * D + i) * D + j] / n - moments.sum[h * D + i] / n * (moments.sum[h * D + j] / n));
+          layer.query_covariance[(h * D + i) * D + j] =
+              static_cast<float>(moments.product[(h * D + i) * D + j] / n -
+                                 moments.sum[h * D + i] / n * (moments.sum[h * D + j] / n));
   }
   return std::move(signals_);
 }
 
 QueryCapture::QueryCapture(const Engine& engine, Index tokens)
-    : heads_(engine.config().query_heads), head_dim_(engine.config().head_dim), tokens_(tokens), queries_(static_cast<std::size_t>(engine.config().layer_count())) {
+    : heads_(engine.config().query_heads),
+      head_dim_(engine.config().head_dim),
+      tokens_(tokens),
+      queries_(static_cast<std::size_t>(engine.config().layer_count())) {
   for (auto& layer : queries_) layer.resize(static_cast<std::size_t>(heads_ * tokens * head_dim_));
 }
 
@@ -138,7 +165,8 @@ void QueryCapture::rotated(Index layer, std::span<const float> queries) {
   float* out = queries_[static_cast<std::size_t>(layer)].data();
   for (Index r = 0; r < rows_; ++r)
     for (Index h = 0; h < heads_; ++h)
-      std::copy_n(queries.data() + (r * heads_ + h) * head_dim_, head_dim_, out + (h * tokens_ + offset_ + r) * head_dim_);
+      std::copy_n(queries.data() + (r * heads_ + h) * head_dim_, head_dim_,
+                  out + (h * tokens_ + offset_ + r) * head_dim_);
 }
 
 }  // namespace pith

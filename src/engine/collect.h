@@ -1,5 +1,5 @@
-// Collects the signals of a prefill that recipes asked for: queries of the window, moments of queries, attention received.
-// The replay has its own observer (replay.h).
+// Collects the signals of a prefill that recipes asked for: queries of the window, moments of
+// queries, attention received. The replay has its own observer (replay.h).
 #pragma once
 
 #include <vector>
@@ -17,7 +17,8 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
 
   bool wants_unrotated() const override { return needs_.query_moments; }
   void begin_chunk(Index first, Index rows) override;
-  void unrotated(Index layer, std::span<const float> hidden, std::span<const float> queries) override;
+  void unrotated(Index layer, std::span<const float> hidden,
+                 std::span<const float> queries) override;
   void rotated(Index layer, std::span<const float> queries) override;
   cache::AttentionTap* tap(Index layer) override;
   void end_layer(Index layer) override;
@@ -29,13 +30,15 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   void observe(const cache::WeightBlock& block) override;
   bool wants_attention() const { return needs_.attention_sum || needs_.attention_max; }
 
-  struct Moments {                     // of one layer, about a shift (the mean of its first chunk) that keeps f32 sums accurate
+  struct Moments {  // of one layer, about a shift (the mean of its first chunk) that keeps f32 sums
+                    // accurate
     std::vector<float> shift;          // [Hq, D]
     std::vector<double> sum, product;  // [Hq, D], [Hq, D, D]
     Index count = 0;
   };
-  struct ThreadSums {                  // of the layer at hand: merged in thread order, so the sum does not depend on the schedule
-    std::vector<float> sum, max;       // [Hq, T]
+  struct ThreadSums {  // of the layer at hand: merged in thread order, so the sum does not depend
+                       // on the schedule
+    std::vector<float> sum, max;  // [Hq, T]
     bool used = false;
   };
 

@@ -15,13 +15,15 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 // What a plain prefill can skip: with none of these, nobody needs to watch it.
 bool watches_prefill(const recipe::SignalNeeds& needs) {
-  return needs.window_queries > 0 || needs.query_moments || needs.attention_sum || needs.attention_max;
+  return needs.window_queries > 0 || needs.query_moments || needs.attention_sum ||
+         needs.attention_max;
 }
 
 }  // namespace
 
-recipe::Signals read_document(Context& context, std::span<const Token> tokens, const recipe::SignalNeeds& needs,
-                              const ReadOptions& options, ReadTimes* times) {
+recipe::Signals read_document(Context& context, std::span<const Token> tokens,
+                              const recipe::SignalNeeds& needs, const ReadOptions& options,
+                              ReadTimes* times) {
   PITH_CHECK(context.next_position() == 0, "read_document starts from an empty context");
   const auto start = std::chrono::steady_clock::now();
   SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()));
@@ -33,29 +35,37 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens, c
   if (times) times->read_seconds = seconds_since(start);
   if (needs.replay || needs.replay_plus) {
     const auto replay_start = std::chrono::steady_clock::now();
-    replay(context, {.prefix_tokens = options.prefix_tokens, .answer_prompt = options.answer_prompt, .progress = options.replay_progress}, signals);
+    replay(context,
+           {.prefix_tokens = options.prefix_tokens,
+            .answer_prompt = options.answer_prompt,
+            .progress = options.replay_progress},
+           signals);
     if (times) times->replay_seconds = seconds_since(replay_start);
   }
   return signals;
 }
 
-void observe_question(const Context& context, std::span<const Token> question, recipe::Signals& signals) {
+void observe_question(const Context& context, std::span<const Token> question,
+                      recipe::Signals& signals) {
   Context fork = context.fork();
   QueryCapture capture(context.engine(), static_cast<Index>(question.size()));
   fork.read(question, &capture);
   auto queries = capture.take();
   signals.question_tokens = static_cast<Index>(question.size());
   signals.layers.resize(queries.size());
-  for (std::size_t l = 0; l < queries.size(); ++l) signals.layers[l].question_queries = std::move(queries[l]);
+  for (std::size_t l = 0; l < queries.size(); ++l)
+    signals.layers[l].question_queries = std::move(queries[l]);
 }
 
-CompressionReport compress(Context& context, const recipe::Recipe& recipe, const recipe::Signals& signals) {
+CompressionReport compress(Context& context, const recipe::Recipe& recipe,
+                           const recipe::Signals& signals) {
   const auto start = std::chrono::steady_clock::now();
   CompressionReport report;
   report.entries_before = context.cache().entries();
   report.bytes_before = context.cache().bytes().total();
   report.full_bytes = context.cache().full_bytes();
-  for (Index stage = 0; stage < recipe.stages(); ++stage) context.cache().apply(recipe.plan(stage, context.cache(), signals));
+  for (Index stage = 0; stage < recipe.stages(); ++stage)
+    context.cache().apply(recipe.plan(stage, context.cache(), signals, &context.engine().pool()));
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();
   report.seconds = seconds_since(start);

@@ -1,4 +1,5 @@
-// From recipe to smaller cache: collects the signals that recipes need while a context reads, and carries out their stages.
+// From recipe to smaller cache: collects the signals that recipes need while a context reads, and
+// carries out their stages.
 #pragma once
 
 #include <span>
@@ -13,31 +14,38 @@ namespace pith {
 struct CompressionReport {
   Index entries_before = 0, entries_after = 0;
   Index bytes_before = 0, bytes_after = 0;
-  Index full_bytes = 0;       // the full bf16 cache of the same tokens
-  double seconds = 0;         // planning and applying; the replay, shared by all recipes of one read, is in ReadTimes
-  double ratio() const { return bytes_after > 0 ? static_cast<double>(full_bytes) / static_cast<double>(bytes_after) : 0; }
+  Index full_bytes = 0;  // the full bf16 cache of the same tokens
+  double seconds =
+      0;  // planning and applying; the replay, shared by all recipes of one read, is in ReadTimes
+  double ratio() const {
+    return bytes_after > 0 ? static_cast<double>(full_bytes) / static_cast<double>(bytes_after) : 0;
+  }
 };
 
 struct ReadOptions {
-  Index prefix_tokens = 0;                    // chat template before the document
-  std::vector<Token> answer_prompt;           // chat tokens between a question and its answer: the replay asks with them
+  Index prefix_tokens = 0;  // chat template before the document
+  std::vector<Token>
+      answer_prompt;  // chat tokens between a question and its answer: the replay asks with them
   std::vector<std::int32_t> sentence_starts;  // tokens at which sentences begin
-  Progress progress;                  // of the reading
+  Progress progress;                          // of the reading
   Progress replay_progress;
 };
 struct ReadTimes {
-  double read_seconds = 0;     // prefill, signals included
+  double read_seconds = 0;  // prefill, signals included
   double replay_seconds = 0;
 };
-// Reads `tokens` into an empty context and returns the signals that `needs` asks for. The replay, if one is needed, runs here too, on a
-// fork. DocumentPrompt::read_options() fills the options.
-recipe::Signals read_document(Context& context, std::span<const Token> tokens, const recipe::SignalNeeds& needs,
-                              const ReadOptions& options, ReadTimes* times = nullptr);
+// Reads `tokens` into an empty context and returns the signals that `needs` asks for. The replay,
+// if one is needed, runs here too, on a fork. DocumentPrompt::read_options() fills the options.
+recipe::Signals read_document(Context& context, std::span<const Token> tokens,
+                              const recipe::SignalNeeds& needs, const ReadOptions& options,
+                              ReadTimes* times = nullptr);
 
 // Adds the question's signals (on a fork; the context stays as it is).
-void observe_question(const Context& context, std::span<const Token> question, recipe::Signals& signals);
+void observe_question(const Context& context, std::span<const Token> question,
+                      recipe::Signals& signals);
 
 // Carries out all stages of a recipe on a context.
-CompressionReport compress(Context& context, const recipe::Recipe& recipe, const recipe::Signals& signals);
+CompressionReport compress(Context& context, const recipe::Recipe& recipe,
+                           const recipe::Signals& signals);
 
 }  // namespace pith

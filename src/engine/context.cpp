@@ -16,28 +16,36 @@ namespace pith {
 class ReadPass final : public AttentionBackend {
  public:
   ReadPass(std::span<Context* const> contexts, std::span<const Index> rows, ReadObserver* observer)
-      : contexts_(contexts), rows_(rows), observer_(observer), engine_(contexts.front()->engine()) {}
+      : contexts_(contexts),
+        rows_(rows),
+        observer_(observer),
+        engine_(contexts.front()->engine()) {}
 
   bool wants_queries() const override { return observer_ && observer_->wants_unrotated(); }
 
-  void observe(Index layer, std::span<const float> hidden, std::span<const float> queries) override {
+  void observe(Index layer, std::span<const float> hidden,
+               std::span<const float> queries) override {
     observer_->unrotated(layer, hidden, queries);
   }
 
   void store(Index layer, std::span<const float> keys, std::span<const float> values) override {
-    const auto size = static_cast<std::size_t>(engine_.config().kv_heads * engine_.config().head_dim);
+    const auto size =
+        static_cast<std::size_t>(engine_.config().kv_heads * engine_.config().head_dim);
     std::size_t row = 0;
     for (std::size_t s = 0; s < contexts_.size(); ++s) {
       const auto count = static_cast<std::size_t>(rows_[s]);
       Context& context = *contexts_[s];
-      context.cache_.append(layer, keys.subspan(row * size, count * size), values.subspan(row * size, count * size),
-                            context.next_position_, context.next_position_);
+      context.cache_.append(layer, keys.subspan(row * size, count * size),
+                            values.subspan(row * size, count * size), context.next_position_,
+                            context.next_position_);
       row += count;
     }
   }
 
-  void attend(Index layer, std::span<const float> queries, std::span<const Index> rows, std::span<float> out) override {
-    const auto size = static_cast<std::size_t>(engine_.config().query_heads * engine_.config().head_dim);
+  void attend(Index layer, std::span<const float> queries, std::span<const Index> rows,
+              std::span<float> out) override {
+    const auto size =
+        static_cast<std::size_t>(engine_.config().query_heads * engine_.config().head_dim);
     if (observer_) observer_->rotated(layer, queries);
     std::vector<cache::AttentionJob> jobs;
     std::size_t row = 0;
@@ -52,8 +60,10 @@ class ReadPass final : public AttentionBackend {
                       .tap = observer_ ? observer_->tap(layer) : nullptr});
       row += count;
     }
-    cache::attend({.layer = layer, .query_heads = engine_.config().query_heads, .scale = engine_.config().attention_scale}, jobs,
-                  engine_.pool());
+    cache::attend({.layer = layer,
+                   .query_heads = engine_.config().query_heads,
+                   .scale = engine_.config().attention_scale},
+                  jobs, engine_.pool());
     if (observer_) observer_->end_layer(layer);
   }
 
@@ -69,7 +79,8 @@ namespace {
 void check_room(const Context& context, Index tokens) {
   const Index range = context.engine().config().context_length;
   if (context.next_position() + tokens > range)
-    fail(ErrorCode::bad_input, fmt::format("{} tokens after {} leave the model's range of {}; shorten the text or use a model with a longer range",
+    fail(ErrorCode::bad_input, fmt::format("{} tokens after {} leave the model's range of {}; "
+                                           "shorten the text or use a model with a longer range",
                                            tokens, context.next_position(), range));
 }
 
@@ -77,15 +88,18 @@ float log_probability(std::span<const float> logits, Token token) {
   const float top = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (float logit : logits) sum += std::exp(static_cast<double>(logit - top));
-  return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(token)] - top) - std::log(sum));
+  return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(token)] - top) -
+                            std::log(sum));
 }
 
 }  // namespace
 
 Context::Context(std::shared_ptr<Engine> engine)
-    : engine_(std::move(engine)), cache_(engine_->cache_shape(), engine_->cache_rotation(), engine_->cache_format()) {}
+    : engine_(std::move(engine)),
+      cache_(engine_->cache_shape(), engine_->cache_rotation(), engine_->cache_format()) {}
 
-Context::Context(std::shared_ptr<Engine> engine, cache::Cache cache) : engine_(std::move(engine)), cache_(std::move(cache)) {}
+Context::Context(std::shared_ptr<Engine> engine, cache::Cache cache)
+    : engine_(std::move(engine)), cache_(std::move(cache)) {}
 
 Context Context::fork() const {
   Context copy(engine_, cache_.fork());
@@ -95,7 +109,8 @@ Context Context::fork() const {
   return copy;
 }
 
-std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index wanted, ReadObserver* observer) {
+std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index wanted,
+                                           ReadObserver* observer) {
   const auto rows = static_cast<Index>(tokens.size());
   std::vector<Index> positions(tokens.size());
   std::iota(positions.begin(), positions.end(), next_position_);
@@ -103,8 +118,9 @@ std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index 
   if (observer) observer->begin_chunk(next_position_, rows);
   Context* const self = this;
   ReadPass pass(std::span(&self, 1), std::span(&rows, 1), observer);
-  const auto hidden = forward(engine_->model(), {tokens, positions, std::span(&sequence, 1), observer != nullptr},
-                              engine_->options().numerics, pass, engine_->workspace(), engine_->pool());
+  const auto hidden =
+      forward(engine_->model(), {tokens, positions, std::span(&sequence, 1), observer != nullptr},
+              engine_->options().numerics, pass, engine_->workspace(), engine_->pool());
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   next_position_ += rows;
   return hidden;
@@ -112,40 +128,51 @@ std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index 
 
 void Context::set_logits(std::span<const float> hidden) {
   logits_.resize(static_cast<std::size_t>(engine_->config().vocabulary));
-  compute_logits(engine_->model(), hidden, engine_->options().numerics, engine_->workspace(), engine_->pool(), logits_);
+  compute_logits(engine_->model(), hidden, engine_->options().numerics, engine_->workspace(),
+                 engine_->pool(), logits_);
 }
 
-void Context::read(std::span<const Token> tokens, ReadObserver* observer, const Progress& progress) {
+void Context::read(std::span<const Token> tokens, ReadObserver* observer,
+                   const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
   check_room(*this, total);
   for (Index done = 0; done < total;) {
     const Index rows = std::min(engine_->options().prefill_chunk, total - done);
     const bool last = done + rows == total;
-    const auto hidden = read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)), last ? 1 : 0, observer);
+    const auto hidden =
+        read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)),
+                   last ? 1 : 0, observer);
     if (last) set_logits(hidden);
     done += rows;
     if (progress) progress(done, total);
   }
 }
 
-std::vector<float> Context::read_and_score(std::span<const Token> tokens, const Progress& progress) {
+std::vector<float> Context::read_and_score(std::span<const Token> tokens,
+                                           const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
   check_room(*this, total);
   std::vector<float> scores;
   const Index E = engine_->config().width, V = engine_->config().vocabulary;
   for (Index done = 0; done < total;) {
     const Index rows = std::min(engine_->options().prefill_chunk, total - done);
-    const auto hidden = read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)), rows, nullptr);
+    const auto hidden =
+        read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)),
+                   rows, nullptr);
     const std::vector<float> states(hidden.begin(), hidden.end());
     constexpr Index kBlock = 32;  // rows of logits at once: they are vocabulary-wide
     std::vector<float> logits(static_cast<std::size_t>(std::min(kBlock, rows) * V));
     for (Index row = 0; row < rows; row += kBlock) {
       const Index count = std::min(kBlock, rows - row);
-      compute_logits(engine_->model(), std::span(states).subspan(static_cast<std::size_t>(row * E), static_cast<std::size_t>(count * E)),
-                     engine_->options().numerics, engine_->workspace(), engine_->pool(), std::span(logits).first(static_cast<std::size_t>(count * V)));
+      compute_logits(engine_->model(),
+                     std::span(states).subspan(static_cast<std::size_t>(row * E),
+                                               static_cast<std::size_t>(count * E)),
+                     engine_->options().numerics, engine_->workspace(), engine_->pool(),
+                     std::span(logits).first(static_cast<std::size_t>(count * V)));
       for (Index r = 0; r < count && done + row + r + 1 < total; ++r)
-        scores.push_back(log_probability(std::span(logits).subspan(static_cast<std::size_t>(r * V), static_cast<std::size_t>(V)),
-                                         tokens[static_cast<std::size_t>(done + row + r + 1)]));
+        scores.push_back(log_probability(
+            std::span(logits).subspan(static_cast<std::size_t>(r * V), static_cast<std::size_t>(V)),
+            tokens[static_cast<std::size_t>(done + row + r + 1)]));
     }
     done += rows;
     if (done == total) set_logits(std::span(states).last(static_cast<std::size_t>(E)));
@@ -167,35 +194,48 @@ void Context::read_one_each(std::span<Context* const> contexts, std::span<const 
     positions.push_back(context->next_position_);
   }
   ReadPass pass(contexts, rows, nullptr);
-  const auto hidden = forward(engine.model(), {tokens, positions, sequences, false}, engine.options().numerics, pass, engine.workspace(), engine.pool());
+  const auto hidden = forward(engine.model(), {tokens, positions, sequences, false},
+                              engine.options().numerics, pass, engine.workspace(), engine.pool());
   const auto V = static_cast<std::size_t>(engine.config().vocabulary);
   std::vector<float> logits(V * contexts.size());
-  compute_logits(engine.model(), hidden, engine.options().numerics, engine.workspace(), engine.pool(), logits);
+  compute_logits(engine.model(), hidden, engine.options().numerics, engine.workspace(),
+                 engine.pool(), logits);
   for (std::size_t s = 0; s < contexts.size(); ++s) {
     contexts[s]->tokens_.push_back(tokens[s]);
     ++contexts[s]->next_position_;
-    contexts[s]->logits_.assign(logits.begin() + static_cast<std::ptrdiff_t>(s * V), logits.begin() + static_cast<std::ptrdiff_t>((s + 1) * V));
+    contexts[s]->logits_.assign(logits.begin() + static_cast<std::ptrdiff_t>(s * V),
+                                logits.begin() + static_cast<std::ptrdiff_t>((s + 1) * V));
   }
 }
 
 void Context::save(const std::filesystem::path& path, const std::string& recipe) const {
   cache::save(cache_,
-              {.version = 0, .model_name = engine_->config().name, .model_hash = engine_->model().hash(), .recipe = recipe,
-               .tokens = tokens_, .next_position = next_position_},
+              {.version = 0,
+               .model_name = engine_->config().name,
+               .model_hash = engine_->model().hash(),
+               .recipe = recipe,
+               .tokens = tokens_,
+               .next_position = next_position_},
               path);
 }
 
 Context Context::load(std::shared_ptr<Engine> engine, const std::filesystem::path& path) {
   cache::Snapshot snapshot = cache::load(path);
   if (snapshot.info.model_hash != engine->model().hash())
-    fail(ErrorCode::bad_input, fmt::format("{} was saved from the model '{}'; the model loaded now is '{}'. Load that model with -m, or read the document again",
-                                           path.string(), snapshot.info.model_name, engine->config().name));
+    fail(ErrorCode::bad_input,
+         fmt::format("{} was saved from the model '{}'; the model loaded now is '{}'. Load that "
+                     "model with -m, or read the document again",
+                     path.string(), snapshot.info.model_name, engine->config().name));
   const auto& shape = snapshot.cache.shape();
   const cache::Shape expected = engine->cache_shape();
-  if (shape.layers != expected.layers || shape.kv_heads != expected.kv_heads || shape.head_dim != expected.head_dim || shape.windows != expected.windows)
-    fail(ErrorCode::bad_file, fmt::format("{}: its cache has the shape of another model", path.string()));
+  if (shape.layers != expected.layers || shape.kv_heads != expected.kv_heads ||
+      shape.head_dim != expected.head_dim || shape.windows != expected.windows)
+    fail(ErrorCode::bad_file,
+         fmt::format("{}: its cache has the shape of another model", path.string()));
   for (Token token : snapshot.info.tokens)
-    if (token < 0 || token >= engine->config().vocabulary) fail(ErrorCode::bad_file, fmt::format("{}: token {} is not in the vocabulary", path.string(), token));
+    if (token < 0 || token >= engine->config().vocabulary)
+      fail(ErrorCode::bad_file,
+           fmt::format("{}: token {} is not in the vocabulary", path.string(), token));
   Context context(std::move(engine), std::move(snapshot.cache));
   context.tokens_ = std::move(snapshot.info.tokens);
   context.next_position_ = snapshot.info.next_position;

@@ -1,5 +1,6 @@
-// A context: a model's engine, a cache and a position. It reads tokens, forks, takes plans, and is saved and loaded.
-// Choosing tokens is sampling's business (generate.h), choosing what to keep a recipe's (compress.h).
+// A context: a model's engine, a cache and a position. It reads tokens, forks, takes plans, and is
+// saved and loaded. Choosing tokens is sampling's business (generate.h), choosing what to keep a
+// recipe's (compress.h).
 #pragma once
 
 #include <filesystem>
@@ -29,17 +30,24 @@ class Context {
   // A context with the same past. Costs no entry memory until one side appends.
   Context fork() const;
 
-  // Appends tokens and computes the logits after the last one. Throws bad_input when the model's range would be left.
-  void read(std::span<const Token> tokens, ReadObserver* observer = nullptr, const Progress& progress = {});
+  // Appends tokens and computes the logits after the last one. Throws bad_input when the model's
+  // range would be left.
+  void read(std::span<const Token> tokens, ReadObserver* observer = nullptr,
+            const Progress& progress = {});
 
-  // The same, and returns the natural log-probability of every token but the first, given all before it: [tokens - 1].
+  // The same, and returns the natural log-probability of every token but the first, given all
+  // before it: [tokens - 1].
   std::vector<float> read_and_score(std::span<const Token> tokens, const Progress& progress = {});
 
   // One token into each of several contexts of the same engine, computed together.
   static void read_one_each(std::span<Context* const> contexts, std::span<const Token> tokens);
 
-  std::span<const float> logits() const { return logits_; }  // [V], after the last token read; empty before
-  Index next_position() const { return next_position_; }     // tokens read so far; not the number of entries
+  std::span<const float> logits() const {
+    return logits_;
+  }  // [V], after the last token read; empty before
+  Index next_position() const {
+    return next_position_;
+  }  // tokens read so far; not the number of entries
   const std::vector<Token>& tokens() const { return tokens_; }
 
   const cache::Cache& cache() const { return cache_; }
@@ -47,7 +55,8 @@ class Context {
   Engine& engine() const { return *engine_; }
   const std::shared_ptr<Engine>& shared_engine() const { return engine_; }
 
-  // Saved contexts are bound to the model by its hash; load throws bad_input for another model's file, bad_file for a damaged one.
+  // Saved contexts are bound to the model by its hash; load throws bad_input for another model's
+  // file, bad_file for a damaged one.
   void save(const std::filesystem::path& path, const std::string& recipe = "") const;
   static Context load(std::shared_ptr<Engine> engine, const std::filesystem::path& path);
 
@@ -56,7 +65,8 @@ class Context {
   friend class ReadPass;
 
   // One chunk of a read: returns the hidden states of the last `wanted` rows.
-  std::span<const float> read_chunk(std::span<const Token> tokens, Index wanted, ReadObserver* observer);
+  std::span<const float> read_chunk(std::span<const Token> tokens, Index wanted,
+                                    ReadObserver* observer);
   void set_logits(std::span<const float> hidden);  // [E] of the last token
 
   std::shared_ptr<Engine> engine_;

@@ -26,14 +26,16 @@ std::vector<Token> some_tokens(Index count) {
 
 double largest_difference(std::span<const float> a, std::span<const float> b) {
   double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(a[i] - b[i])));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(a[i] - b[i])));
   return worst;
 }
 
 class EveryArchitecture : public testing::TestWithParam<const char*> {
  protected:
   std::shared_ptr<Engine> engine(Index chunk = 512, int threads = 2) {
-    return tiny_engine({.architecture = GetParam(), .sliding_window = 16, .sliding_pattern = 2}, {.threads = threads, .numerics = Numerics::exact, .prefill_chunk = chunk});
+    return tiny_engine({.architecture = GetParam(), .sliding_window = 16, .sliding_pattern = 2},
+                       {.threads = threads, .numerics = Numerics::exact, .prefill_chunk = chunk});
   }
 };
 
@@ -77,7 +79,10 @@ TEST_P(EveryArchitecture, ScoresAreTheLogitsOfEachPrefix) {
     stepped.read(std::span(&tokens[i], 1));
     double sum = 0;
     for (float logit : stepped.logits()) sum += std::exp(static_cast<double>(logit));
-    EXPECT_NEAR(scores[i], static_cast<double>(stepped.logits()[static_cast<std::size_t>(tokens[i + 1])]) - std::log(sum), 1e-3);
+    EXPECT_NEAR(scores[i],
+                static_cast<double>(stepped.logits()[static_cast<std::size_t>(tokens[i + 1])]) -
+                    std::log(sum),
+                1e-3);
   }
 }
 
@@ -92,7 +97,8 @@ TEST_P(EveryArchitecture, ASavedContextGoesOnWithTheSameBits) {
   const auto shared = engine();
   Context context(shared);
   context.read(some_tokens(30));
-  const auto path = std::filesystem::temp_directory_path() / (std::string("pith_context_") + GetParam());
+  const auto path =
+      std::filesystem::temp_directory_path() / (std::string("pith_context_") + GetParam());
   context.save(path, "full");
   Context loaded = Context::load(shared, path);
   std::filesystem::remove(path);
@@ -103,7 +109,8 @@ TEST_P(EveryArchitecture, ASavedContextGoesOnWithTheSameBits) {
   EXPECT_EQ(largest_difference(context.logits(), loaded.logits()), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, EveryArchitecture, testing::Values("llama", "qwen2", "qwen3", "gemma3"),
+INSTANTIATE_TEST_SUITE_P(Tiny, EveryArchitecture,
+                         testing::Values("llama", "qwen2", "qwen3", "gemma3"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(Context, AForkGoesItsOwnWay) {
@@ -124,7 +131,9 @@ TEST(Context, RefusesToLeaveTheModelsRange) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::bad_input);
-    EXPECT_STREQ(error.what(), "33 tokens after 0 leave the model's range of 32; shorten the text or use a model with a longer range");
+    EXPECT_STREQ(error.what(),
+                 "33 tokens after 0 leave the model's range of 32; shorten the text or use a model "
+                 "with a longer range");
   }
 }
 
@@ -145,7 +154,8 @@ TEST(Generate, IsTheSameForTheSameSeed) {
   const GenerateOptions options{.max_tokens = 12, .sampling = {.temperature = 1.5, .seed = 3}};
   GenerateOptions other = options;
   other.sampling.seed = 4;
-  const auto a = generate(first, options), b = generate(second, options), c = generate(third, other);
+  const auto a = generate(first, options), b = generate(second, options),
+             c = generate(third, other);
   EXPECT_EQ(a.tokens, b.tokens);
   EXPECT_NE(a.tokens, c.tokens);
 }
@@ -154,10 +164,12 @@ TEST(Generate, StreamsExactlyWhatItReturns) {
   Context context(tiny_engine({}));
   context.read(some_tokens(8));
   std::string streamed;
-  const auto result = generate(context, {.max_tokens = 20, .sampling = {.temperature = 1, .seed = 1}, .stop = {"e"}}, [&](std::string_view text) {
-    streamed += text;
-    return true;
-  });
+  const auto result = generate(
+      context, {.max_tokens = 20, .sampling = {.temperature = 1, .seed = 1}, .stop = {"e"}},
+      [&](std::string_view text) {
+        streamed += text;
+        return true;
+      });
   EXPECT_EQ(streamed, result.text);
   EXPECT_EQ(result.text.find('e'), std::string::npos);
 }
@@ -172,8 +184,7 @@ TEST(Generate, TogetherIsAsAlone) {
     alone.push_back(generate(fork, {.max_tokens = 15}));
   }
   const auto results = generate_together(together, {.max_tokens = 15});
-  for (std::size_t i = 0; i < results.size(); ++i)
-    EXPECT_EQ(results[i].tokens, alone[i].tokens);
+  for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].tokens, alone[i].tokens);
 }
 
 TEST(Sampler, FiltersInOrder) {

@@ -7,7 +7,8 @@
 
 namespace pith {
 
-Engine::Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template, const EngineOptions& options)
+Engine::Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template,
+               const EngineOptions& options)
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
       chat_template_(std::move(chat_template)),
@@ -15,15 +16,18 @@ Engine::Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> cha
       pool_(options.threads),
       output_grams_(static_cast<std::size_t>(model_.config().layer_count())) {}
 
-std::shared_ptr<Engine> Engine::load(const std::filesystem::path& path, const EngineOptions& options) {
+std::shared_ptr<Engine> Engine::load(const std::filesystem::path& path,
+                                     const EngineOptions& options) {
   return from(gguf::File::open(path), options);
 }
 
 std::shared_ptr<Engine> Engine::from(gguf::File file, const EngineOptions& options) {
   Tokenizer tokenizer = Tokenizer::from_gguf(file);
   std::optional<ChatTemplate> chat_template;
-  if (const auto source = file.get_string("tokenizer.chat_template", ""); !source.empty()) chat_template = ChatTemplate::parse(source);
-  return std::shared_ptr<Engine>(new Engine(Model::from(std::move(file)), std::move(tokenizer), std::move(chat_template), options));
+  if (const auto source = file.get_string("tokenizer.chat_template", ""); !source.empty())
+    chat_template = ChatTemplate::parse(source);
+  return std::shared_ptr<Engine>(new Engine(Model::from(std::move(file)), std::move(tokenizer),
+                                            std::move(chat_template), options));
 }
 
 cache::Format Engine::cache_format() const {
@@ -31,14 +35,18 @@ cache::Format Engine::cache_format() const {
 }
 
 cache::Shape Engine::cache_shape() const {
-  cache::Shape shape{.layers = config().layer_count(), .kv_heads = config().kv_heads, .head_dim = config().head_dim, .windows = {}};
+  cache::Shape shape{.layers = config().layer_count(),
+                     .kv_heads = config().kv_heads,
+                     .head_dim = config().head_dim,
+                     .windows = {}};
   for (const auto& layer : config().layers) shape.windows.push_back(layer.window);
   return shape;
 }
 
 cache::Rotation Engine::cache_rotation() const {
   cache::Rotation rotation;
-  for (Index l = 0; l < config().layer_count(); ++l) rotation.inverse_frequencies.push_back(model_.rope(l).inverse);
+  for (Index l = 0; l < config().layer_count(); ++l)
+    rotation.inverse_frequencies.push_back(model_.rope(l).inverse);
   return rotation;
 }
 
@@ -48,11 +56,13 @@ const std::vector<float>& Engine::output_gram(Index layer) {
   if (!gram.empty()) return gram;
   const Index E = config().width, D = config().head_dim, heads = config().query_heads;
   const WeightMatrix& w = model_.layer(layer).output;
-  std::vector<float> columns(static_cast<std::size_t>(heads * D * E));  // [Hq * D, E]: Wo transposed
+  std::vector<float> columns(
+      static_cast<std::size_t>(heads * D * E));  // [Hq * D, E]: Wo transposed
   pool_.run(E, [&](Index e, int) {
     std::vector<float> row(static_cast<std::size_t>(heads * D));
     dequantize(w, e, 0, heads * D, row);
-    for (Index i = 0; i < heads * D; ++i) columns[static_cast<std::size_t>(i * E + e)] = row[static_cast<std::size_t>(i)];
+    for (Index i = 0; i < heads * D; ++i)
+      columns[static_cast<std::size_t>(i * E + e)] = row[static_cast<std::size_t>(i)];
   });
   gram.resize(static_cast<std::size_t>(heads * D * D));
   Activations activations;
@@ -66,15 +76,20 @@ const std::vector<float>& Engine::output_gram(Index layer) {
   return gram;
 }
 
-void Engine::projected_value_norms(Index layer, Index kv_head, std::span<const float> values, std::span<float> out) {
-  const Index D = config().head_dim, group = config().group(), n = static_cast<Index>(values.size()) / D;
+void Engine::projected_value_norms(Index layer, Index kv_head, std::span<const float> values,
+                                   std::span<float> out) {
+  const Index D = config().head_dim, group = config().group(),
+              n = static_cast<Index>(values.size()) / D;
   const auto& gram = output_gram(layer);
   std::vector<float> projected(static_cast<std::size_t>(n * D));
   Activations activations;
   activations.prepare(values, n, D, Numerics::exact, pool_);
   for (Index g = 0; g < group; ++g) {
     const float* head = gram.data() + (kv_head * group + g) * D * D;
-    const Product product{{WeightType::f32, D, D, reinterpret_cast<const std::byte*>(head)}, nullptr, projected.data(), D};
+    const Product product{{WeightType::f32, D, D, reinterpret_cast<const std::byte*>(head)},
+                          nullptr,
+                          projected.data(),
+                          D};
     multiply(activations, std::span(&product, 1), pool_);
     for (Index j = 0; j < n; ++j) {
       const float square = vector_kernels().dot(projected.data() + j * D, values.data() + j * D, D);

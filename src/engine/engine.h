@@ -1,4 +1,5 @@
-// The engine: a model with its tokenizer, chat template, threads and numerics, shared by all contexts. It holds no cache.
+// The engine: a model with its tokenizer, chat template, threads and numerics, shared by all
+// contexts. It holds no cache.
 #pragma once
 
 #include <filesystem>
@@ -16,15 +17,17 @@
 namespace pith {
 
 struct EngineOptions {
-  int threads = 0;                      // 0: one per core
-  Numerics numerics = Numerics::fast;   // exact also keeps the cache in f32
-  Index prefill_chunk = 512;            // tokens computed at once
+  int threads = 0;                     // 0: one per core
+  Numerics numerics = Numerics::fast;  // exact also keeps the cache in f32
+  Index prefill_chunk = 512;           // tokens computed at once
 };
 
-// Immutable but for its threads and buffers: one forward pass at a time (calls from several threads must be serialised by the caller).
+// Immutable but for its threads and buffers: one forward pass at a time (calls from several threads
+// must be serialised by the caller).
 class Engine {
  public:
-  static std::shared_ptr<Engine> load(const std::filesystem::path& model, const EngineOptions& options = {});
+  static std::shared_ptr<Engine> load(const std::filesystem::path& model,
+                                      const EngineOptions& options = {});
   static std::shared_ptr<Engine> from(gguf::File file, const EngineOptions& options = {});
 
   const Model& model() const { return model_; }
@@ -39,12 +42,14 @@ class Engine {
   ThreadPool& pool() { return pool_; }
   ForwardWorkspace& workspace() { return workspace_; }
 
-  // ||Wo_h v||_2 for the values of one KV head under each query head of its group: out [G, n]. (KVzip+, CriticalKV.)
+  // ||Wo_h v||_2 for the values of one KV head under each query head of its group: out [G, n].
+  // (KVzip+, CriticalKV.)
   void projected_value_norms(Index layer, Index kv_head, std::span<const float> values,  // [n, D]
                              std::span<float> out);
 
  private:
-  Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template, const EngineOptions& options);
+  Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template,
+         const EngineOptions& options);
   const std::vector<float>& output_gram(Index layer);
 
   Model model_;

@@ -44,7 +44,9 @@ class TextGate {
     std::size_t longest = 0;
     for (const auto& stop : stops_)
       for (std::size_t n = std::min(stop.size(), pending_.size()); n > longest; --n)
-        if (std::string_view(pending_).substr(pending_.size() - n) == std::string_view(stop).substr(0, n)) longest = n;
+        if (std::string_view(pending_).substr(pending_.size() - n) ==
+            std::string_view(stop).substr(0, n))
+          longest = n;
     return longest;
   }
 
@@ -57,11 +59,16 @@ class TextGate {
 
 std::string_view to_string(StopReason reason) {
   switch (reason) {
-    case StopReason::end_of_text: return "end_of_text";
-    case StopReason::stop_string: return "stop_string";
-    case StopReason::max_tokens: return "max_tokens";
-    case StopReason::context_full: return "context_full";
-    case StopReason::cancelled: return "cancelled";
+    case StopReason::end_of_text:
+      return "end_of_text";
+    case StopReason::stop_string:
+      return "stop_string";
+    case StopReason::max_tokens:
+      return "max_tokens";
+    case StopReason::context_full:
+      return "context_full";
+    case StopReason::cancelled:
+      return "cancelled";
   }
   return "?";
 }
@@ -72,19 +79,25 @@ namespace {
 class Writing {
  public:
   Writing(Context& context, const GenerateOptions& options, const OnText& on_text)
-      : context_(context), options_(options), on_text_(on_text), sampler_(options.sampling), gate_(options.stop) {
+      : context_(context),
+        options_(options),
+        on_text_(on_text),
+        sampler_(options.sampling),
+        gate_(options.stop) {
     PITH_CHECK(!context.logits().empty(), "read something before generating");
     if (options.max_tokens <= 0) end(StopReason::max_tokens);
   }
 
   bool done() const { return done_; }
 
-  // Draws the next token from the context's logits. Returns it when it must be read for the text to go on.
+  // Draws the next token from the context's logits. Returns it when it must be read for the text to
+  // go on.
   std::optional<Token> next() {
     const Tokenizer& tokenizer = context_.engine().tokenizer();
     const Token token = sampler_.pick(context_.logits());
     result_.tokens.push_back(token);
-    if (!options_.ignore_end && tokenizer.is_end_of_generation(token)) return end(StopReason::end_of_text);
+    if (!options_.ignore_end && tokenizer.is_end_of_generation(token))
+      return end(StopReason::end_of_text);
     std::string certain;
     const bool stopped = gate_.push(tokenizer.piece(token, false), certain);
     const bool wanted = show(certain);
@@ -93,7 +106,8 @@ class Writing {
       return end(stopped ? StopReason::stop_string : StopReason::cancelled);
     }
     if (std::ssize(result_.tokens) >= options_.max_tokens) return end(StopReason::max_tokens);
-    if (context_.next_position() >= context_.engine().config().context_length) return end(StopReason::context_full);
+    if (context_.next_position() >= context_.engine().config().context_length)
+      return end(StopReason::context_full);
     return token;
   }
 
@@ -144,7 +158,8 @@ Generated generate(Context& context, const GenerateOptions& options, const OnTex
   return writing.take();
 }
 
-std::vector<Generated> generate_together(std::span<Context> contexts, const GenerateOptions& options) {
+std::vector<Generated> generate_together(std::span<Context> contexts,
+                                         const GenerateOptions& options) {
   const OnText nobody;
   std::vector<Writing> writings;
   writings.reserve(contexts.size());

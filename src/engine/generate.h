@@ -21,8 +21,8 @@ struct Sampling {
   std::uint64_t seed = 0;
 };
 
-// Draws tokens. The order of the filters is temperature, top-k, top-p, min-p; ties go to the lower id. The same seed, logits and
-// options give the same token on every machine.
+// Draws tokens. The order of the filters is temperature, top-k, top-p, min-p; ties go to the lower
+// id. The same seed, logits and options give the same token on every machine.
 class Sampler {
  public:
   explicit Sampler(const Sampling& sampling);  // throws bad_input for values out of range
@@ -36,29 +36,34 @@ class Sampler {
 struct GenerateOptions {
   Index max_tokens = 256;
   Sampling sampling;
-  std::vector<std::string> stop;    // ends the text before the first of these
-  bool ignore_end = false;          // go on after end-of-generation tokens (benchmarks)
+  std::vector<std::string> stop;  // ends the text before the first of these
+  bool ignore_end = false;        // go on after end-of-generation tokens (benchmarks)
 };
 
 enum class StopReason { end_of_text, stop_string, max_tokens, context_full, cancelled };
 std::string_view to_string(StopReason reason);
 
 struct Generated {
-  std::string text;            // without stop string and end token
-  std::vector<Token> tokens;   // generated, the end token included if there was one
+  std::string text;           // without stop string and end token
+  std::vector<Token> tokens;  // generated, the end token included if there was one
   StopReason reason = StopReason::end_of_text;
-  double seconds = 0;          // of decoding: from the first to the last step
-  Index steps = 0;             // forward passes in `seconds`
-  double tokens_per_second() const { return seconds > 0 ? static_cast<double>(steps) / seconds : 0; }
+  double seconds = 0;  // of decoding: from the first to the last step
+  Index steps = 0;     // forward passes in `seconds`
+  double tokens_per_second() const {
+    return seconds > 0 ? static_cast<double>(steps) / seconds : 0;
+  }
 };
 
 // Called with each piece of text that can be shown; return false to stop.
 using OnText = std::function<bool(std::string_view)>;
 
-// Continues a context whose logits are there. The generated tokens are read into it (the last one is not).
+// Continues a context whose logits are there. The generated tokens are read into it (the last one
+// is not).
 Generated generate(Context& context, const GenerateOptions& options, const OnText& on_text = {});
 
-// The same for several contexts of one engine at once: weights are read once per step for all of them. `seconds` of each is its share.
-std::vector<Generated> generate_together(std::span<Context> contexts, const GenerateOptions& options);
+// The same for several contexts of one engine at once: weights are read once per step for all of
+// them. `seconds` of each is its share.
+std::vector<Generated> generate_together(std::span<Context> contexts,
+                                         const GenerateOptions& options);
 
 }  // namespace pith

@@ -1,5 +1,6 @@
-// The whole way from tokens to kept sets on real models, against kvpress (tests/golden/presses): our own forward pass, signals and replay,
-// in exact mode. Models that are not on this machine are skipped by name.
+// The whole way from tokens to kept sets on real models, against kvpress (tests/golden/presses):
+// our own forward pass, signals and replay, in exact mode. Models that are not on this machine are
+// skipped by name.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,9 +20,13 @@ using testing::Npz;
 
 constexpr Index kPrefix = 24;  // tokens of the chat prefix in both golden contexts
 
-Npz golden(const std::string& name) { return Npz::open(std::string(PITH_SOURCE_DIR) + "/tests/golden/presses/" + name + ".npz"); }
+Npz golden(const std::string& name) {
+  return Npz::open(std::string(PITH_SOURCE_DIR) + "/tests/golden/presses/" + name + ".npz");
+}
 
-std::vector<Token> tokens_of(const testing::Array& array) { return {array.data.begin(), array.data.end()}; }
+std::vector<Token> tokens_of(const testing::Array& array) {
+  return {array.data.begin(), array.data.end()};
+}
 
 // A context of the golden tokens with every signal, read once per model.
 struct Reading {
@@ -38,8 +43,11 @@ const Reading* read_golden(const std::string& prefix, const std::string& model) 
   recipe::SignalNeeds needs;
   needs.window_queries = 64;
   needs.query_moments = needs.attention_sum = needs.replay = needs.replay_plus = true;
-  const ReadOptions options{.prefix_tokens = kPrefix, .answer_prompt = engine->tokenizer().encode("<|im_end|>\n<|im_start|>assistant\n", {.parse_special = true})};
-  recipe::Signals signals = read_document(context, tokens_of(golden(prefix + "__context").at("token_ids")), needs, options);
+  const ReadOptions options{.prefix_tokens = kPrefix,
+                            .answer_prompt = engine->tokenizer().encode(
+                                "<|im_end|>\n<|im_start|>assistant\n", {.parse_special = true})};
+  recipe::Signals signals = read_document(
+      context, tokens_of(golden(prefix + "__context").at("token_ids")), needs, options);
   return &readings.emplace(prefix, Reading{std::move(context), std::move(signals)}).first->second;
 }
 
@@ -52,15 +60,21 @@ class Kvpress : public ::testing::TestWithParam<Model> {
  protected:
   void SetUp() override {
     reading_ = read_golden(GetParam().prefix, GetParam().name);
-    if (!reading_) GTEST_SKIP() << "no model " << GetParam().name << " here; fetch it with: pith pull " << GetParam().name;
+    if (!reading_)
+      GTEST_SKIP() << "no model " << GetParam().name << " here; fetch it with: pith pull "
+                   << GetParam().name;
   }
-  std::string file(const std::string& press) const { return std::string(GetParam().prefix) + "__" + press; }
+  std::string file(const std::string& press) const {
+    return std::string(GetParam().prefix) + "__" + press;
+  }
   const Reading* reading_ = nullptr;
 };
 
 TEST_P(Kvpress, ReplaysTheSameTokens) {
   const auto& engine = reading_->context.engine();
-  const ReplayOptions options{.prefix_tokens = kPrefix, .answer_prompt = engine.tokenizer().encode("<|im_end|>\n<|im_start|>assistant\n", {.parse_special = true})};
+  const ReplayOptions options{.prefix_tokens = kPrefix,
+                              .answer_prompt = engine.tokenizer().encode(
+                                  "<|im_end|>\n<|im_start|>assistant\n", {.parse_special = true})};
   const auto chunks = replay_chunks(engine, reading_->context.tokens(), options);
   ASSERT_EQ(chunks.size(), 1u);
   EXPECT_EQ(chunks.front().tokens, tokens_of(golden(file("kvzip_r50")).at("repeat_ids")));
@@ -81,16 +95,19 @@ double relative_error(const testing::Array& expected, const recipe::Signals& sig
 
 TEST_P(Kvpress, ReplayScoresAgree) {
   EXPECT_LT(relative_error(golden(file("kvzip_r50")).at("scores"), reading_->signals, false), 1e-3);
-  EXPECT_LT(relative_error(golden(file("kvzip_plus_r50")).at("scores"), reading_->signals, true), 1e-3);
+  EXPECT_LT(relative_error(golden(file("kvzip_plus_r50")).at("scores"), reading_->signals, true),
+            1e-3);
 }
 
 // The share of (layer, head, token) cells on which two kept sets differ.
 double disagreement(const testing::Array& expected_mask, const cache::Plan& plan, Index tokens) {
   std::vector<bool> kept(expected_mask.data.size(), false);
   for (std::size_t lane = 0; lane < plan.lanes.size(); ++lane)
-    for (std::int32_t j : plan.lanes[lane].keep) kept[lane * static_cast<std::size_t>(tokens) + static_cast<std::size_t>(j)] = true;
+    for (std::int32_t j : plan.lanes[lane].keep)
+      kept[lane * static_cast<std::size_t>(tokens) + static_cast<std::size_t>(j)] = true;
   Index different = 0;
-  for (std::size_t i = 0; i < kept.size(); ++i) different += kept[i] != (expected_mask.data[i] != 0);
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    different += kept[i] != (expected_mask.data[i] != 0);
   return static_cast<double>(different) / static_cast<double>(kept.size());
 }
 
@@ -109,13 +126,17 @@ TEST_P(Kvpress, KeptSetsOfAllLayersAgree) {
       {"kvzip_plus_r50", "kvzip_plus(quirk=kvpress) + global @ 0.5"},
   };
   for (const auto& [press, text] : cases) {
-    const auto plan = recipe::Recipe::parse(text).plan(0, reading_->context.cache(), reading_->signals);
-    EXPECT_LT(disagreement(golden(file(press)).at("kept_mask"), plan, reading_->signals.tokens), 0.001) << press;
+    const auto plan =
+        recipe::Recipe::parse(text).plan(0, reading_->context.cache(), reading_->signals);
+    EXPECT_LT(disagreement(golden(file(press)).at("kept_mask"), plan, reading_->signals.tokens),
+              0.001)
+        << press;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(RealModels, Kvpress,
-                         ::testing::Values(Model{"smollm2", "smollm2-135m-instruct"}, Model{"qwen05", "qwen2.5-coder-0.5b-instruct"}),
+                         ::testing::Values(Model{"smollm2", "smollm2-135m-instruct"},
+                                           Model{"qwen05", "qwen2.5-coder-0.5b-instruct"}),
                          [](const auto& test) { return std::string(test.param.prefix); });
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What may watch a context while it reads: queries, hidden states and attention weights, layer by layer.
-// An observer never changes what is computed.
+// What may watch a context while it reads: queries, hidden states and attention weights, layer by
+// layer. An observer never changes what is computed.
 #pragma once
 
 #include <span>
@@ -14,9 +14,11 @@ class ReadObserver {
   virtual ~ReadObserver() = default;
 
   virtual void begin_chunk(Index /*first token*/, Index /*rows*/) {}
-  // The attention block's input (normalised) and the queries before rotation; only if wants_unrotated().
+  // The attention block's input (normalised) and the queries before rotation; only if
+  // wants_unrotated().
   virtual bool wants_unrotated() const { return false; }
-  virtual void unrotated(Index /*layer*/, std::span<const float> /*hidden [R, E]*/, std::span<const float> /*queries [R, Hq, D]*/) {}
+  virtual void unrotated(Index /*layer*/, std::span<const float> /*hidden [R, E]*/,
+                         std::span<const float> /*queries [R, Hq, D]*/) {}
   virtual void rotated(Index /*layer*/, std::span<const float> /*queries [R, Hq, D]*/) {}
   // A tap for the attention weights of this layer, or null.
   virtual cache::AttentionTap* tap(Index /*layer*/) { return nullptr; }

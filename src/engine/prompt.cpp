@@ -25,12 +25,16 @@ Frame split_template(const Engine& engine, std::string_view system) {
   const std::string text = engine.chat_template()->render(messages, options);
   const auto document = text.find(kDocument), question = text.find(kQuestion);
   if (document == std::string::npos || question == std::string::npos || question < document)
-    fail(ErrorCode::bad_model, "the model's chat template does not pass a user message through; pith cannot place a document in it");
-  return {text.substr(0, document), text.substr(document + kDocument.size(), question - document - kDocument.size()),
+    fail(ErrorCode::bad_model,
+         "the model's chat template does not pass a user message through; pith cannot place a "
+         "document in it");
+  return {text.substr(0, document),
+          text.substr(document + kDocument.size(), question - document - kDocument.size()),
           text.substr(question + kQuestion.size())};
 }
 
-// A sentence ends with . ! or ? before white space, or with a line. Abbreviations are taken for ends too: shorter chunks do no harm.
+// A sentence ends with . ! or ? before white space, or with a line. Abbreviations are taken for
+// ends too: shorter chunks do no harm.
 bool begins_sentence(std::string_view text, std::size_t at) {
   if (at == 0) return true;
   if (text[at - 1] == '\n') return true;
@@ -38,12 +42,17 @@ bool begins_sentence(std::string_view text, std::size_t at) {
   return space && (text[at - 1] == '.' || text[at - 1] == '!' || text[at - 1] == '?');
 }
 
-bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+bool blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
 
 }  // namespace
 
-DocumentPrompt::DocumentPrompt(const Engine& engine, std::string_view document, std::string_view system) : engine_(engine) {
-  if (blank(document)) fail(ErrorCode::bad_input, "the document is empty; give a file with text in it");
+DocumentPrompt::DocumentPrompt(const Engine& engine, std::string_view document,
+                               std::string_view system)
+    : engine_(engine) {
+  if (blank(document))
+    fail(ErrorCode::bad_input, "the document is empty; give a file with text in it");
   const Tokenizer& tokenizer = engine.tokenizer();
   Frame frame{"", "\n\nQuestion: ", "\nAnswer:"};
   has_template_ = engine.chat_template() != nullptr;
@@ -59,7 +68,8 @@ DocumentPrompt::DocumentPrompt(const Engine& engine, std::string_view document, 
   for (const TokenSpan& token : tokenizer.encode_spans(document)) {
     const auto at = static_cast<std::size_t>(token.begin);
     const auto index = static_cast<std::int32_t>(context_.size());
-    if (begins_sentence(document, at) && index > sentence_starts_.back()) sentence_starts_.push_back(index);
+    if (begins_sentence(document, at) && index > sentence_starts_.back())
+      sentence_starts_.push_back(index);
     context_.push_back(token.id);
   }
   suffix_ = tokenizer.encode(frame.after, {.parse_special = true});
@@ -73,7 +83,11 @@ std::vector<Token> DocumentPrompt::question(std::string_view question) const {
 }
 
 ReadOptions DocumentPrompt::read_options() const {
-  return {.prefix_tokens = prefix_tokens_, .answer_prompt = suffix_, .sentence_starts = sentence_starts_, .progress = {}, .replay_progress = {}};
+  return {.prefix_tokens = prefix_tokens_,
+          .answer_prompt = suffix_,
+          .sentence_starts = sentence_starts_,
+          .progress = {},
+          .replay_progress = {}};
 }
 
 }  // namespace pith

@@ -1,5 +1,6 @@
-// How a document and questions become tokens: the model's chat template, split at the question, so that the document can be read and
-// compressed before any question is known. Models without a template get a plain form, and say so.
+// How a document and questions become tokens: the model's chat template, split at the question, so
+// that the document can be read and compressed before any question is known. Models without a
+// template get a plain form, and say so.
 #pragma once
 
 #include <string>
@@ -13,15 +14,17 @@ namespace pith {
 
 class DocumentPrompt {
  public:
-  // Throws bad_input for an empty document, invalid UTF-8 (with its offset) or a template that cannot be split.
+  // Throws bad_input for an empty document, invalid UTF-8 (with its offset) or a template that
+  // cannot be split.
   DocumentPrompt(const Engine& engine, std::string_view document, std::string_view system = "");
 
-  const std::vector<Token>& context() const { return context_; }   // chat prefix + document
-  Index prefix_tokens() const { return prefix_tokens_; }           // of these, before the document
-  std::vector<Token> question(std::string_view question) const;    // question + what the template puts before an answer
-  const std::vector<Token>& suffix() const { return suffix_; }     // the latter alone
+  const std::vector<Token>& context() const { return context_; }  // chat prefix + document
+  Index prefix_tokens() const { return prefix_tokens_; }          // of these, before the document
+  std::vector<Token> question(
+      std::string_view question) const;  // question + what the template puts before an answer
+  const std::vector<Token>& suffix() const { return suffix_; }  // the latter alone
   bool has_template() const { return has_template_; }
-  ReadOptions read_options() const;                                // for read_document(context(), ...)
+  ReadOptions read_options() const;  // for read_document(context(), ...)
 
  private:
   const Engine& engine_;

@@ -11,27 +11,33 @@ namespace pith {
 namespace {
 
 constexpr std::string_view kFirstPrompt = "\n\nRepeat the previous context exactly.";
-constexpr std::string_view kNextPrompt = "\n\nRepeat the part of the previous context exactly, starting with";
+constexpr std::string_view kNextPrompt =
+    "\n\nRepeat the part of the previous context exactly, starting with";
 constexpr Index kQuotedTokens = 8;  // of the chunk before, to say where to go on
 
-// Watches the replay of one chunk. Rows are renormalised over {sinks, chunk, replay}: with attention restricted to that set the softmax
-// would be the same.
+// Watches the replay of one chunk. Rows are renormalised over {sinks, chunk, replay}: with
+// attention restricted to that set the softmax would be the same.
 class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
  public:
-  struct Lanes {         // where the parts of the set lie in every lane, as entries
-    Index sinks = 0;     // [0, sinks)
-    Index chunk = 0;     // [chunk, chunk + length)
+  struct Lanes {      // where the parts of the set lie in every lane, as entries
+    Index sinks = 0;  // [0, sinks)
+    Index chunk = 0;  // [chunk, chunk + length)
     Index length = 0;
-    Index replay = 0;    // [replay, n)
+    Index replay = 0;  // [replay, n)
   };
 
   ReplayObserver(const Context& context, const Lanes& lanes)
-      : context_(context), lanes_(lanes), heads_(context.engine().config().query_heads), layers_(context.cache().shape().layers),
-        threads_(static_cast<std::size_t>(context.engine().pool().size())), best_(static_cast<std::size_t>(layers_)) {}
+      : context_(context),
+        lanes_(lanes),
+        heads_(context.engine().config().query_heads),
+        layers_(context.cache().shape().layers),
+        threads_(static_cast<std::size_t>(context.engine().pool().size())),
+        best_(static_cast<std::size_t>(layers_)) {}
 
   bool wants_unrotated() const override { return true; }
 
-  void unrotated(Index /*layer*/, std::span<const float> hidden, std::span<const float> /*queries*/) override {
+  void unrotated(Index /*layer*/, std::span<const float> hidden,
+                 std::span<const float> /*queries*/) override {
     const Index E = context_.engine().config().width;
     row_scale_.resize(hidden.size() / static_cast<std::size_t>(E));
     for (std::size_t r = 0; r < row_scale_.size(); ++r) {
@@ -56,21 +62,29 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   // Writes the chunk's scores to the signals, at source tokens [begin, begin + length).
   void finish(Index begin, recipe::Signals& signals) {
     Engine& engine = context_.engine();
-    const Index group = engine.config().group(), kv_heads = engine.config().kv_heads, D = engine.config().head_dim;
+    const Index group = engine.config().group(), kv_heads = engine.config().kv_heads,
+                D = engine.config().head_dim;
     for (Index l = 0; l < layers_; ++l) {
       const auto& best = best_[static_cast<std::size_t>(l)];
       auto& out = signals.layers[static_cast<std::size_t>(l)];
       for (Index h = 0; h < kv_heads; ++h) {
         const Index lane = context_.cache().shape().lane(l, h);
-        std::vector<float> values(static_cast<std::size_t>(context_.cache().size(lane) * D)), norms(static_cast<std::size_t>(group * lanes_.length));
+        std::vector<float> values(static_cast<std::size_t>(context_.cache().size(lane) * D)),
+            norms(static_cast<std::size_t>(group * lanes_.length));
         context_.cache().read_values(lane, values);
-        engine.projected_value_norms(l, h, std::span(values).subspan(static_cast<std::size_t>(lanes_.chunk * D), static_cast<std::size_t>(lanes_.length * D)), norms);
+        engine.projected_value_norms(
+            l, h,
+            std::span(values).subspan(static_cast<std::size_t>(lanes_.chunk * D),
+                                      static_cast<std::size_t>(lanes_.length * D)),
+            norms);
         for (Index g = 0; g < group; ++g)
           for (Index j = 0; j < lanes_.length; ++j) {
             const auto from = static_cast<std::size_t>((h * group + g) * lanes_.length + j);
             const auto to = static_cast<std::size_t>(h * signals.tokens + begin + j);
             out.replay[to] = std::max(out.replay[to], best.plain[from]);
-            out.replay_plus[to] = std::max(out.replay_plus[to], best.scaled[from] * norms[static_cast<std::size_t>(g * lanes_.length + j)]);
+            out.replay_plus[to] = std::max(
+                out.replay_plus[to],
+                best.scaled[from] * norms[static_cast<std::size_t>(g * lanes_.length + j)]);
           }
       }
     }
@@ -99,11 +113,14 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     thread.used = true;
     for (Index r = 0; r < block.queries * block.group; ++r) {
       const float* weights = block.weights + r * block.stride;
-      const float total = std::accumulate(weights, weights + lanes_.sinks, 0.0f) +
-                          std::accumulate(weights + lanes_.chunk, weights + lanes_.chunk + lanes_.length, 0.0f) +
-                          std::accumulate(weights + lanes_.replay, weights + block.entries, 0.0f);
+      const float total =
+          std::accumulate(weights, weights + lanes_.sinks, 0.0f) +
+          std::accumulate(weights + lanes_.chunk, weights + lanes_.chunk + lanes_.length, 0.0f) +
+          std::accumulate(weights + lanes_.replay, weights + block.entries, 0.0f);
       if (!(total > 0)) continue;
-      const float plain_scale = 1.0f / total, scale = plain_scale * row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
+      const float plain_scale = 1.0f / total,
+                  scale = plain_scale *
+                          row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
       const Index head = block.kv_head * block.group + r % block.group;
       float* plain = thread.best.plain.data() + head * lanes_.length;
       float* scaled = thread.best.scaled.data() + head * lanes_.length;
@@ -129,21 +146,28 @@ cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChun
   for (Index lane = 0; lane < cache.shape().lanes(); ++lane) {
     auto& keep = plan.lanes.emplace_back();
     for (Index j = 0; j < prefix; ++j) keep.keep.push_back(static_cast<std::int32_t>(j));
-    for (Index j = std::max(prefix, chunk.begin); j < chunk.end; ++j) keep.keep.push_back(static_cast<std::int32_t>(j));
+    for (Index j = std::max(prefix, chunk.begin); j < chunk.end; ++j)
+      keep.keep.push_back(static_cast<std::int32_t>(j));
   }
   return plan;
 }
 
 }  // namespace
 
-std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context, const ReplayOptions& options) {
+std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context,
+                                       const ReplayOptions& options) {
   std::vector<ReplayChunk> chunks;
   const auto total = static_cast<Index>(context.size());
   for (Index begin = options.prefix_tokens; begin < total; begin += options.chunk) {
     ReplayChunk chunk{.begin = begin, .end = std::min(total, begin + options.chunk), .tokens = {}};
-    chunk.tokens = engine.tokenizer().encode(begin == options.prefix_tokens ? kFirstPrompt : kNextPrompt);
-    const auto append = [&](auto first, auto last) { chunk.tokens.insert(chunk.tokens.end(), first, last); };
-    if (begin > options.prefix_tokens) append(context.begin() + std::max(options.prefix_tokens, begin - kQuotedTokens), context.begin() + begin);
+    chunk.tokens =
+        engine.tokenizer().encode(begin == options.prefix_tokens ? kFirstPrompt : kNextPrompt);
+    const auto append = [&](auto first, auto last) {
+      chunk.tokens.insert(chunk.tokens.end(), first, last);
+    };
+    if (begin > options.prefix_tokens)
+      append(context.begin() + std::max(options.prefix_tokens, begin - kQuotedTokens),
+             context.begin() + begin);
     append(options.answer_prompt.begin(), options.answer_prompt.end());
     append(context.begin() + chunk.begin, context.begin() + chunk.end);
     chunks.push_back(std::move(chunk));
@@ -162,15 +186,18 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
   for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
   for (const auto& chunk : chunks) {
     Context fork = context.fork();
-    const bool bounded = !options.whole_context && chunk.end - chunk.begin + options.prefix_tokens < signals.tokens;
+    const bool bounded =
+        !options.whole_context && chunk.end - chunk.begin + options.prefix_tokens < signals.tokens;
     if (bounded) {
       auto plan = keep_chunk(fork.cache(), options.prefix_tokens, chunk);
       for (auto& lane : plan.lanes) lane.format = context.engine().cache_format();
       fork.cache().apply(plan);
     }
     const Index seen = bounded ? options.prefix_tokens + chunk.end - chunk.begin : signals.tokens;
-    ReplayObserver observer(fork, {.sinks = std::min(options.sinks, chunk.begin), .chunk = bounded ? options.prefix_tokens : chunk.begin,
-                                   .length = chunk.end - chunk.begin, .replay = seen});
+    ReplayObserver observer(fork, {.sinks = std::min(options.sinks, chunk.begin),
+                                   .chunk = bounded ? options.prefix_tokens : chunk.begin,
+                                   .length = chunk.end - chunk.begin,
+                                   .replay = seen});
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
       if (options.progress) options.progress(done + now, total);
     });

@@ -1,6 +1,7 @@
-// The replay of KVzip (Kim et al. 2025, arXiv 2505.23416): the model is asked to repeat its context, chunk by chunk, and what the repetition
-// attends to is what the context cannot do without. KVzip+ (NVIDIA/kvpress) normalises rows and columns of that attention.
-// Scores only; what is kept is a recipe's choice.
+// The replay of KVzip (Kim et al. 2025, arXiv 2505.23416): the model is asked to repeat its
+// context, chunk by chunk, and what the repetition attends to is what the context cannot do
+// without. KVzip+ (NVIDIA/kvpress) normalises rows and columns of that attention. Scores only; what
+// is kept is a recipe's choice.
 #pragma once
 
 #include <span>
@@ -12,23 +13,26 @@
 namespace pith {
 
 struct ReplayOptions {
-  Index prefix_tokens = 0;           // chat template before the document: never scored, always visible
-  Index chunk = 2048;                // document tokens repeated at once
-  Index sinks = 4;                   // first tokens that take part in the softmax of every chunk
-  bool whole_context = false;        // let the replay attend to all of the context, as kvpress does; otherwise to prefix and chunk only,
-                                     // which bounds its cost at long contexts
+  Index prefix_tokens = 0;  // chat template before the document: never scored, always visible
+  Index chunk = 2048;       // document tokens repeated at once
+  Index sinks = 4;          // first tokens that take part in the softmax of every chunk
+  bool whole_context =
+      false;  // let the replay attend to all of the context, as kvpress does; otherwise to prefix
+              // and chunk only, which bounds its cost at long contexts
   std::vector<Token> answer_prompt;  // chat tokens between a question and its answer
   Progress progress;
 };
 
-// Fills `replay` and `replay_plus` of every layer. The context stays as it is; it must be uncompressed.
+// Fills `replay` and `replay_plus` of every layer. The context stays as it is; it must be
+// uncompressed.
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals);
 
 // The prompts of all chunks with the document tokens that each repeats; exposed for tests.
 struct ReplayChunk {
-  Index begin = 0, end = 0;    // document tokens, as source tokens of the context
-  std::vector<Token> tokens;   // prompt, answer prompt and the chunk itself
+  Index begin = 0, end = 0;   // document tokens, as source tokens of the context
+  std::vector<Token> tokens;  // prompt, answer prompt and the chunk itself
 };
-std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context, const ReplayOptions& options);
+std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context,
+                                       const ReplayOptions& options);
 
 }  // namespace pith

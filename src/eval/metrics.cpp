@@ -24,7 +24,9 @@ struct Sample {
 
 class Clusters {
  public:
-  Index of(const Prediction& p) { return numbers_.try_emplace(p.suite + "/" + p.document, std::ssize(numbers_)).first->second; }
+  Index of(const Prediction& p) {
+    return numbers_.try_emplace(p.suite + "/" + p.document, std::ssize(numbers_)).first->second;
+  }
 
  private:
   std::map<std::string, Index> numbers_;
@@ -32,15 +34,18 @@ class Clusters {
 
 Interval interval(const Sample& sample, std::uint64_t seed) {
   if (sample.scores.empty()) return {};
-  const bool binary = std::all_of(sample.scores.begin(), sample.scores.end(), [](double s) { return s == 0 || s == 1; });
-  const bool alone = std::set<Index>(sample.clusters.begin(), sample.clusters.end()).size() == sample.scores.size();
+  const bool binary = std::all_of(sample.scores.begin(), sample.scores.end(),
+                                  [](double s) { return s == 0 || s == 1; });
+  const bool alone = std::set<Index>(sample.clusters.begin(), sample.clusters.end()).size() ==
+                     sample.scores.size();
   double sum = 0;
   for (double score : sample.scores) sum += score;
   if (binary && alone) return wilson(sum, std::ssize(sample.scores));
   return cluster_bootstrap(sample.scores, sample.clusters, seed);
 }
 
-ArmMetrics measure(const Items& items, const std::map<std::string, const Prediction*>& baseline, std::uint64_t seed) {
+ArmMetrics measure(const Items& items, const std::map<std::string, const Prediction*>& baseline,
+                   std::uint64_t seed) {
   ArmMetrics arm;
   arm.recipe = items.front()->recipe;
   arm.canonical = items.front()->canonical;
@@ -75,7 +80,8 @@ ArmMetrics measure(const Items& items, const std::map<std::string, const Predict
     }
   }
   const auto n = static_cast<double>(items.size());
-  for (double* mean : {&arm.exact, &arm.contained, &arm.unended, &arm.answer_tokens, &arm.entries}) *mean /= n;
+  for (double* mean : {&arm.exact, &arm.contained, &arm.unended, &arm.answer_tokens, &arm.entries})
+    *mean /= n;
   arm.cache_bytes = bytes / n;
   arm.full_bytes = full / n;
   arm.ratio = bytes > 0 ? full / bytes : 0;
@@ -93,7 +99,8 @@ ArmMetrics measure(const Items& items, const std::map<std::string, const Predict
 
 }  // namespace
 
-std::vector<ArmMetrics> compute_metrics(std::span<const Prediction> predictions, const std::string& baseline, std::uint64_t seed) {
+std::vector<ArmMetrics> compute_metrics(std::span<const Prediction> predictions,
+                                        const std::string& baseline, std::uint64_t seed) {
   if (predictions.empty()) fail(ErrorCode::bad_input, "no predictions to measure");
   std::map<std::string, const Prediction*> reference;
   std::vector<std::string> order;
@@ -101,12 +108,15 @@ std::vector<ArmMetrics> compute_metrics(std::span<const Prediction> predictions,
   std::map<std::pair<std::string, std::string>, Items> cells;  // (canonical, task)
   for (const Prediction& p : predictions) {
     if (p.canonical == baseline) reference.emplace(identity(p), &p);
-    if (std::find(order.begin(), order.end(), p.canonical) == order.end()) order.push_back(p.canonical);
+    if (std::find(order.begin(), order.end(), p.canonical) == order.end())
+      order.push_back(p.canonical);
     tasks.insert(p.task);
     cells[{p.canonical, p.task}].push_back(&p);
     cells[{p.canonical, kAll}].push_back(&p);
   }
-  if (reference.empty()) fail(ErrorCode::bad_input, fmt::format("no prediction of the baseline `{}`; run that recipe too", baseline));
+  if (reference.empty())
+    fail(ErrorCode::bad_input,
+         fmt::format("no prediction of the baseline `{}`; run that recipe too", baseline));
   std::vector<std::string> names(tasks.begin(), tasks.end());
   names.push_back(kAll);
   std::vector<ArmMetrics> arms;
@@ -134,15 +144,32 @@ std::string metrics_json(std::span<const ArmMetrics> arms, const std::string& ba
   using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const auto& arm : arms) {
-    Json json = {{"recipe", arm.recipe}, {"canonical", arm.canonical}, {"task", arm.task}, {"n", arm.score.n}, {"score", arm.score.mean},
-                 {"ci_low", arm.score.low}, {"ci_high", arm.score.high}, {"cache_bytes", arm.cache_bytes}, {"full_bytes", arm.full_bytes},
-                 {"ratio", arm.ratio}, {"sees_question", arm.sees_question}, {"oracle", arm.oracle}, {"entries", arm.entries}};
+    Json json = {{"recipe", arm.recipe},
+                 {"canonical", arm.canonical},
+                 {"task", arm.task},
+                 {"n", arm.score.n},
+                 {"score", arm.score.mean},
+                 {"ci_low", arm.score.low},
+                 {"ci_high", arm.score.high},
+                 {"cache_bytes", arm.cache_bytes},
+                 {"full_bytes", arm.full_bytes},
+                 {"ratio", arm.ratio},
+                 {"sees_question", arm.sees_question},
+                 {"oracle", arm.oracle},
+                 {"entries", arm.entries}};
     json["difference"] = nullptr;
     if (arm.has_difference)
-      json["difference"] = {{"to", baseline}, {"mean", arm.to_baseline.difference.mean}, {"ci_low", arm.to_baseline.difference.low},
-                            {"ci_high", arm.to_baseline.difference.high}, {"n", arm.to_baseline.difference.n},
-                            {"p", arm.to_baseline.p_value}, {"p_holm", arm.p_holm}};
-    json["conditional"] = {{"n", arm.conditional.n}, {"score", arm.conditional.mean}, {"ci_low", arm.conditional.low}, {"ci_high", arm.conditional.high}};
+      json["difference"] = {{"to", baseline},
+                            {"mean", arm.to_baseline.difference.mean},
+                            {"ci_low", arm.to_baseline.difference.low},
+                            {"ci_high", arm.to_baseline.difference.high},
+                            {"n", arm.to_baseline.difference.n},
+                            {"p", arm.to_baseline.p_value},
+                            {"p_holm", arm.p_holm}};
+    json["conditional"] = {{"n", arm.conditional.n},
+                           {"score", arm.conditional.mean},
+                           {"ci_low", arm.conditional.low},
+                           {"ci_high", arm.conditional.high}};
     json["exact"] = arm.exact;
     json["contained"] = arm.contained;
     json["worst_decile"] = arm.worst_decile;

@@ -19,11 +19,15 @@ using Json = nlohmann::json;
 
 }  // namespace
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Prediction, key, suite, task, document, item, recipe, canonical, sees_question, oracle, question, answer_prefix,
-                                   answer, references, score, failure, exact, contained, ended, context_tokens, answer_tokens, entries,
-                                   cache_bytes, full_bytes, prefill_s, replay_s, compress_s, decode_s, tags)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Prediction, key, suite, task, document, item, recipe, canonical,
+                                   sees_question, oracle, question, answer_prefix, answer,
+                                   references, score, failure, exact, contained, ended,
+                                   context_tokens, answer_tokens, entries, cache_bytes, full_bytes,
+                                   prefill_s, replay_s, compress_s, decode_s, tags)
 
-std::string hash_of(std::string_view text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
+std::string hash_of(std::string_view text) {
+  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+}
 
 std::string to_line(const Prediction& prediction) {
   return Json(prediction).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -57,13 +61,15 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
 
 PredictionLog::PredictionLog(const std::filesystem::path& path) : path_(path) {
   if (std::filesystem::exists(path)) {
-    for (const auto& prediction : read_predictions(path)) done_.insert(prediction.key + "/" + prediction.item);
+    for (const auto& prediction : read_predictions(path))
+      done_.insert(prediction.key + "/" + prediction.item);
     const std::string text = read_file(path, Index{1} << 34);
     const auto end = text.rfind('\n');
     std::filesystem::resize_file(path, end == std::string::npos ? 0 : end + 1);
   }
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail(ErrorCode::io, fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
+  if (descriptor_ < 0)
+    fail(ErrorCode::io, fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
 }
 
 PredictionLog::~PredictionLog() {
@@ -76,7 +82,10 @@ void PredictionLog::add(const Prediction& prediction) {
   while (!left.empty()) {
     const ssize_t written = ::write(descriptor_, left.data(), left.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(ErrorCode::io, fmt::format("cannot write {}: {}; free some space and run the same command again, it goes on from here", path_.string(), std::strerror(errno)));
+    if (written < 0)
+      fail(ErrorCode::io, fmt::format("cannot write {}: {}; free some space and run the same "
+                                      "command again, it goes on from here",
+                                      path_.string(), std::strerror(errno)));
     left.remove_prefix(static_cast<std::size_t>(written));
   }
   done_.insert(prediction.key + "/" + prediction.item);

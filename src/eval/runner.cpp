@@ -17,7 +17,9 @@ namespace pith::eval {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 struct Work {
   std::string suite;
@@ -28,7 +30,9 @@ std::vector<recipe::Recipe> parse_recipes(const RunConfig& config) {
   std::vector<recipe::Recipe> recipes = {recipe::Recipe::parse("full")};
   for (const auto& text : config.recipes) {
     recipe::Recipe parsed = recipe::Recipe::parse(text);
-    const bool known = std::any_of(recipes.begin(), recipes.end(), [&](const auto& other) { return other.to_string() == parsed.to_string(); });
+    const bool known = std::any_of(recipes.begin(), recipes.end(), [&](const auto& other) {
+      return other.to_string() == parsed.to_string();
+    });
     if (!known) recipes.push_back(std::move(parsed));
   }
   return recipes;
@@ -42,18 +46,26 @@ struct Arm {
 
 class Runner {
  public:
-  Runner(std::shared_ptr<Engine> engine, const RunConfig& config, const std::filesystem::path& out, const std::function<void(const RunProgress&)>& progress)
-      : engine_(std::move(engine)), config_(config), recipes_(parse_recipes(config)), log_(out / "predictions.jsonl"), progress_(progress) {}
+  Runner(std::shared_ptr<Engine> engine, const RunConfig& config, const std::filesystem::path& out,
+         const std::function<void(const RunProgress&)>& progress)
+      : engine_(std::move(engine)),
+        config_(config),
+        recipes_(parse_recipes(config)),
+        log_(out / "predictions.jsonl"),
+        progress_(progress) {}
 
   RunSummary run() {
     const auto start = start_ = Clock::now();
     std::vector<Work> work;
     for (const auto& suite : config_.suites)
-      for (auto& document : generate(suite, config_.suite, [&](std::string_view text) { return std::ssize(engine_->tokenizer().encode(text)); }))
+      for (auto& document : generate(suite, config_.suite, [&](std::string_view text) {
+             return std::ssize(engine_->tokenizer().encode(text));
+           }))
         work.push_back({suite, std::move(document)});
     std::vector<Work> mine;
     for (std::size_t i = 0; i < work.size(); ++i)
-      if (static_cast<Index>(i) % config_.shards == config_.shard) mine.push_back(std::move(work[i]));
+      if (static_cast<Index>(i) % config_.shards == config_.shard)
+        mine.push_back(std::move(work[i]));
     for (const auto& one : mine) total_ += std::ssize(one.document.items) * std::ssize(recipes_);
     for (const auto& one : mine) run_document(one);
     summary_.seconds = seconds_since(start);
@@ -71,8 +83,11 @@ class Runner {
   }
 
   std::string key(const Work& work, const recipe::Recipe& recipe) const {
-    return hash_of(fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}|{}", engine_->model().hash(), engine_->options().numerics == Numerics::exact, work.suite,
-                               config_.suite.tokens, config_.suite.contexts, config_.suite.seed, work.document.id, recipe.to_string(), config_.question_aware));
+    // The number of documents is left out: more of them go on from what is there.
+    return hash_of(fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
+                               engine_->options().numerics == Numerics::exact, work.suite,
+                               config_.suite.tokens, config_.suite.seed, work.document.id,
+                               recipe.to_string(), config_.question_aware));
   }
 
   std::vector<const Item*> missing(const Work& work, const recipe::Recipe& recipe) const {
@@ -102,28 +117,42 @@ class Runner {
     const DocumentPrompt prompt(*engine_, work.document.text, work.document.system);
     Context whole(engine_);
     ReadTimes times;
-    const auto signals = kernel_time([&] { return read_document(whole, prompt.context(), needs, prompt.read_options(), &times); });
+    const auto signals = kernel_time([&] {
+      return read_document(whole, prompt.context(), needs, prompt.read_options(), &times);
+    });
     for (const auto* recipe : todo) run_arm(work, *recipe, prompt, whole, signals, times);
   }
 
-  // Every item reads its own document with the question behind it, as kvpress' question-aware mode does.
-  void run_question_aware(const Work& work, const Item& item, std::span<const recipe::Recipe* const> todo, const recipe::SignalNeeds& needs) {
-    const DocumentPrompt prompt(*engine_, work.document.text + "\n\n" + item.question, work.document.system);
+  // Every item reads its own document with the question behind it, as kvpress' question-aware mode
+  // does.
+  void run_question_aware(const Work& work, const Item& item,
+                          std::span<const recipe::Recipe* const> todo,
+                          const recipe::SignalNeeds& needs) {
+    const DocumentPrompt prompt(*engine_, work.document.text + "\n\n" + item.question,
+                                work.document.system);
     Context whole(engine_);
     ReadTimes times;
-    auto signals = kernel_time([&] { return read_document(whole, prompt.context(), needs, prompt.read_options(), &times); });
+    auto signals = kernel_time([&] {
+      return read_document(whole, prompt.context(), needs, prompt.read_options(), &times);
+    });
     for (const auto* recipe : todo) {
       if (log_.has(key(work, *recipe), item.id)) continue;
-      if (recipe->sees_question()) kernel_time([&] { observe_question(whole, prompt.suffix(), signals); return 0; });
+      if (recipe->sees_question())
+        kernel_time([&] {
+          observe_question(whole, prompt.suffix(), signals);
+          return 0;
+        });
       Arm arm = make_arm(*recipe, whole, signals);
       std::vector<Token> tokens = prompt.suffix();
       append_prefix(tokens, item);
       const Item* items[] = {&item};
-      answer(work, *recipe, arm, items, std::span(&tokens, 1), std::ssize(prompt.context()), times, true);
+      answer(work, *recipe, arm, items, std::span(&tokens, 1), std::ssize(prompt.context()), times,
+             true);
     }
   }
 
-  Arm make_arm(const recipe::Recipe& recipe, const Context& whole, const recipe::Signals& signals) const {
+  Arm make_arm(const recipe::Recipe& recipe, const Context& whole,
+               const recipe::Signals& signals) const {
     Arm arm{whole.fork(), {}};
     try {
       arm.report = compress(arm.context, recipe, signals);
@@ -138,29 +167,36 @@ class Runner {
     tokens.insert(tokens.end(), prefix.begin(), prefix.end());
   }
 
-  void run_arm(const Work& work, const recipe::Recipe& recipe, const DocumentPrompt& prompt, const Context& whole,
-               const recipe::Signals& signals, const ReadTimes& times) {
+  void run_arm(const Work& work, const recipe::Recipe& recipe, const DocumentPrompt& prompt,
+               const Context& whole, const recipe::Signals& signals, const ReadTimes& times) {
     const auto items = missing(work, recipe);
     std::vector<std::vector<Token>> asked;
-    for (const Item* item : items) append_prefix(asked.emplace_back(prompt.question(item->question)), *item);
+    for (const Item* item : items)
+      append_prefix(asked.emplace_back(prompt.question(item->question)), *item);
     const Index context_tokens = std::ssize(prompt.context());
     if (recipe.sees_question()) {
       for (std::size_t i = 0; i < items.size(); ++i) {
         recipe::Signals seen = signals;
-        kernel_time([&] { observe_question(whole, prompt.question(items[i]->question), seen); return 0; });
+        kernel_time([&] {
+          observe_question(whole, prompt.question(items[i]->question), seen);
+          return 0;
+        });
         Arm arm = make_arm(recipe, whole, seen);
-        answer(work, recipe, arm, std::span(&items[i], 1), std::span(&asked[i], 1), context_tokens, times, true);
+        answer(work, recipe, arm, std::span(&items[i], 1), std::span(&asked[i], 1), context_tokens,
+               times, true);
       }
       return;
     }
     Arm arm = make_arm(recipe, whole, signals);
     for (std::size_t i = 0; i < items.size(); i += static_cast<std::size_t>(config_.together)) {
       const auto count = std::min(items.size() - i, static_cast<std::size_t>(config_.together));
-      answer(work, recipe, arm, std::span(items).subspan(i, count), std::span(asked).subspan(i, count), context_tokens, times, false);
+      answer(work, recipe, arm, std::span(items).subspan(i, count),
+             std::span(asked).subspan(i, count), context_tokens, times, false);
     }
   }
 
-  void answer(const Work& work, const recipe::Recipe& recipe, const Arm& arm, std::span<const Item* const> items, std::span<const std::vector<Token>> asked,
+  void answer(const Work& work, const recipe::Recipe& recipe, const Arm& arm,
+              std::span<const Item* const> items, std::span<const std::vector<Token>> asked,
               Index context_tokens, const ReadTimes& times, bool sees_question) {
     std::vector<Context> contexts;
     Index most = 1;
@@ -171,14 +207,27 @@ class Runner {
     });
     for (std::size_t i = 0; i < items.size(); ++i) {
       const Item& item = *items[i];
-      const bool ended = generated[i].reason == StopReason::end_of_text && std::ssize(generated[i].tokens) <= item.max_tokens;
-      const std::string text = std::ssize(generated[i].tokens) > item.max_tokens
-                                   ? engine_->tokenizer().decode(std::span(generated[i].tokens).first(static_cast<std::size_t>(item.max_tokens)), false)
-                                   : generated[i].text;
+      const bool ended = generated[i].reason == StopReason::end_of_text &&
+                         std::ssize(generated[i].tokens) <= item.max_tokens;
+      const std::string text =
+          std::ssize(generated[i].tokens) > item.max_tokens
+              ? engine_->tokenizer().decode(
+                    std::span(generated[i].tokens).first(static_cast<std::size_t>(item.max_tokens)),
+                    false)
+              : generated[i].text;
       const Verdict verdict = judge(item, text, ended);
-      Prediction prediction{.key = key(work, recipe), .suite = work.suite, .task = item.task, .document = work.document.id, .item = item.id,
-                            .recipe = recipe.name(), .canonical = recipe.to_string(), .sees_question = sees_question, .oracle = recipe.is_oracle(),
-                            .question = item.question, .answer_prefix = item.answer_prefix, .answer = text};
+      Prediction prediction{.key = key(work, recipe),
+                            .suite = work.suite,
+                            .task = item.task,
+                            .document = work.document.id,
+                            .item = item.id,
+                            .recipe = recipe.name(),
+                            .canonical = recipe.to_string(),
+                            .sees_question = sees_question,
+                            .oracle = recipe.is_oracle(),
+                            .question = item.question,
+                            .answer_prefix = item.answer_prefix,
+                            .answer = text};
       for (const auto& reference : item.references) prediction.references.push_back(reference.text);
       prediction.score = verdict.score;
       prediction.failure = to_string(verdict.failure);
@@ -191,7 +240,8 @@ class Runner {
       prediction.cache_bytes = arm.report.bytes_after;
       prediction.full_bytes = arm.report.full_bytes;
       prediction.prefill_s = times.read_seconds;
-      prediction.replay_s = recipe.needs().replay || recipe.needs().replay_plus ? times.replay_seconds : 0;
+      prediction.replay_s =
+          recipe.needs().replay || recipe.needs().replay_plus ? times.replay_seconds : 0;
       prediction.compress_s = arm.report.seconds;
       prediction.decode_s = generated[i].seconds;
       prediction.tags = item.tags;
@@ -200,7 +250,10 @@ class Runner {
       ++done_;
     }
     if (progress_)
-      progress_({.done = done_, .total = total_, .seconds = seconds_since(start_), .kernel_share = summary_.kernel_seconds / seconds_since(start_),
+      progress_({.done = done_,
+                 .total = total_,
+                 .seconds = seconds_since(start_),
+                 .kernel_share = summary_.kernel_seconds / seconds_since(start_),
                  .what = fmt::format("{} {}", work.suite, work.document.id)});
   }
 
@@ -216,10 +269,13 @@ class Runner {
 
 }  // namespace
 
-RunSummary run_suites(const std::shared_ptr<Engine>& engine, const RunConfig& config, const std::filesystem::path& out,
+RunSummary run_suites(const std::shared_ptr<Engine>& engine, const RunConfig& config,
+                      const std::filesystem::path& out,
                       const std::function<void(const RunProgress&)>& progress) {
   if (config.shards < 1 || config.shard < 0 || config.shard >= config.shards)
-    fail(ErrorCode::bad_input, fmt::format("shard {} of {}: shards count from 0 to one less than their number", config.shard, config.shards));
+    fail(ErrorCode::bad_input,
+         fmt::format("shard {} of {}: shards count from 0 to one less than their number",
+                     config.shard, config.shards));
   std::filesystem::create_directories(out);
   return Runner(engine, config, out, progress).run();
 }

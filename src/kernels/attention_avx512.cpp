@@ -11,7 +11,7 @@
 namespace pith {
 namespace {
 
-constexpr Index kTwoStepRows = 16;  // from so many rows on, pairing the values first pays
+constexpr Index kTwoStepRows = 12;  // from so many rows on, pairing the values first pays
 
 const char* bytes(const std::byte* p) { return reinterpret_cast<const char*>(p); }
 

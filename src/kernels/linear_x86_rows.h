@@ -44,13 +44,13 @@ inline __m256 lane_factors(const float* factors, Index unit) {
 template <typename Type, int kTokens>
 struct FastRow {
   using Block = typename Type::Block;
+  using Sums = __m256[kTokens];  // kept apart, or they would live in memory
   static constexpr Index kUnitBytes = Type::kPairs ? 64 : 32;
 
   const std::int8_t* q;
   const float *scale, *sum;
   Index q_stride, scale_stride, sum_stride;
   alignas(32) float factors[kTokens][8];
-  __m256 sums[kTokens], minima[kTokens];
 
   FastRow(const ActivationState& x, Index token) {
     q_stride = Type::kPairs ? x.block_stride * 32 : x.cols;
@@ -59,10 +59,10 @@ struct FastRow {
     q = (Type::kPairs ? x.q_pairs : x.q) + token * q_stride;
     scale = x.scale + token * scale_stride;
     sum = (Type::kGroup == 32 ? x.sum : x.half_sum) + token * sum_stride;
-    for (int t = 0; t < kTokens; ++t) sums[t] = minima[t] = _mm256_setzero_ps();
   }
 
-  void set_scales(Index group, const EightScales& eight) {
+  void set_scales(Index group, const EightScales& eight, Sums& minima) {
+#pragma GCC unroll 4
     for (int t = 0; t < kTokens; ++t) {
       const __m256 blocks = block_scales<Type>(scale + t * scale_stride, group);
       _mm256_store_ps(factors[t], _mm256_mul_ps(eight.scale, blocks));
@@ -77,7 +77,7 @@ struct FastRow {
   // are added to the sums, or these would be a chain of dependent additions. A lone block makes a
   // pair with itself; its other half meets zeros.
   template <int kCount, bool kLone = false>
-  void add(const Block* block, int s, int at, Index offset) {
+  void add(const Block* block, int s, int at, Index offset, Sums& sums) {
     __m256 terms[kTokens];
 #pragma GCC unroll 4
     for (int i = 0; i < kCount; ++i) {
@@ -111,28 +111,35 @@ struct FastRow {
 
 template <typename Type, int kTokens>
 inline void row_fast(const std::byte* row, const ActivationState& x, Index token, float* out) {
-  FastRow<Type, kTokens> sums(x, token);
+  FastRow<Type, kTokens> products(x, token);
+  __m256 sums[kTokens], minima[kTokens];
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; ++t) sums[t] = minima[t] = _mm256_setzero_ps();
   for_batches<Type>(
       row, x.cols / Type::kGroup,
       [&](const auto* block, int part, Index group, const EightScales& eight) {
-        sums.set_scales(group, eight);
-        sums.template add<4>(block, 4 * part, 0, group * Type::kGroup);
+        products.set_scales(group, eight, minima);
+        products.template add<4>(block, 4 * part, 0, group * Type::kGroup, sums);
         if constexpr (!Type::kPairs && Type::kGroup == 32)
-          sums.template add<4>(block + (Type::kUnits == 1 ? 4 : 0), 4, 4, group * 32 + 128);
+          products.template add<4>(block + (Type::kUnits == 1 ? 4 : 0), 4, 4, group * 32 + 128,
+                                   sums);
       },
       [&](const auto* block, Index group, Index count, const EightScales& eight) {
-        sums.set_scales(group, eight);
-        constexpr Index kStep = Type::kPairs ? 2 : 1;
-        for (; count >= kStep; count -= kStep, block += kStep, group += kStep)
-          sums.template add<1>(block, 0, static_cast<int>(group % 8 / kStep), group * 32);
-        if (count != 0)
-          sums.template add<1, Type::kPairs>(block, 0, static_cast<int>(group % 8 / kStep),
-                                             group * 32);
+        products.set_scales(group, eight, minima);
+        constexpr int kStep = Type::kPairs ? 2 : 1;
+        for (int i = 0; i < count; i += kStep) {
+          const Index offset = (group + i) * 32;
+          if (i + kStep <= count)
+            products.template add<1>(block + i, 0, i / kStep, offset, sums);
+          else
+            products.template add<1, true>(block + i, 0, i / kStep, offset, sums);
+        }
       });
+#pragma GCC unroll 4
   for (int t = 0; t < kTokens; ++t) {
-    out[t] = sum_of(sums.sums[t]);
+    out[t] = sum_of(sums[t]);
     if constexpr (!kSignedDot<Type>)
-      out[t] += sum_of(sums.minima[t]) * (Type::kHasMin ? 1 : -Type::kZero);
+      out[t] += sum_of(minima[t]) * (Type::kHasMin ? 1 : -Type::kZero);
   }
 }
 
@@ -154,23 +161,17 @@ struct ExactRow {
   const float *x, *sum;
   Index x_stride, sum_stride;
   alignas(32) float scale[8];
-  Reg sums[kTokens];
-  __m256 minima[kTokens];
 
   ExactRow(const ActivationState& state, Index token)
       : x(state.x + token * state.x_stride),
         sum(state.sum + token * state.block_stride),
         x_stride(state.x_stride),
-        sum_stride(state.block_stride) {
-    for (int t = 0; t < kTokens; ++t) {
-      sums[t] = Lanes::zero();
-      minima[t] = _mm256_setzero_ps();
-    }
-  }
+        sum_stride(state.block_stride) {}
 
-  void set_scales(Index group, const EightScales& eight) {
+  void set_scales(Index group, const EightScales& eight, __m256 (&minima)[kTokens]) {
     _mm256_store_ps(scale, eight.scale);
     if constexpr (Type::kHasMin)
+#pragma GCC unroll 4
       for (int t = 0; t < kTokens; ++t)
         minima[t] =
             _mm256_fmadd_ps(eight.min, _mm256_loadu_ps(sum + t * sum_stride + group), minima[t]);
@@ -178,7 +179,7 @@ struct ExactRow {
 
   // Adds the s-th 32 weights of a block, whose first group is number `at` of the eight scales and
   // which meet the activations from column k on.
-  void add(const typename Type::Block* block, int s, int at, Index k) {
+  void add(const typename Type::Block* block, int s, int at, Index k, Reg (&sums)[kTokens]) {
     const __m256i codes = centred<Type>(Type::codes(block, s));
     Reg weights[kParts];
 #pragma GCC unroll 4
@@ -202,22 +203,30 @@ struct ExactRow {
 template <typename Type, int kTokens>
 inline void row_exact(const std::byte* row, const ActivationState& x, Index token, float* out) {
   constexpr int kUnitsInBatch = 8 * Type::kGroup / 32, kGroupsInUnit = 32 / Type::kGroup;
-  ExactRow<Type, kTokens> sums(x, token);
+  ExactRow<Type, kTokens> products(x, token);
+  Lanes::Reg sums[kTokens];
+  __m256 minima[kTokens];
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; ++t) {
+    sums[t] = Lanes::zero();
+    minima[t] = _mm256_setzero_ps();
+  }
   for_batches<Type>(
       row, x.cols / Type::kGroup,
       [&](const auto* block, int part, Index group, const EightScales& eight) {
-        sums.set_scales(group, eight);
+        products.set_scales(group, eight, minima);
 #pragma GCC unroll 8
         for (int u = 0; u < kUnitsInBatch; ++u)
-          sums.add(block + (Type::kUnits == 1 ? u : 0), part * kUnitsInBatch + u, u * kGroupsInUnit,
-                   group * Type::kGroup + 32 * u);
+          products.add(block + (Type::kUnits == 1 ? u : 0), part * kUnitsInBatch + u,
+                       u * kGroupsInUnit, group * Type::kGroup + 32 * u, sums);
       },
       [&](const auto* block, Index group, Index count, const EightScales& eight) {
-        sums.set_scales(group, eight);
-        for (int u = 0; u < count; ++u) sums.add(block + u, 0, u, (group + u) * 32);
+        products.set_scales(group, eight, minima);
+        for (int u = 0; u < count; ++u) products.add(block + u, 0, u, (group + u) * 32, sums);
       });
+#pragma GCC unroll 4
   for (int t = 0; t < kTokens; ++t)
-    out[t] = Lanes::sum(sums.sums[t]) + (Type::kHasMin ? sum_of(sums.minima[t]) : 0);
+    out[t] = Lanes::sum(sums[t]) + (Type::kHasMin ? sum_of(minima[t]) : 0);
 }
 
 template <typename Type, int kTokens>
@@ -225,17 +234,21 @@ inline void row_floats(const std::byte* row, const ActivationState& x, Index tok
   const auto* w = reinterpret_cast<const typename Type::Block*>(row);
   const float* xs = x.x + token * x.x_stride;
   __m256 sums[kTokens][4];
-  for (auto& token_sums : sums)
-    for (auto& sum : token_sums) sum = _mm256_setzero_ps();
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; ++t)
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) sums[t][i] = _mm256_setzero_ps();
   Index k = 0;
   for (; k + 32 <= x.cols; k += 32)
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       const __m256 weights = Type::load(w + k + 8 * i);
+#pragma GCC unroll 4
       for (int t = 0; t < kTokens; ++t)
         sums[t][i] =
             _mm256_fmadd_ps(weights, _mm256_loadu_ps(xs + t * x.x_stride + k + 8 * i), sums[t][i]);
     }
+#pragma GCC unroll 4
   for (int t = 0; t < kTokens; ++t) {
     float rest = 0;
     for (Index i = k; i < x.cols; ++i) rest += Type::one(w[i]) * xs[t * x.x_stride + i];

@@ -1,4 +1,5 @@
-// What a model is, as data: shapes, norms, rotation and windows, read from a GGUF file. No weights and no arithmetic.
+// What a model is, as data: shapes, norms, rotation and windows, read from a GGUF file. No weights
+// and no arithmetic.
 #pragma once
 
 #include <string>
@@ -11,8 +12,9 @@ namespace pith {
 
 enum class Activation { silu, gelu_tanh };
 
-// Which components of a head are rotated together: neighbours (2i, 2i+1), or halves (i, i + D/2). Queries and keys leave the
-// model as halves in either case; for neighbours the components are reordered on the way.
+// Which components of a head are rotated together: neighbours (2i, 2i+1), or halves (i, i + D/2).
+// Queries and keys leave the model as halves in either case; for neighbours the components are
+// reordered on the way.
 enum class RopePairs { neighbours, halves };
 
 struct RopeScaling {
@@ -24,9 +26,9 @@ struct RopeScaling {
 };
 
 struct LayerConfig {
-  Index window = 0;        // 0: full attention; else keys within the last `window` positions
-  double rope_base = 1e4;  // of this layer
-  bool rope_scaled = true; // whether the model's scaling applies to this layer
+  Index window = 0;         // 0: full attention; else keys within the last `window` positions
+  double rope_base = 1e4;   // of this layer
+  bool rope_scaled = true;  // whether the model's scaling applies to this layer
 };
 
 struct ModelConfig {
@@ -40,9 +42,9 @@ struct ModelConfig {
   Index vocabulary = 0;      // V
   Index context_length = 0;  // positions that the model was trained for
   float norm_eps = 1e-5f;
-  float attention_scale = 0;   // multiplies q.k
+  float attention_scale = 0;  // multiplies q.k
   float embedding_scale = 1;
-  float logit_softcap = 0;     // 0 = none
+  float logit_softcap = 0;  // 0 = none
   Activation activation = Activation::silu;
   RopePairs rope_pairs = RopePairs::neighbours;
   RopeScaling rope_scaling;

@@ -12,12 +12,12 @@
 namespace pith {
 
 struct ForwardWorkspace::State {
-  std::vector<float> x;           // [R, E] residual stream
-  std::vector<float> normed;      // [R, E]
+  std::vector<float> x;                            // [R, E] residual stream
+  std::vector<float> normed;                       // [R, E]
   std::vector<float> query, key, value, attended;  // [R, heads * D]
-  std::vector<float> gate, up;    // [R, FF]
-  std::vector<float> branch;      // [R, E] output of a block before it joins the residual stream
-  std::vector<float> hidden;      // [wanted, E]
+  std::vector<float> gate, up;                     // [R, FF]
+  std::vector<float> branch;  // [R, E] output of a block before it joins the residual stream
+  std::vector<float> hidden;  // [wanted, E]
   Activations activations, query_activations;
 };
 
@@ -48,7 +48,8 @@ void for_rows(ThreadPool& pool, Index rows, F&& body) {
   });
 }
 
-// Turns neighbouring pairs (2i, 2i+1) into halves (i, i + D/2), the layout of everything after the projection.
+// Turns neighbouring pairs (2i, 2i+1) into halves (i, i + D/2), the layout of everything after the
+// projection.
 void to_halves(float* head, Index head_dim) {
   float copy[1024];
   std::memcpy(copy, head, static_cast<std::size_t>(head_dim) * sizeof(float));
@@ -61,9 +62,15 @@ void to_halves(float* head, Index head_dim) {
 // One forward pass; the steps of a layer as functions over the workspace.
 class Pass {
  public:
-  Pass(const Model& model, const Batch& batch, Numerics numerics, AttentionBackend& attention, ForwardWorkspace::State& buffers,
-       ThreadPool& pool)
-      : model_(model), config_(model.config()), batch_(batch), numerics_(numerics), attention_(attention), buffers_(buffers), pool_(pool) {
+  Pass(const Model& model, const Batch& batch, Numerics numerics, AttentionBackend& attention,
+       ForwardWorkspace::State& buffers, ThreadPool& pool)
+      : model_(model),
+        config_(model.config()),
+        batch_(batch),
+        numerics_(numerics),
+        attention_(attention),
+        buffers_(buffers),
+        pool_(pool) {
     for (const auto& sequence : batch.sequences) {
       rows_ += sequence.rows;
       wanted_ += sequence.wanted;
@@ -79,7 +86,8 @@ class Pass {
       ffn_block(l);
     }
     if (batch_.whole_last_layer) keep_wanted(sized(buffers_.x, rows_ * config_.width));
-    const auto x = sized(buffers_.x, wanted_ * config_.width), hidden = sized(buffers_.hidden, wanted_ * config_.width);
+    const auto x = sized(buffers_.x, wanted_ * config_.width),
+               hidden = sized(buffers_.hidden, wanted_ * config_.width);
     normalise(x, model_.output_norm(), hidden);
     return hidden;
   }
@@ -90,7 +98,8 @@ class Pass {
   void embed() {
     const auto x = sized(buffers_.x, rows_ * width());
     for_rows(pool_, rows_, [&](Index r) {
-      const auto row = x.subspan(static_cast<std::size_t>(r * width()), static_cast<std::size_t>(width()));
+      const auto row =
+          x.subspan(static_cast<std::size_t>(r * width()), static_cast<std::size_t>(width()));
       dequantize(model_.embedding(), batch_.tokens[static_cast<std::size_t>(r)], 0, width(), row);
       if (config_.embedding_scale != 1)
         for (float& value : row) value *= config_.embedding_scale;
@@ -99,7 +108,8 @@ class Pass {
 
   void normalise(std::span<const float> x, std::span<const float> weight, std::span<float> out) {
     for_rows(pool_, static_cast<Index>(x.size()) / width(), [&](Index r) {
-      kernels_.rms_norm(x.data() + r * width(), weight.data(), config_.norm_eps, width(), out.data() + r * width());
+      kernels_.rms_norm(x.data() + r * width(), weight.data(), config_.norm_eps, width(),
+                        out.data() + r * width());
     });
   }
 
@@ -119,7 +129,8 @@ class Pass {
     Index from = 0, to = 0;
     for (const auto& sequence : batch_.sequences) {
       from += sequence.rows - sequence.wanted;
-      std::memmove(rows.data() + to * width(), rows.data() + from * width(), static_cast<std::size_t>(sequence.wanted * width()) * sizeof(float));
+      std::memmove(rows.data() + to * width(), rows.data() + from * width(),
+                   static_cast<std::size_t>(sequence.wanted * width()) * sizeof(float));
       from += sequence.wanted;
       to += sequence.wanted;
     }
@@ -127,12 +138,15 @@ class Pass {
 
   void attention_block(Index l, bool narrow) {
     const LayerWeights& w = model_.layer(l);
-    const Index q_size = config_.query_heads * config_.head_dim, kv_size = config_.kv_heads * config_.head_dim;
+    const Index q_size = config_.query_heads * config_.head_dim,
+                kv_size = config_.kv_heads * config_.head_dim;
     const auto x = sized(buffers_.x, rows_ * width());
     const auto normed = sized(buffers_.normed, rows_ * width());
     normalise(x, w.attention_norm, normed);
-    const auto key = sized(buffers_.key, rows_ * kv_size), value = sized(buffers_.value, rows_ * kv_size);
-    const Product products[] = {{w.key, bias(w.key_bias), key.data(), kv_size}, {w.value, bias(w.value_bias), value.data(), kv_size},
+    const auto key = sized(buffers_.key, rows_ * kv_size),
+               value = sized(buffers_.value, rows_ * kv_size);
+    const Product products[] = {{w.key, bias(w.key_bias), key.data(), kv_size},
+                                {w.value, bias(w.value_bias), value.data(), kv_size},
                                 {w.query, bias(w.query_bias), nullptr, q_size}};
     buffers_.activations.prepare(normed, rows_, width(), numerics_, pool_);
     active_rows_ = narrow ? wanted_ : rows_;
@@ -141,7 +155,8 @@ class Pass {
       multiply(buffers_.activations, std::span(products, 2), pool_);
       keep_wanted(x);
       keep_wanted(normed);
-      buffers_.query_activations.prepare(normed.first(static_cast<std::size_t>(wanted_ * width())), wanted_, width(), numerics_, pool_);
+      buffers_.query_activations.prepare(normed.first(static_cast<std::size_t>(wanted_ * width())),
+                                         wanted_, width(), numerics_, pool_);
       Product only_query = products[2];
       only_query.y = query.data();
       multiply(buffers_.query_activations, std::span(&only_query, 1), pool_);
@@ -159,7 +174,8 @@ class Pass {
 
     const auto attended = sized(buffers_.attended, active_rows_ * q_size);
     std::vector<Index> rows;
-    for (const auto& sequence : batch_.sequences) rows.push_back(narrow ? sequence.wanted : sequence.rows);
+    for (const auto& sequence : batch_.sequences)
+      rows.push_back(narrow ? sequence.wanted : sequence.rows);
     if (active_rows_ == 0) return;
     attention_.attend(l, query, rows, attended);
     const auto branch = sized(buffers_.branch, active_rows_ * width());
@@ -172,11 +188,14 @@ class Pass {
     const LayerWeights& w = model_.layer(l);
     const auto normed = sized(buffers_.normed, active_rows_ * width());
     normalise(sized(buffers_.x, active_rows_ * width()), w.ffn_norm, normed);
-    const auto gate = sized(buffers_.gate, active_rows_ * config_.hidden), up = sized(buffers_.up, active_rows_ * config_.hidden);
+    const auto gate = sized(buffers_.gate, active_rows_ * config_.hidden),
+               up = sized(buffers_.up, active_rows_ * config_.hidden);
     buffers_.activations.prepare(normed, active_rows_, width(), numerics_, pool_);
-    const Product products[] = {{w.gate, nullptr, gate.data(), config_.hidden}, {w.up, nullptr, up.data(), config_.hidden}};
+    const Product products[] = {{w.gate, nullptr, gate.data(), config_.hidden},
+                                {w.up, nullptr, up.data(), config_.hidden}};
     multiply(buffers_.activations, products, pool_);
-    const auto activate = config_.activation == Activation::silu ? kernels_.silu_mul : kernels_.gelu_tanh_mul;
+    const auto activate =
+        config_.activation == Activation::silu ? kernels_.silu_mul : kernels_.gelu_tanh_mul;
     for_rows(pool_, active_rows_, [&](Index r) {
       float* g = gate.data() + r * config_.hidden;
       activate(g, up.data() + r * config_.hidden, config_.hidden, g);
@@ -209,27 +228,34 @@ class Pass {
     const Index D = config_.head_dim;
     for_rows(pool_, static_cast<Index>(x.size()) / (heads * D), [&](Index r) {
       for (Index h = 0; h < heads; ++h)
-        kernels_.rope(x.data() + (r * heads + h) * D, angles.cos.data() + r * D / 2, angles.sin.data() + r * D / 2, D);
+        kernels_.rope(x.data() + (r * heads + h) * D, angles.cos.data() + r * D / 2,
+                      angles.sin.data() + r * D / 2, D);
     });
   }
 
-  // Layers of one model share few distinct frequency sets (one, or two with local windows): angles are made once per set.
+  // Layers of one model share few distinct frequency sets (one, or two with local windows): angles
+  // are made once per set.
   const RopeAngles& angles_of(Index l, bool wanted_only) {
     const auto& frequencies = model_.rope(l);
     for (const auto& made : angles_)
-      if (made.wanted_only == wanted_only && made.inverse == frequencies.inverse) return *made.angles;
+      if (made.wanted_only == wanted_only && made.inverse == frequencies.inverse)
+        return *made.angles;
     std::vector<Index> positions;
     Index row = 0;
     for (const auto& sequence : batch_.sequences) {
       const Index first = wanted_only ? sequence.rows - sequence.wanted : 0;
-      positions.insert(positions.end(), batch_.positions.begin() + row + first, batch_.positions.begin() + row + sequence.rows);
+      positions.insert(positions.end(), batch_.positions.begin() + row + first,
+                       batch_.positions.begin() + row + sequence.rows);
       row += sequence.rows;
     }
-    angles_.push_back({wanted_only, frequencies.inverse, std::make_unique<RopeAngles>(rope_angles(frequencies, positions))});
+    angles_.push_back({wanted_only, frequencies.inverse,
+                       std::make_unique<RopeAngles>(rope_angles(frequencies, positions))});
     return *angles_.back().angles;
   }
 
-  static const float* bias(const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); }
+  static const float* bias(const std::vector<float>& values) {
+    return values.empty() ? nullptr : values.data();
+  }
 
   struct MadeAngles {
     bool wanted_only;
@@ -251,16 +277,18 @@ class Pass {
 
 }  // namespace
 
-std::span<const float> forward(const Model& model, const Batch& batch, Numerics numerics, AttentionBackend& attention,
-                               ForwardWorkspace& workspace, ThreadPool& pool) {
+std::span<const float> forward(const Model& model, const Batch& batch, Numerics numerics,
+                               AttentionBackend& attention, ForwardWorkspace& workspace,
+                               ThreadPool& pool) {
   for (Token token : batch.tokens)
-    PITH_CHECK(token >= 0 && token < model.config().vocabulary, fmt::format("token {} of {}", token, model.config().vocabulary));
+    PITH_CHECK(token >= 0 && token < model.config().vocabulary,
+               fmt::format("token {} of {}", token, model.config().vocabulary));
   PITH_CHECK(batch.tokens.size() == batch.positions.size(), "one position per token");
   return Pass(model, batch, numerics, attention, workspace.state(), pool).run();
 }
 
-void compute_logits(const Model& model, std::span<const float> hidden, Numerics numerics, ForwardWorkspace& workspace, ThreadPool& pool,
-                    std::span<float> out) {
+void compute_logits(const Model& model, std::span<const float> hidden, Numerics numerics,
+                    ForwardWorkspace& workspace, ThreadPool& pool, std::span<float> out) {
   const auto& config = model.config();
   const Index rows = static_cast<Index>(hidden.size()) / config.width;
   auto& activations = workspace.state().activations;

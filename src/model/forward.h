@@ -1,5 +1,5 @@
-// The forward pass of a decoder for a batch of token rows. Attention is left to the caller, who owns the caches: the model knows
-// rows and layers, not contexts.
+// The forward pass of a decoder for a batch of token rows. Attention is left to the caller, who
+// owns the caches: the model knows rows and layers, not contexts.
 #pragma once
 
 #include <memory>
@@ -22,26 +22,30 @@ class AttentionBackend {
  public:
   virtual ~AttentionBackend() = default;
 
-  // Shows the attention block's input and the queries before rotation. Called only if wants_queries().
+  // Shows the attention block's input and the queries before rotation. Called only if
+  // wants_queries().
   virtual void observe(Index /*layer*/, std::span<const float> /*hidden [R, E], normalised*/,
                        std::span<const float> /*queries [R, Hq, D], halves*/) {}
   virtual bool wants_queries() const { return false; }
 
   // Takes the new keys (rotated) and values of all rows.
   virtual void store(Index layer, std::span<const float> keys,  // [R, Hkv, D], halves
-                     std::span<const float> values) = 0;         // [R, Hkv, D]
+                     std::span<const float> values) = 0;        // [R, Hkv, D]
 
-  // Attends with the queries of the last `rows[s]` tokens of each sequence s (all of them, except in the last layer).
-  virtual void attend(Index layer, std::span<const float> queries,  // [sum rows, Hq, D], rotated, halves
-                      std::span<const Index> rows,                   // [sequences]
-                      std::span<float> out) = 0;                     // [sum rows, Hq, D]
+  // Attends with the queries of the last `rows[s]` tokens of each sequence s (all of them, except
+  // in the last layer).
+  virtual void attend(Index layer,
+                      std::span<const float> queries,  // [sum rows, Hq, D], rotated, halves
+                      std::span<const Index> rows,     // [sequences]
+                      std::span<float> out) = 0;       // [sum rows, Hq, D]
 };
 
 struct Batch {
-  std::span<const Token> tokens;             // [R], all sequences one after another
-  std::span<const Index> positions;          // [R]
-  std::span<const SequenceRows> sequences;   // rows sum to R
-  bool whole_last_layer = false;             // compute queries and attention of all rows in the last layer too (signals need them)
+  std::span<const Token> tokens;            // [R], all sequences one after another
+  std::span<const Index> positions;         // [R]
+  std::span<const SequenceRows> sequences;  // rows sum to R
+  bool whole_last_layer =
+      false;  // compute queries and attention of all rows in the last layer too (signals need them)
 };
 
 // Buffers that a forward pass reuses. One per thread of control.
@@ -58,13 +62,15 @@ class ForwardWorkspace {
   std::unique_ptr<State> state_;
 };
 
-// Runs all layers. Returns the final normalised hidden states of the wanted rows, [sum wanted, E]; valid until the next call with the
-// same workspace.
-std::span<const float> forward(const Model& model, const Batch& batch, Numerics numerics, AttentionBackend& attention,
-                               ForwardWorkspace& workspace, ThreadPool& pool);
+// Runs all layers. Returns the final normalised hidden states of the wanted rows, [sum wanted, E];
+// valid until the next call with the same workspace.
+std::span<const float> forward(const Model& model, const Batch& batch, Numerics numerics,
+                               AttentionBackend& attention, ForwardWorkspace& workspace,
+                               ThreadPool& pool);
 
 // Logits of hidden states: out [rows, V].
 void compute_logits(const Model& model, std::span<const float> hidden,  // [rows, E]
-                    Numerics numerics, ForwardWorkspace& workspace, ThreadPool& pool, std::span<float> out);
+                    Numerics numerics, ForwardWorkspace& workspace, ThreadPool& pool,
+                    std::span<float> out);
 
 }  // namespace pith

@@ -12,8 +12,9 @@ namespace {
 WeightMatrix matrix(const gguf::File& file, const std::string& name, Index rows, Index cols) {
   const auto& tensor = file.tensor(name);
   if (tensor.rows() != rows || tensor.cols() != cols)
-    fail(ErrorCode::bad_model, fmt::format("{}: tensor {} is {} x {}; the configuration says {} x {}", file.name(), name,
-                                           tensor.rows(), tensor.cols(), rows, cols));
+    fail(ErrorCode::bad_model,
+         fmt::format("{}: tensor {} is {} x {}; the configuration says {} x {}", file.name(), name,
+                     tensor.rows(), tensor.cols(), rows, cols));
   return tensor.matrix();
 }
 
@@ -22,12 +23,15 @@ std::vector<float> vector(const gguf::File& file, const std::string& name, Index
   std::vector<float> values(static_cast<std::size_t>(size));
   dequantize(w, 0, 0, size, values);
   for (float value : values)
-    if (!std::isfinite(value)) fail(ErrorCode::bad_model, fmt::format("{}: tensor {} holds a value that is not finite", file.name(), name));
+    if (!std::isfinite(value))
+      fail(ErrorCode::bad_model,
+           fmt::format("{}: tensor {} holds a value that is not finite", file.name(), name));
   return values;
 }
 
 LayerWeights read_layer(const gguf::File& file, const ModelConfig& config, Index l) {
-  const Index E = config.width, D = config.head_dim, q = config.query_heads * D, kv = config.kv_heads * D;
+  const Index E = config.width, D = config.head_dim, q = config.query_heads * D,
+              kv = config.kv_heads * D;
   const auto name = [&](const char* part) { return fmt::format("blk.{}.{}", l, part); };
   LayerWeights layer;
   layer.attention_norm = vector(file, name("attn_norm.weight"), E);
@@ -61,7 +65,8 @@ std::uint64_t mix(std::uint64_t hash, std::span<const std::byte> bytes) {  // FN
 }
 
 std::uint64_t content_hash(const gguf::File& file) {
-  constexpr std::size_t kSample = 4096;  // bytes from both ends of every tensor: enough to tell fine-tunes apart, quick on gigabytes
+  constexpr std::size_t kSample = 4096;  // bytes from both ends of every tensor: enough to tell
+                                         // fine-tunes apart, quick on gigabytes
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (const auto& tensor : file.tensors()) {
     hash = mix(hash, std::as_bytes(std::span(tensor.name)));
@@ -81,13 +86,17 @@ Model Model::from(gguf::File file) {
   model.config_ = read_config(source);
   const ModelConfig& config = model.config_;
   std::vector<float> factors;
-  if (source.find_tensor("rope_freqs.weight")) factors = vector(source, "rope_freqs.weight", config.head_dim / 2);
+  if (source.find_tensor("rope_freqs.weight"))
+    factors = vector(source, "rope_freqs.weight", config.head_dim / 2);
   for (Index l = 0; l < config.layer_count(); ++l) {
     model.layers_.push_back(read_layer(source, config, l));
-    model.rope_.push_back(rope_frequencies(config, config.layers[static_cast<std::size_t>(l)], factors));
+    model.rope_.push_back(
+        rope_frequencies(config, config.layers[static_cast<std::size_t>(l)], factors));
   }
   model.embedding_ = matrix(source, "token_embd.weight", config.vocabulary, config.width);
-  model.head_ = source.find_tensor("output.weight") ? matrix(source, "output.weight", config.vocabulary, config.width) : model.embedding_;
+  model.head_ = source.find_tensor("output.weight")
+                    ? matrix(source, "output.weight", config.vocabulary, config.width)
+                    : model.embedding_;
   model.output_norm_ = vector(source, "output_norm.weight", config.width);
   model.hash_ = content_hash(source);
   return model;

@@ -1,5 +1,5 @@
-// A model: its configuration, its weights in place (views into the mapped file) and its rotation. Immutable, shared by all contexts.
-// It holds no cache and computes nothing; forward.h does.
+// A model: its configuration, its weights in place (views into the mapped file) and its rotation.
+// Immutable, shared by all contexts. It holds no cache and computes nothing; forward.h does.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@
 namespace pith {
 
 struct LayerWeights {
-  std::vector<float> attention_norm, ffn_norm;             // [E]
-  std::vector<float> query_norm, key_norm;                 // [D], or empty
-  std::vector<float> post_attention_norm, post_ffn_norm;   // [E], or empty
-  WeightMatrix query, key, value, output;                  // [Hq*D, E], [Hkv*D, E], [Hkv*D, E], [E, Hq*D]
-  std::vector<float> query_bias, key_bias, value_bias;     // [rows], or empty
-  WeightMatrix gate, up, down;                             // [FF, E], [FF, E], [E, FF]
+  std::vector<float> attention_norm, ffn_norm;            // [E]
+  std::vector<float> query_norm, key_norm;                // [D], or empty
+  std::vector<float> post_attention_norm, post_ffn_norm;  // [E], or empty
+  WeightMatrix query, key, value, output;  // [Hq*D, E], [Hkv*D, E], [Hkv*D, E], [E, Hq*D]
+  std::vector<float> query_bias, key_bias, value_bias;  // [rows], or empty
+  WeightMatrix gate, up, down;                          // [FF, E], [FF, E], [E, FF]
 };
 
 class Model {
@@ -33,13 +33,15 @@ class Model {
   const LayerWeights& layer(Index l) const { return layers_[static_cast<std::size_t>(l)]; }
   const RopeFrequencies& rope(Index l) const { return rope_[static_cast<std::size_t>(l)]; }
   const WeightMatrix& embedding() const { return embedding_; }  // [V, E]
-  const WeightMatrix& head() const { return head_; }            // [V, E]; the embedding where they are tied
+  const WeightMatrix& head() const { return head_; }  // [V, E]; the embedding where they are tied
   std::span<const float> output_norm() const { return output_norm_; }
 
-  // Names the model's content: a hash over configuration and a sample of every tensor. Saved contexts are bound to it.
+  // Names the model's content: a hash over configuration and a sample of every tensor. Saved
+  // contexts are bound to it.
   std::uint64_t hash() const { return hash_; }
-  Index weight_bytes() const;   // of all tensors
-  Index decode_bytes() const;   // that one decoded token reads: all but an embedding that is not the head as well
+  Index weight_bytes() const;  // of all tensors
+  Index decode_bytes()
+      const;  // that one decoded token reads: all but an embedding that is not the head as well
 
  private:
   explicit Model(gguf::File file) : file_(std::move(file)) {}

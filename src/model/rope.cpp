@@ -7,28 +7,36 @@
 namespace pith {
 namespace {
 
-// YaRN (Peng et al. 2023, arXiv 2309.00071), eq. 19-23: frequencies that turn fast stay, slow ones are divided by the factor, with a
-// ramp between the components that make beta_fast and beta_slow turns over the original context.
-void apply_yarn(const RopeScaling& scaling, double base, Index head_dim, std::vector<double>& inverse) {
+// YaRN (Peng et al. 2023, arXiv 2309.00071), eq. 19-23: frequencies that turn fast stay, slow ones
+// are divided by the factor, with a ramp between the components that make beta_fast and beta_slow
+// turns over the original context.
+void apply_yarn(const RopeScaling& scaling, double base, Index head_dim,
+                std::vector<double>& inverse) {
   const auto component_of = [&](double turns) {
     return static_cast<double>(head_dim) *
-           std::log(static_cast<double>(scaling.original_context) / (turns * 2 * std::numbers::pi)) / (2 * std::log(base));
+           std::log(static_cast<double>(scaling.original_context) /
+                    (turns * 2 * std::numbers::pi)) /
+           (2 * std::log(base));
   };
   const double low = std::max(0.0, std::floor(component_of(scaling.beta_fast)));
-  const double high = std::min(static_cast<double>(head_dim - 1), std::ceil(component_of(scaling.beta_slow)));
+  const double high =
+      std::min(static_cast<double>(head_dim - 1), std::ceil(component_of(scaling.beta_slow)));
   for (std::size_t i = 0; i < inverse.size(); ++i) {
-    const double ramp = std::clamp((static_cast<double>(i) - low) / std::max(0.001, high - low), 0.0, 1.0);
+    const double ramp =
+        std::clamp((static_cast<double>(i) - low) / std::max(0.001, high - low), 0.0, 1.0);
     inverse[i] = inverse[i] / scaling.factor * ramp + inverse[i] * (1 - ramp);
   }
 }
 
 }  // namespace
 
-RopeFrequencies rope_frequencies(const ModelConfig& config, const LayerConfig& layer, std::span<const float> factors) {
+RopeFrequencies rope_frequencies(const ModelConfig& config, const LayerConfig& layer,
+                                 std::span<const float> factors) {
   RopeFrequencies result;
   result.inverse.resize(static_cast<std::size_t>(config.head_dim / 2));
   for (std::size_t i = 0; i < result.inverse.size(); ++i) {
-    result.inverse[i] = std::pow(layer.rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
+    result.inverse[i] = std::pow(
+        layer.rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
     if (!factors.empty()) result.inverse[i] /= static_cast<double>(factors[i]);
   }
   if (!layer.rope_scaled) return result;
@@ -37,7 +45,8 @@ RopeFrequencies rope_frequencies(const ModelConfig& config, const LayerConfig& l
     for (auto& frequency : result.inverse) frequency /= scaling.factor;
   if (scaling.kind == RopeScaling::Kind::yarn) {
     apply_yarn(scaling, layer.rope_base, config.head_dim, result.inverse);
-    result.magnitude = static_cast<float>(scaling.attention_factor * (1.0 + 0.1 * std::log(scaling.factor)));
+    result.magnitude =
+        static_cast<float>(scaling.attention_factor * (1.0 + 0.1 * std::log(scaling.factor)));
   }
   return result;
 }

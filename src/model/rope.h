@@ -15,7 +15,8 @@ struct RopeFrequencies {
 };
 
 // `factors` ([D/2], or empty) divide the frequencies: Llama 3's rope_freqs.weight.
-RopeFrequencies rope_frequencies(const ModelConfig& config, const LayerConfig& layer, std::span<const float> factors);
+RopeFrequencies rope_frequencies(const ModelConfig& config, const LayerConfig& layer,
+                                 std::span<const float> factors);
 
 // cos and sin of position * inverse[i], times the magnitude, for rows of positions.
 struct RopeAngles {

@@ -203,7 +203,7 @@ float compare_scores(const Array& golden_scores, Index slot, Index heads, Index 
     else if (!overwritten)
       worst = std::max(worst, std::abs(highest + 1 - expected) / (highest + 1));
   });
-  EXPECT_LT(worst, 1e-4f) << where << " layer " << layer;
+  EXPECT_LT(worst, 1e-5f) << where << " layer " << layer;
   return scale;
 }
 

@@ -30,7 +30,10 @@ void register_all() {
         "expected_attention @ 0.5", "kvzip @ 0.5", "snapkv + adakv @ 10x", "kvzip + global @ 10x",
         "keydiff + positions @ 10x", "summary_route", "summary_route @ 10x",
         "knorm + rerotate @ 4x"})
-    benchmark::RegisterBenchmark(text, plan, text)->Unit(benchmark::kMillisecond)->UseRealTime();
+    benchmark::RegisterBenchmark(text, plan, text)
+        ->Unit(benchmark::kMillisecond)
+        ->MeasureProcessCPUTime()
+        ->UseRealTime();
 }
 
 const bool registered = (register_all(), true);

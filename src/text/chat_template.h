@@ -21,9 +21,8 @@ struct Message {
 struct ChatOptions {
   bool add_generation_prompt = true;
   std::string bos_token = {}, eos_token = {};
-  std::string tools_json = {};  // a JSON array, or empty for none
-  std::string variables_json =
-      {};                // a JSON object of further variables (enable_thinking ...), or empty
+  std::string tools_json = {};      // a JSON array, or empty for none
+  std::string variables_json = {};  // a JSON object: further variables (enable_thinking), or empty
   Index unix_time = -1;  // what strftime_now tells, in seconds since 1970; -1 asks the clock
 };
 

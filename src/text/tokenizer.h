@@ -16,10 +16,10 @@ namespace pith {
 struct Vocabulary;  // text/vocabulary.h
 
 struct TokenizeOptions {
-  bool parse_special = false;  // recognise control tokens such as <|im_end|> in the text; false
-                               // treats them as plain text
-  bool add_special =
-      false;  // add the model's beginning (and end) of sequence token where its file asks for one
+  // Recognise control tokens such as <|im_end|> in the text; otherwise they are plain text.
+  bool parse_special = false;
+  // Add the model's beginning (and end) of sequence token where its file asks for one.
+  bool add_special = false;
 };
 
 // A token of a text with the bytes of the text that it stands for.

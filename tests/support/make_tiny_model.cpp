@@ -1,4 +1,5 @@
-// Writes a tiny random model for the tests of the command line: make_tiny_model FILE [ARCHITECTURE [SEED [CONTEXT]]]
+// Writes a tiny random model for the tests of the command line: make_tiny_model FILE [ARCHITECTURE
+// [SEED [CONTEXT]]]
 #include <cstdlib>
 
 #include "base/files.h"

@@ -53,7 +53,8 @@ std::string pet(Rng& rng, std::set<std::string>& used) {
   for (;;) {
     std::string text =
         fmt::format("a {} called {}", pick(rng, words::creatures()), pick(rng, words::pet_names()));
-    if (text[2] == 'a' || text[2] == 'e' || text[2] == 'i' || text[2] == 'o') text.replace(0, 1, "an");
+    if (text[2] == 'a' || text[2] == 'e' || text[2] == 'i' || text[2] == 'o')
+      text.replace(0, 1, "an");
     // Names of pets run out: later ones carry a second name.
     if (used.count(text) != 0) text += ' ' + std::string(pick(rng, words::pet_names()));
     if (used.insert(text).second) return text;

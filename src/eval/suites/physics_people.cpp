@@ -122,7 +122,8 @@ Document make_knowledge(const Request& request) {
   // About six sevenths of the text; prose brings the document to its length.
   Rng trial(1);
   std::string one;
-  for (const auto& sentence : make_biographies(trial, 1)[0].sentences) one += sentence.text + ' ';
+  const Biography typical = make_biographies(trial, 1)[0];
+  for (const auto& sentence : typical.sentences) one += sentence.text + ' ';
   const Index n = std::clamp<Index>(request.options.tokens * 6 / (7 * request.count(one)), 1, 1500);
   const auto biographies = make_biographies(rng, n);
   std::vector<Planted> planted;

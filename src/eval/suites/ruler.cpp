@@ -17,7 +17,7 @@ Document sample_of(const Request& request, Prompt prompt, std::vector<Reference>
   item.references = std::move(references);
   item.cut = Cut::whole;
   item.max_tokens = max_tokens;
-  item.tags["ruler_like"] = like ? "1" : "0";
+  item.tags["ruler_like"] = std::to_string(like);
   for (const Reference& reference : item.references) {
     if (reference.spans.empty()) continue;
     item.tags["depth"] = percent(static_cast<double>(reference.spans.front().begin) /

@@ -87,9 +87,15 @@ Woven haystack(Rng& rng, const Variant& variant, const std::vector<Needle>& need
   return weave(planted, filler, length, rng);
 }
 
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
+std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string result;
+  for (std::size_t at = 0;;) {
+    const std::size_t found = std::min(text.find(from, at), text.size());
+    result.append(text, at, found - at);
+    if (found == text.size()) return result;
+    result.append(to);
+    at = found + from.size();
+  }
 }
 
 // RULER's wording, in the singular where one value is asked for.
@@ -110,12 +116,12 @@ Prompt words_of(const Variant& variant, const std::vector<Needle>& needles) {
       "The special magic TYPE for QUERY mentioned in the provided text are"};
   for (std::string* part : {&prompt.text, &prompt.question, &prompt.answer_prefix}) {
     if (one) {
-      replace_all(*part, "Some", "A");
-      replace_all(*part, "are all", "is");
-      replace_all(*part, "are", "is");
+      *part = replaced(*part, "Some", "A");
+      *part = replaced(*part, "are all", "is");
+      *part = replaced(*part, "are", "is");
     }
-    replace_all(*part, "TYPE", kind);
-    replace_all(*part, "QUERY", query);
+    *part = replaced(*part, "TYPE", kind);
+    *part = replaced(*part, "QUERY", query);
   }
   return prompt;
 }

@@ -75,7 +75,7 @@ Document make_qa(const Request& request) {
                 {{of.value(trait), {place(documents, lives, life, trait)}}}, 32, true);
   Item& item = document.items[0];
   item.metric = Metric::contains_any;
-  item.tags["hops"] = two ? "2" : "1";
+  item.tags["hops"] = std::to_string(1 + two);
   if (two) item.support = {place(documents, lives, asked, Trait::spouse)};
   return document;
 }

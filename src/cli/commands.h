@@ -17,6 +17,7 @@ void add_inspect(CLI::App& app);
 void add_recipes(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_pull(CLI::App& app);
 
 }  // namespace pith::cli

@@ -1,6 +1,6 @@
 import pytest
 
-COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval"]
+COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,106 @@
+#include "eval/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+
+namespace pith::eval {
+namespace {
+
+using Items = std::map<std::string, const Prediction*>;  // by suite, document and item
+
+bool is_arm(const Prediction& p, const std::string& name) {
+  return p.canonical == name || p.recipe == name;
+}
+
+Items items_of(std::span<const Prediction> predictions, const std::string& arm) {
+  Items items;
+  for (const auto& p : predictions)
+    if (is_arm(p, arm)) items.emplace(p.suite + "/" + p.document + "/" + p.item, &p);
+  return items;
+}
+
+struct Pair {
+  const Prediction *a, *b;
+};
+
+Comparison measure(std::span<const Pair> pairs, const std::string& task, std::uint64_t seed) {
+  Comparison result;
+  result.recipe_a = pairs.front().a->recipe;
+  result.recipe_b = pairs.front().b->recipe;
+  result.task = task;
+  std::vector<double> a, b;
+  std::vector<Index> clusters;
+  std::map<std::string, Index> documents;
+  for (const auto& pair : pairs) {
+    a.push_back(pair.a->score);
+    b.push_back(pair.b->score);
+    clusters.push_back(
+        documents.try_emplace(pair.a->suite + "/" + pair.a->document, std::ssize(documents))
+            .first->second);
+    result.bytes_a += static_cast<double>(pair.a->cache_bytes) / static_cast<double>(pairs.size());
+    result.bytes_b += static_cast<double>(pair.b->cache_bytes) / static_cast<double>(pairs.size());
+    result.gained += pair.b->score == 1 && pair.a->score < 1;
+    result.lost += pair.a->score == 1 && pair.b->score < 1;
+  }
+  result.a = cluster_bootstrap(a, clusters, seed);
+  result.b = cluster_bootstrap(b, clusters, seed);
+  result.difference = paired_difference(b, a, clusters, seed);
+  return result;
+}
+
+void correct(std::vector<Comparison>& comparisons) {
+  std::set<std::string> tasks;
+  for (const auto& comparison : comparisons) tasks.insert(comparison.task);
+  for (const auto& task : tasks) {
+    std::vector<double> p_values;
+    for (const auto& c : comparisons)
+      if (c.task == task) p_values.push_back(c.difference.p_value);
+    const auto corrected = holm(p_values);
+    std::size_t next = 0;
+    for (auto& c : comparisons)
+      if (c.task == task) c.p_holm = corrected[next++];
+  }
+}
+
+}  // namespace
+
+std::vector<Comparison> compare(std::span<const Prediction> a, std::span<const Prediction> b,
+                                const std::string& arm_a, const std::string& arm_b,
+                                std::uint64_t seed) {
+  std::vector<std::pair<std::string, std::string>> arms;
+  if (!arm_a.empty() || !arm_b.empty()) {
+    arms.emplace_back(arm_a.empty() ? arm_b : arm_a, arm_b.empty() ? arm_a : arm_b);
+  } else {
+    for (const auto& p : a)
+      if (std::none_of(arms.begin(), arms.end(),
+                       [&](const auto& arm) { return arm.first == p.canonical; }))
+        arms.emplace_back(p.canonical, p.canonical);
+  }
+  std::vector<Comparison> comparisons;
+  for (const auto& [name_a, name_b] : arms) {
+    const Items left = items_of(a, name_a), right = items_of(b, name_b);
+    std::map<std::string, std::vector<Pair>> tasks;
+    std::vector<Pair> all;
+    for (const auto& [item, p] : left)
+      if (const auto match = right.find(item); match != right.end()) {
+        all.push_back({p, match->second});
+        tasks[p->task].push_back(all.back());
+      }
+    if (all.empty()) continue;
+    for (const auto& [task, pairs] : tasks) comparisons.push_back(measure(pairs, task, seed));
+    comparisons.push_back(measure(all, "all", seed));
+  }
+  if (comparisons.empty())
+    fail(ErrorCode::bad_input,
+         "the two runs have no item of a recipe in common; compare runs of the same suite, tokens "
+         "and seed, or name the arms with --arm-a and --arm-b");
+  correct(comparisons);
+  return comparisons;
+}
+
+}  // namespace pith::eval

@@ -59,7 +59,7 @@ std::string_view to_string(Cost cost) {
 
 const std::vector<PartInfo>& parts() {
   static const std::vector<PartInfo> all = {
-      random_part(),  recency_part(),    knorm_part(),
+      random_part(),  recency_part(),    spaced_part(),    knorm_part(),
       keydiff_part(), attention_part(),  question_attention_part(),
       snapkv_part(),  tova_part(),       expected_attention_part(),
       kvzip_part(),   kvzip_plus_part(),  // scorers

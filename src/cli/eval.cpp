@@ -117,14 +117,15 @@ void show_estimate(const std::shared_ptr<Engine>& engine, const eval::RunConfig&
               {"answer_s", e.answer_s}});
     return;
   }
-  print("{} documents x {} arms: about {} s ({:.1f} h) on this machine\n",
-        human_count(e.documents), human_count(e.arms), human_seconds(e.seconds), e.seconds / 3600);
-  print("measured on one document with {} arms ({} answers in {} s, {:.0f} % of it reading and "
-        "decoding): {} s to read it, {} s to replay it, and per arm {} s to compress and {} s to "
-        "answer\n",
-        e.measured_arms, e.measured_answers, human_seconds(e.measured_seconds),
-        100 * e.kernel_share, human_seconds(e.read_s), human_seconds(e.replay_s),
-        human_seconds(e.compress_s), human_seconds(e.answer_s));
+  print("{} documents x {} arms: about {} s ({:.1f} h) on this machine\n", human_count(e.documents),
+        human_count(e.arms), human_seconds(e.seconds), e.seconds / 3600);
+  print(
+      "measured on one document with {} arms ({} answers in {} s, {:.0f} % of it reading and "
+      "decoding): {} s to read it, {} s to replay it, and per arm {} s to compress and {} s to "
+      "answer\n",
+      e.measured_arms, e.measured_answers, human_seconds(e.measured_seconds), 100 * e.kernel_share,
+      human_seconds(e.read_s), human_seconds(e.replay_s), human_seconds(e.compress_s),
+      human_seconds(e.answer_s));
 }
 
 void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {

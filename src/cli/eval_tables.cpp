@@ -15,6 +15,13 @@ std::string percent(const eval::Interval& interval) {
                      100 * interval.high);
 }
 
+// The lines "all" say nothing new where there is one task.
+bool repeats(std::span<const eval::ArmMetrics> arms, const eval::ArmMetrics& arm) {
+  return arm.task == "all" && std::all_of(arms.begin(), arms.end(), [&](const auto& other) {
+           return other.task == "all" || other.task == arms.front().task;
+         });
+}
+
 // "-4.2 [-9, 1]", with its n where that is not the arm's.
 std::string difference(const eval::Difference* difference, Index n) {
   if (!difference) return "";
@@ -42,15 +49,14 @@ std::string arms_table(std::span<const eval::ArmMetrics> arms) {
     for (const char* title : {"to baseline", "p (Holm)"}) table.add_column(title);
   for (const char* title : {"×", "cache", "compress s"}) table.add_column(title);
   for (const auto& arm : arms) {
-    if (!arm.twin.empty()) continue;
+    if (!arm.twin.empty() || repeats(arms, arm)) continue;
     std::vector<std::string> row = {
         arm.task,
         arm.recipe + (arm.sees_question ? " (sees the question)" : ""),
         human_count(arm.score.n),
         percent(arm.score),
-        arm.conditional.n > 0
-            ? fmt::format("{} ({})", percent(arm.conditional), arm.conditional.n)
-            : "",
+        arm.conditional.n > 0 ? fmt::format("{} ({})", percent(arm.conditional), arm.conditional.n)
+                              : "",
         difference(arm.against("full"), arm.score.n),
         p_value(arm.against("full"))};
     if (baseline) {
@@ -75,7 +81,7 @@ std::string twins_table(std::span<const eval::ArmMetrics> arms) {
   bool any = false;
   for (const auto& arm : arms)
     for (const auto& d : arm.differences) {
-      if (d.against == "full" || d.against == "baseline") continue;
+      if (d.against == "full" || d.against == "baseline" || repeats(arms, arm)) continue;
       any = true;
       table.add_row({arm.task, arm.recipe, d.against, human_count(d.measured.difference.n),
                      fmt::format("{:.1f}", 100 * arm.score.mean),

@@ -201,7 +201,7 @@ std::vector<Generated> generate_together(std::span<Context> contexts,
 }
 
 double generate_all(Index together, const std::function<std::optional<GenerateJob>(Index)>& next,
-                  const std::function<void(Index, Generated)>& done) {
+                    const std::function<void(Index, Generated)>& done) {
   PITH_CHECK(together >= 1, "at least one text at once");
   const OnText nobody;
   struct Going {

@@ -75,6 +75,6 @@ struct GenerateJob {
 // next. `next` makes job 0, 1, ... and returns nothing after the last; `done` takes the results in
 // the same order. Returns the seconds that went into decoding.
 double generate_all(Index together, const std::function<std::optional<GenerateJob>(Index)>& next,
-                  const std::function<void(Index, Generated)>& done);
+                    const std::function<void(Index, Generated)>& done);
 
 }  // namespace pith

@@ -12,8 +12,8 @@ namespace pith::eval {
 namespace {
 
 using Loader = std::vector<Document> (*)(const std::filesystem::path&);
-constexpr std::array<std::pair<std::string_view, Loader>, 3> kLoaders = {{
-    {"folder:", load_folder}, {"ruler:", load_ruler}, {"longbench:", load_longbench}}};
+constexpr std::array<std::pair<std::string_view, Loader>, 3> kLoaders = {
+    {{"folder:", load_folder}, {"ruler:", load_ruler}, {"longbench:", load_longbench}}};
 
 // The family of a task, so that `needles` and `needle_single` mean the same documents.
 const std::string& suite_of(const std::string& task) {

@@ -23,7 +23,7 @@ class Corpus {
   struct Slot {
     std::string suite;  // the task's family, or the file as given
     std::string task;
-    Index index = 0;   // among the documents of its task
+    Index index = 0;    // among the documents of its task
     Index loaded = -1;  // index into loaded_, -1 for generated ones
   };
   std::vector<Slot> slots_;

@@ -120,8 +120,7 @@ std::string DocumentRunner::key(const Reading& reading, const Label& label) cons
                              reading.text_hash, label.canonical));
 }
 
-std::vector<const Item*> DocumentRunner::missing(const Reading& reading,
-                                                 const Label& label) const {
+std::vector<const Item*> DocumentRunner::missing(const Reading& reading, const Label& label) const {
   const std::string arm = key(reading, label);
   std::vector<const Item*> items;
   for (const auto& item : reading.items)
@@ -144,8 +143,8 @@ Index DocumentRunner::missing(const Reading& reading) const {
 bool DocumentRunner::run(const std::string& suite, const Document& document) {
   std::string text = document.system + '\0' + document.text;
   for (const auto& item : document.items)
-    text += fmt::format("{}{}{}{}{}", '\0', item.question, '\0', item.answer_prefix,
-                        item.max_tokens);
+    text +=
+        fmt::format("{}{}{}{}{}", '\0', item.question, '\0', item.answer_prefix, item.max_tokens);
   const std::string hash = hash_of(text);
   if (!config_.question_aware) {
     const DocumentPrompt prompt(*engine_, document.text, document.system);
@@ -236,10 +235,9 @@ void DocumentRunner::ask_twins(Reading& reading) {
         by_bytes[log_.cache_bytes(of, item->id)].push_back(item);
       for (const auto& [bytes, items] : by_bytes) {
         // A binary fraction, so that the budget is these bytes exactly.
-        const auto applied = std::make_shared<recipe::Recipe>(
-            recipe::Recipe::parse(fmt::format("{} @ {}KiB",
-                                              kTwins[static_cast<std::size_t>(twin)].recipe,
-                                              static_cast<double>(bytes) / 1024)));
+        const auto applied = std::make_shared<recipe::Recipe>(recipe::Recipe::parse(
+            fmt::format("{} @ {}KiB", kTwins[static_cast<std::size_t>(twin)].recipe,
+                        static_cast<double>(bytes) / 1024)));
         for (const Item* item : items) asks.push_back({applied, label, group, item});
         ++group;
       }
@@ -302,41 +300,41 @@ void DocumentRunner::answer(Reading& reading, std::vector<Ask>& asks) {
 void DocumentRunner::record(const Reading& reading, const Ask& ask, const Generated& generated) {
   const Item& item = *ask.item;
   const recipe::SignalNeeds needs = ask.recipe->needs();
-    const bool ended = generated.reason == StopReason::end_of_text;
-    const Verdict verdict = judge(item, generated.text, ended);
-    Prediction prediction{.key = key(reading, ask.label),
-                          .suite = reading.suite,
-                          .task = item.task,
-                          .document = reading.document.id,
-                          .item = item.id,
-                          .recipe = ask.label.recipe,
-                          .canonical = ask.label.canonical,
-                          .twin = ask.label.twin,
-                          .twin_of = ask.label.twin_of,
-                          .applied = ask.recipe->to_string(),
-                          .sees_question = reading.with_question || ask.recipe->sees_question(),
-                          .oracle = ask.recipe->is_oracle(),
-                          .question = item.question,
-                          .answer_prefix = item.answer_prefix,
-                          .answer = generated.text};
-    for (const auto& reference : item.references) prediction.references.push_back(reference.text);
-    prediction.score = verdict.score;
-    prediction.failure = to_string(verdict.failure);
-    prediction.exact = verdict.exact;
-    prediction.contained = verdict.contained;
-    prediction.ended = ended;
-    prediction.context_tokens = std::ssize(reading.prompt.context());
-    prediction.answer_tokens = std::ssize(generated.tokens);
-    prediction.entries = ask.report.entries_after;
-    prediction.cache_bytes = ask.report.bytes_after;
-    prediction.full_bytes = ask.report.full_bytes;
-    prediction.prefill_s = reading.times.read_seconds;
-    prediction.replay_s = needs.replay || needs.replay_plus ? reading.times.replay_seconds : 0;
-    prediction.compress_s = ask.report.seconds;
-    prediction.decode_s = generated.seconds;
-    prediction.tags = item.tags;
-    log_.add(prediction);
-    ++summary_.answered;
+  const bool ended = generated.reason == StopReason::end_of_text;
+  const Verdict verdict = judge(item, generated.text, ended);
+  Prediction prediction{.key = key(reading, ask.label),
+                        .suite = reading.suite,
+                        .task = item.task,
+                        .document = reading.document.id,
+                        .item = item.id,
+                        .recipe = ask.label.recipe,
+                        .canonical = ask.label.canonical,
+                        .twin = ask.label.twin,
+                        .twin_of = ask.label.twin_of,
+                        .applied = ask.recipe->to_string(),
+                        .sees_question = reading.with_question || ask.recipe->sees_question(),
+                        .oracle = ask.recipe->is_oracle(),
+                        .question = item.question,
+                        .answer_prefix = item.answer_prefix,
+                        .answer = generated.text};
+  for (const auto& reference : item.references) prediction.references.push_back(reference.text);
+  prediction.score = verdict.score;
+  prediction.failure = to_string(verdict.failure);
+  prediction.exact = verdict.exact;
+  prediction.contained = verdict.contained;
+  prediction.ended = ended;
+  prediction.context_tokens = std::ssize(reading.prompt.context());
+  prediction.answer_tokens = std::ssize(generated.tokens);
+  prediction.entries = ask.report.entries_after;
+  prediction.cache_bytes = ask.report.bytes_after;
+  prediction.full_bytes = ask.report.full_bytes;
+  prediction.prefill_s = reading.times.read_seconds;
+  prediction.replay_s = needs.replay || needs.replay_plus ? reading.times.replay_seconds : 0;
+  prediction.compress_s = ask.report.seconds;
+  prediction.decode_s = generated.seconds;
+  prediction.tags = item.tags;
+  log_.add(prediction);
+  ++summary_.answered;
 }
 
 }  // namespace pith::eval

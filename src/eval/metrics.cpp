@@ -35,11 +35,10 @@ class Clusters {
 };
 
 Interval interval(const Sample& sample, std::uint64_t seed) {
-  if (sample.scores.empty()) return {};
+  if (sample.scores.empty()) return wilson(0, 0);  // unknown, of nothing
   const bool binary = std::all_of(sample.scores.begin(), sample.scores.end(),
                                   [](double s) { return s == 0 || s == 1; });
-  const auto clusters =
-      std::ssize(std::set<Index>(sample.clusters.begin(), sample.clusters.end()));
+  const auto clusters = std::ssize(std::set<Index>(sample.clusters.begin(), sample.clusters.end()));
   const auto n = std::ssize(sample.scores);
   double sum = 0;
   for (double score : sample.scores) sum += score;
@@ -225,9 +224,8 @@ std::vector<ArmMetrics> compute_metrics(std::span<const Prediction> predictions,
     const auto of_task = std::span(arms).subspan(first);
     correct(of_task, [](const std::string& against) { return against == "full"; });
     correct(of_task, [](const std::string& against) { return against == "baseline"; });
-    correct(of_task, [](const std::string& against) {
-      return against != "full" && against != "baseline";
-    });
+    correct(of_task,
+            [](const std::string& against) { return against != "full" && against != "baseline"; });
   }
   return arms;
 }

@@ -15,8 +15,8 @@ namespace pith::eval {
 
 // An arm minus another one, over the items that both answered.
 struct Difference {
-  std::string against;  // full, baseline, or the twin's name: random, recency, spaced
-  std::string to;       // the other arm's recipe, as given
+  std::string against;        // full, baseline, or the twin's name: random, recency, spaced
+  std::string to;             // the other arm's recipe, as given
   double other_score = 0;     // of the other arm on these items
   PairedDifference measured;  // clustered by document
   double p_holm = 1;          // over all arms of the task with a difference against the same; for
@@ -33,10 +33,10 @@ struct ArmMetrics {
   Interval conditional;  // on items that `full` answers (score 1); n = 0 where there are none
   // Means over the score.n items:
   double exact = 0, contained = 0;
-  double unended = 0;        // share of answers that did not end
+  double unended = 0;  // share of answers that did not end
   double answer_tokens = 0;
-  double worst_decile = 0;   // mean of the worst tenth
-  Index worst_n = 0;         // items in it
+  double worst_decile = 0;  // mean of the worst tenth
+  Index worst_n = 0;        // items in it
   double cache_bytes = 0, full_bytes = 0, ratio = 0,
          entries = 0;                    // ratio = sum of full_bytes / sum of cache_bytes
   double prefill_s = 0, compress_s = 0;  // means per document; compression includes a replay

@@ -44,7 +44,8 @@ Json arm_json(const ArmMetrics& arm, const std::string& baseline) {
   if (!arm.twin.empty()) json["twin_of"] = arm.twin_of;
   json["twins"] = Json::object();
   for (const auto& d : arm.differences)
-    if (d.against != "full" && d.against != "baseline") json["twins"][d.against] = difference_json(d);
+    if (d.against != "full" && d.against != "baseline")
+      json["twins"][d.against] = difference_json(d);
   json["conditional"] = {{"n", arm.conditional.n},
                          {"score", arm.conditional.mean},
                          {"ci_low", arm.conditional.low},

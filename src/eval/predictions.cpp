@@ -25,10 +25,11 @@ using Json = nlohmann::json;
 }  // namespace
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Prediction, key, suite, task, document, item, recipe, canonical,
-                                   twin, twin_of, applied,                                   sees_question, oracle, question, answer_prefix, answer,
-                                   references, score, failure, exact, contained, ended,
-                                   context_tokens, answer_tokens, entries, cache_bytes, full_bytes,
-                                   prefill_s, replay_s, compress_s, decode_s, tags)
+                                   twin, twin_of, applied, sees_question, oracle, question,
+                                   answer_prefix, answer, references, score, failure, exact,
+                                   contained, ended, context_tokens, answer_tokens, entries,
+                                   cache_bytes, full_bytes, prefill_s, replay_s, compress_s,
+                                   decode_s, tags)
 
 std::string hash_of(std::string_view text) {
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
@@ -108,8 +109,7 @@ std::vector<Prediction> read_run(const std::filesystem::path& folder) {
   return unique_in_order(std::move(all));
 }
 
-PredictionLog::PredictionLog(const std::filesystem::path& folder,
-                             const std::filesystem::path& file)
+PredictionLog::PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file)
     : path_(folder / file) {
   std::filesystem::create_directories(path_.parent_path());
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

@@ -26,12 +26,11 @@ struct Value {
   std::string key, place;
 
   [[noreturn]] void refuse(std::string_view expected) const {
-    const std::string got = node.IsScalar() ? fmt::format("\"{}\"", node.Scalar())
+    const std::string got = node.IsScalar()     ? fmt::format("\"{}\"", node.Scalar())
                             : node.IsSequence() ? "a list"
                             : node.IsMap()      ? "a map"
                                                 : "nothing";
-    fail(ErrorCode::bad_input,
-         fmt::format("{}: {} is {}; expected {}", place, key, got, expected));
+    fail(ErrorCode::bad_input, fmt::format("{}: {} is {}; expected {}", place, key, got, expected));
   }
 
   std::string text() const {
@@ -48,8 +47,7 @@ struct Value {
     if (!node.IsScalar()) refuse(expected);
     const std::string& digits = node.Scalar();
     Index number = 0;
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error != std::errc() || end != digits.data() + digits.size() || number < least ||
         number > most)
       refuse(expected);
@@ -191,7 +189,8 @@ std::vector<recipe::Recipe> all_recipes(const RunConfig& config) {
   };
   add("full");
   for (const auto& text : config.recipes) {
-    if (config.budgets.empty() || text.find('@') != std::string::npos || text == "full") add(text);
+    if (config.budgets.empty() || text.find('@') != std::string::npos || text == "full")
+      add(text);
     else
       for (const auto& budget : config.budgets) add(text + " @ " + budget);
   }

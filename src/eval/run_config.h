@@ -53,11 +53,11 @@ std::vector<recipe::Recipe> all_recipes(const RunConfig& config);
 // What decides the results besides the config.
 struct RunFacts {
   std::string model_name;
-  std::string model_hash;   // 16 hexadecimal digits
-  std::string numerics;     // exact or fast
-  std::string isa;          // instruction set
-  std::string cache_type;   // of the full cache's entries
-  std::string version;      // of pith
+  std::string model_hash;  // 16 hexadecimal digits
+  std::string numerics;    // exact or fast
+  std::string isa;         // instruction set
+  std::string cache_type;  // of the full cache's entries
+  std::string version;     // of pith
 };
 RunFacts facts_of(const Engine& engine);
 

@@ -29,8 +29,7 @@ TEST(RunConfigFile, SaysWhatTheOptionsSay) {
   EXPECT_EQ(config.shard, 1);
   std::vector<std::string> names;
   for (const auto& recipe : all_recipes(config)) names.push_back(recipe.name());
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"full", "knorm @ 2x", "knorm @ 4x", "random @ 2x"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"full", "knorm @ 2x", "knorm @ 4x", "random @ 2x"}));
 }
 
 TEST(RunConfigFile, RefusesWithPlaceAndNearestName) {

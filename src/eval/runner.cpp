@@ -60,8 +60,10 @@ class Runner {
       items_ = std::ssize(document.items);
       answered_ = summary.answered;
       skipped_ = summary.skipped;
-      if (documents_.run(corpus_.suite(i), document)) done_ += arms_;
-      else total_ -= arms_;
+      if (documents_.run(corpus_.suite(i), document))
+        done_ += arms_;
+      else
+        total_ -= arms_;
       answered_ = summary.answered;
       skipped_ = summary.skipped;
       report();
@@ -128,8 +130,7 @@ RunSummary run_item(const std::shared_ptr<Engine>& engine, const RunConfig& conf
   const std::string suite = [&] {
     const Corpus corpus = corpus_of(*engine, config);
     if (number < 0 || number >= corpus.size())
-      fail(ErrorCode::bad_input,
-           fmt::format("work item {} of {}", number, corpus.size()));
+      fail(ErrorCode::bad_input, fmt::format("work item {} of {}", number, corpus.size()));
     return corpus.suite(number);
   }();
   const std::string file = fmt::format("items/{}.jsonl", item_key(*engine, config, suite, number));
@@ -198,10 +199,10 @@ Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& co
   estimate.compress_s = summary.compress_s / arms;
   estimate.answer_s =
       (summary.seconds - estimate.read_s - summary.replay_s - summary.compress_s) / arms;
-  estimate.seconds = static_cast<double>(estimate.documents) *
-                     (estimate.read_s + estimate.replay_s +
-                      static_cast<double>(estimate.arms) *
-                          (estimate.compress_s + estimate.answer_s));
+  estimate.seconds =
+      static_cast<double>(estimate.documents) *
+      (estimate.read_s + estimate.replay_s +
+       static_cast<double>(estimate.arms) * (estimate.compress_s + estimate.answer_s));
   return estimate;
 }
 

@@ -66,9 +66,9 @@ struct Estimate {
   Index documents = 0, arms = 0;  // of the whole run; arms with twins
   Index measured_arms = 0, measured_answers = 0;
   double measured_seconds = 0, kernel_share = 0;
-  double read_s = 0, replay_s = 0;           // per document
-  double compress_s = 0, answer_s = 0;       // per document and arm
-  double seconds = 0;                        // of the whole run
+  double read_s = 0, replay_s = 0;      // per document
+  double compress_s = 0, answer_s = 0;  // per document and arm
+  double seconds = 0;                   // of the whole run
 };
 Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& config, Index arms);
 

@@ -23,9 +23,8 @@ class RunnerTest : public testing::Test {
                testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(folder_);
     file_ = test::tiny_model({.context = 4096});
-    engine_ =
-        Engine::from(gguf::File::parse(file_, "tiny"),
-                     engine_options(RunConfig{.exact = true, .threads = 2}));
+    engine_ = Engine::from(gguf::File::parse(file_, "tiny"),
+                           engine_options(RunConfig{.exact = true, .threads = 2}));
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 

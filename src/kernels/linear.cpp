@@ -84,7 +84,8 @@ void Activations::prepare(std::span<const float> x, Index tokens, Index cols, Nu
   s.x = x.data();
   s.x_stride = cols;
   s.quantized = numerics == Numerics::fast && whole_blocks;
-  const bool few = takes_rows(s, kernels, s.quantized ? kernels.most_rows_fast : kernels.most_rows_exact);
+  const bool few =
+      takes_rows(s, kernels, s.quantized ? kernels.most_rows_fast : kernels.most_rows_exact);
   s.tile = few || !s.quantized ? 1 : ceil_div(tokens, ceil_div(tokens, kernels.most_tile));
   s.tiles = ceil_div(tokens, s.tile);
   s.block_stride = round_up(cols / kActivationBlock, 8);

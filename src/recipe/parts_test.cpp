@@ -209,9 +209,9 @@ TEST(Recipe, ControlsChooseByChanceOrPlaceAlone) {
 
 TEST(Stages, EveryScorerWorksOnACompressedCache) {
   for (const char* scorer :
-       {"random", "recency", "spaced", "knorm", "keydiff", "attention(sum)", "attention(max, normalise=true)",
-        "attention(tail)", "snapkv(window=8)", "question_attention", "tova", "expected_attention",
-        "kvzip"}) {
+       {"random", "recency", "spaced", "knorm", "keydiff", "attention(sum)",
+        "attention(max, normalise=true)", "attention(tail)", "snapkv(window=8)",
+        "question_attention", "tova", "expected_attention", "kvzip"}) {
     SCOPED_TRACE(scorer);
     World world = make_world({.tokens = 96});
     world.cache.apply(plan_of("summary_route(r=24, k=1)", world));

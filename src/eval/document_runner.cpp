@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "eval/judge.h"
 #include "kernels/isa.h"
+#include "recipe/budget.h"
 
 namespace pith::eval {
 namespace {
@@ -221,6 +222,28 @@ void DocumentRunner::ask_arms(Reading& reading) {
   answer(reading, asks);
 }
 
+// The largest twin that takes at most these bytes. A budget is kept with room for the tables of all
+// lanes, which would cost a twin up to a tile per lane: the budget with that room on top is taken
+// where its cache turns out no larger.
+recipe::Recipe DocumentRunner::twin_in(Index bytes, Index twin, const Reading& reading,
+                                       const Label& label) {
+  const Timed timed(summary_.compress_s);
+  const auto recipe_at = [&](Index budget) {  // a binary fraction, so exactly these bytes
+    return recipe::Recipe::parse(fmt::format("{} @ {}KiB",
+                                             kTwins[static_cast<std::size_t>(twin)].recipe,
+                                             static_cast<double>(budget) / 1024));
+  };
+  const auto larger = recipe_at(bytes + recipe::kLaneTable * reading.whole.cache().shape().lanes());
+  Context trial = reading.whole.fork();
+  try {
+    if (compress(trial, larger, reading.signals).bytes_after <= bytes) return larger;
+  } catch (const Error& error) {
+    fail(error.code(), fmt::format("{} on {}: {}; or leave out the twins", label.recipe,
+                                   reading.document.id, error.what()));
+  }
+  return recipe_at(bytes);
+}
+
 // The arms themselves are answered by now, so that the log knows their bytes.
 void DocumentRunner::ask_twins(Reading& reading) {
   std::vector<Ask> asks;
@@ -234,10 +257,7 @@ void DocumentRunner::ask_twins(Reading& reading) {
       for (const Item* item : missing(reading, label))
         by_bytes[log_.cache_bytes(of, item->id)].push_back(item);
       for (const auto& [bytes, items] : by_bytes) {
-        // A binary fraction, so that the budget is these bytes exactly.
-        const auto applied = std::make_shared<recipe::Recipe>(recipe::Recipe::parse(
-            fmt::format("{} @ {}KiB", kTwins[static_cast<std::size_t>(twin)].recipe,
-                        static_cast<double>(bytes) / 1024)));
+        const auto applied = std::make_shared<recipe::Recipe>(twin_in(bytes, twin, reading, label));
         for (const Item* item : items) asks.push_back({applied, label, group, item});
         ++group;
       }
@@ -258,8 +278,7 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
     arm.report = compress(arm.context, *ask.recipe, reading.signals);
   } catch (const Error& error) {
     fail(error.code(),
-         fmt::format("{} on {}: {}{}", ask.label.recipe, reading.document.id, error.what(),
-                     ask.label.twin.empty() ? "" : "; or leave out the twins"));
+         fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, error.what()));
   }
   ++summary_.arms;
   return arm;

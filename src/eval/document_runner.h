@@ -52,6 +52,7 @@ class DocumentRunner {
   void read(Reading& reading);
   void ask_arms(Reading& reading);
   void ask_twins(Reading& reading);
+  recipe::Recipe twin_in(Index bytes, Index twin, const Reading& reading, const Label& label);
   void answer(Reading& reading, std::vector<Ask>& asks);
   Arm make_arm(Reading& reading, const Ask& ask);
   GenerateJob begin(Reading& reading, Ask& ask, const Arm& arm);

@@ -125,8 +125,8 @@ Room room_of_entries(Index total, const LaneSizes& sizes) {
 }
 
 Index lane_bytes(const cache::Shape& shape, cache::Format format, Index plain, Index annotated) {
-  constexpr Index kTile = 16, kLine = 64;             // entries of a tile, its alignment in bytes
-  constexpr Index kTileTable = 16, kLaneTable = 256;  // pointers; measured by budget tests
+  constexpr Index kTile = 16, kLine = 64;  // entries of a tile, its alignment in bytes
+  constexpr Index kTileTable = 16;         // pointers; measured by budget tests
   const Index element = format == cache::Format::f32 ? 4 : 2;
   const Index plain_entry = 2 * shape.head_dim * element + 4;
   const auto tiles = [&](Index entries, Index bytes) {

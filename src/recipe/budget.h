@@ -55,6 +55,8 @@ Room room_of_fraction(double removed, const LaneSizes& sizes);
 // The room of `total` entries, shared evenly as far as lanes have that many.
 Room room_of_entries(Index total, const LaneSizes& sizes);
 
+inline constexpr Index kLaneTable = 256;  // bytes of a lane's own tables, at most
+
 // What a lane allocates for its entries: tiles of 16, keys, values and columns, with their table.
 // Plain exact entries store a position beside key and value; others (summaries, entries that were
 // moved or weighted) also a weight, a span and a kind: 13 bytes more.

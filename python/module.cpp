@@ -2,6 +2,8 @@
 
 #include <nanobind/stl/shared_ptr.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace pithkv {
@@ -14,7 +16,9 @@ void translate(const std::exception_ptr& thrown, void*) {
     std::rethrow_exception(thrown);
   } catch (const pith::Error& error) {
     nb::object value = nb::handle(error_type)(nb::str(error.what()));
-    value.attr("code") = nb::str(std::string(pith::to_string(error.code())).c_str());
+    std::string code(pith::to_string(error.code()));
+    std::replace(code.begin(), code.end(), ' ', '_');
+    value.attr("code") = nb::str(code.c_str());
     PyErr_SetObject(error_type, value.ptr());
   }
 }

@@ -38,7 +38,7 @@ def metrics(out):
 
 
 def test_a_killed_worker_costs_its_items_in_flight_only(pithkv, tmp_path, config):
-    pytest.importorskip("ray", reason="Ray is not installed: make test-sweep installs it")
+    pytest.importorskip("ray", reason="Ray is not installed: scripts/setup.sh --test")
     sweep = subprocess.Popen(command(config, "--out", tmp_path / "ray", "--workers", 2), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
     killed, log = None, []
     for line in sweep.stderr:

@@ -11,7 +11,7 @@ import pytest
 from conftest import BUILD, PACKAGE
 
 TIMES = ("prefill_s", "replay_s", "compress_s", "decode_s")
-SETTINGS = "suite: [needles, kv]\ntokens: 500\ncontexts: 4\nkv: [knorm @ 2x, random @ 2x]\n"
+SETTINGS = "suite: [needle_single, kv]\ntokens: 400\ncontexts: 6\nkv: [knorm @ 2x, random @ 2x]\n"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BUILD, PACKAGE
+from conftest import PACKAGE
 
 TIMES = ("prefill_s", "replay_s", "compress_s", "decode_s")
 SETTINGS = "suite: [needle_single, kv]\ntokens: 400\ncontexts: 6\nkv: [knorm @ 2x, random @ 2x]\n"
@@ -50,8 +50,9 @@ def test_a_killed_worker_costs_its_items_in_flight_only(pithkv, tmp_path, config
     assert sweep.wait() == 0, "".join(log)
     assert killed is not None
 
-    single = subprocess.run([BUILD / "pith", "eval", config, "--out", tmp_path / "single"], capture_output=True, text=True)
-    assert single.returncode == 0, single.stderr
+    settings = pithkv.parse_config(config.read_text())
+    pithkv.run_eval(pithkv.load_for(settings), settings, tmp_path / "single")
+    pithkv.write_metrics(tmp_path / "single")
     assert answers(tmp_path / "ray") == answers(tmp_path / "single")
     assert metrics(tmp_path / "ray") == metrics(tmp_path / "single")
 

@@ -32,7 +32,7 @@ class RunnerTest : public testing::Test {
     RunConfig config;
     config.model = "tiny";
     config.suites = {"needles"};
-    config.suite = {.tokens = 500, .contexts = 1, .seed = 3};
+    config.suite = {.tokens = 700, .contexts = 1, .seed = 3};
     config.recipes = {"random @ 2x", "s0_route_only(routes=1)"};
     return config;
   }

@@ -95,20 +95,6 @@ bool shared(const Lane& lane) {
   });
 }
 
-// Rotates the pairs (i, i + D/2) by (to - from) times their frequency. Angles are computed in
-// double: a position of 10^5 in f32 would already cost 3 digits of the fastest pair.
-void rotate(std::span<const double> frequencies, float from, float to, float* key) {
-  const auto half = static_cast<Index>(frequencies.size());
-  const double distance = static_cast<double>(to) - static_cast<double>(from);
-  for (Index i = 0; i < half; ++i) {
-    const double angle = distance * frequencies[static_cast<size_t>(i)], c = std::cos(angle),
-                 s = std::sin(angle);
-    const double a = key[i], b = key[i + half];
-    key[i] = static_cast<float>(a * c - b * s);
-    key[i + half] = static_cast<float>(a * s + b * c);
-  }
-}
-
 // Builds the lane that a plan describes: annotated entries first, plain ones after them, so that
 // new tokens continue the plain segment.
 class LaneBuilder {

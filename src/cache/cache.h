@@ -26,6 +26,10 @@ struct Rotation {
       inverse_frequencies;  // [L][D/2], radians per position, scaling included
 };
 
+// Moves a key or query [D] from one position to another: pairs turn by (to - from) times their
+// frequency.
+void rotate(std::span<const double> frequencies, float from, float to, float* key);  // [D/2], [D]
+
 struct Bytes {
   Index keys_values = 0;  // what tiles hold
   Index columns = 0;      // positions, weights, spans, kinds
@@ -51,9 +55,10 @@ class Cache {
   Index entries() const;         // over all lanes
   Index source_tokens() const;   // one past the highest source token that was ever appended: spans
                                  // lie in [0, source_tokens)
-  Bytes bytes() const;       // allocated for this cache; shared tiles count in full in every fork
-  Index full_bytes() const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
-                             // else: the denominator of ratios, as everyone counts a full cache
+  Bytes bytes() const;  // allocated for this cache; shared tiles count in full in every fork
+  Index full_bytes()
+      const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
+              // else: the denominator of ratios, as everyone counts a full cache
   Index resident_bytes() const;  // what the pool holds from the system, all forks together
 
   // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +

@@ -6,8 +6,9 @@
 
 namespace pith {
 
-SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens)
-    : engine_(engine), needs_(needs) {
+SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens,
+                                 Index prefix)
+    : engine_(engine), needs_(needs), prefix_(std::min(prefix, tokens)) {
   const auto& config = engine.config();
   const auto heads = static_cast<std::size_t>(config.query_heads),
              D = static_cast<std::size_t>(config.head_dim);
@@ -27,6 +28,12 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
       moments.sum.resize(heads * D);
       moments.product.resize(heads * D * D);
     }
+  }
+  if (needs.context_queries > 0) {
+    sample_.emplace(config.layer_count(), config.query_heads, config.head_dim, tokens - prefix_,
+                    needs.context_queries);
+    rotation_ = engine.cache_rotation();
+    signals_.context_queries = sample_->count();
   }
   if (wants_attention()) sums_.resize(static_cast<std::size_t>(engine.pool().size()));
 }
@@ -81,6 +88,8 @@ void SignalCollector::unrotated(Index layer, std::span<const float> /*hidden*/,
 }
 
 void SignalCollector::rotated(Index layer, std::span<const float> queries) {
+  if (sample_)
+    sample_->take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim;
   const Index start = signals_.tokens - signals_.window;  // of the window
   auto& window = signals_.layers[static_cast<std::size_t>(layer)].window_queries;
@@ -143,6 +152,11 @@ recipe::Signals SignalCollector::finish() {
           layer.query_covariance[(h * D + i) * D + j] =
               static_cast<float>(moments.product[(h * D + i) * D + j] / n -
                                  moments.sum[h * D + i] / n * (moments.sum[h * D + j] / n));
+  }
+  if (sample_) {
+    auto queries = sample_->finish();
+    for (std::size_t l = 0; l < queries.size(); ++l)
+      signals_.layers[l].context_queries = std::move(queries[l]);
   }
   return std::move(signals_);
 }

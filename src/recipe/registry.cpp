@@ -62,13 +62,14 @@ const std::vector<PartInfo>& parts() {
       random_part(),  recency_part(),    knorm_part(),
       keydiff_part(), attention_part(),  question_attention_part(),
       snapkv_part(),  tova_part(),       expected_attention_part(),
-      kvzip_part(),   kvzip_plus_part(),  // scorers
-      pins_part(),    chunk_mean_part(),  // adjusters
+      kvzip_part(),   kvzip_plus_part(), reference_attention_part(),  // scorers
+      pins_part(),    chunk_mean_part(),                              // adjusters
       uniform_part(), pyramid_part(),    adakv_part(),
       global_part(),  positions_part(),  chunked_part(),
-      route_part(),                                       // allocators
-      drop_part(),    rerotate_part(),   summary_part(),  // realisers
-      bf16_part(),    f32_part(),                         // formats
+      route_part(),  // allocators
+      drop_part(),    rerotate_part(),   summary_part(),
+      match_part(),                // realisers
+      bf16_part(),    f32_part(),  // formats
   };
   return all;
 }

@@ -101,7 +101,10 @@ struct PartInfo {
   bool sizes_itself = false;       // an allocator that can do without budget
   std::string_view sized_by = {};  // ... by this parameter
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
-  std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
+  bool (*reweights)(const Arguments&) = nullptr;  // of realisers that fit: they run once, when it
+                                                  // is settled what stays; true: they may give
+                                                  // every kept entry a log-weight
+  std::string_view (*required_allocator)(const Arguments&) = nullptr;  // "" or null: any
   bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only
 };
 

@@ -18,6 +18,7 @@ PartInfo tova_part();
 PartInfo expected_attention_part();
 PartInfo kvzip_part();
 PartInfo kvzip_plus_part();
+PartInfo reference_attention_part();
 
 // Adjusters.
 PartInfo pins_part();
@@ -36,6 +37,7 @@ PartInfo route_part();
 PartInfo drop_part();
 PartInfo rerotate_part();
 PartInfo summary_part();
+PartInfo match_part();
 
 // Formats.
 PartInfo bf16_part();

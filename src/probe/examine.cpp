@@ -121,9 +121,13 @@ class Examination {
     std::iota(text_tokens_.begin(), text_tokens_.end(), report_.prefix);
     report_.importance = importance_of(signals_, text_tokens_);
     spans_ = engine_->tokenizer().encode_spans(document_);
-    for (const TokenSpan& span : spans_)
-      report_.text.emplace_back(document_.substr(static_cast<std::size_t>(span.begin),
-                                                 static_cast<std::size_t>(span.end - span.begin)));
+    Index shown = 0;  // tokens that share a symbol span it all: the first shows it
+    for (const TokenSpan& span : spans_) {
+      const Index begin = std::min(std::max(span.begin, shown), span.end);
+      report_.text.emplace_back(document_.substr(static_cast<std::size_t>(begin),
+                                                 static_cast<std::size_t>(span.end - begin)));
+      shown = std::max(shown, span.end);
+    }
     Context again(engine_);
     const auto scores = again.read_and_score(prompt_.context(), show("surprisal"));
     report_.surprisal.push_back(0);

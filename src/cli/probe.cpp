@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/probe.h"
 #include "cli/probe_json.h"
 #include "cli/probe_page.h"
 #include "cli/probe_text.h"
@@ -13,7 +13,6 @@
 #include "cli/steps.h"
 #include "eval/judge.h"
 #include "eval/judge_text.h"
-#include "probe/examine.h"
 
 namespace pith::cli {
 namespace {
@@ -22,20 +21,18 @@ constexpr const char* kExamples = R"(Examples:
   pith probe -f handbook.txt --kv "kvzip_plus + global" --kv "snapkv + adakv" --grid 0,0.5,0.75,0.9
   pith probe -f handbook.txt -q "Who signs for fuel deliveries?" --answer "Berit Aas" --kv "expected_attention + adakv" --html probe.html
   pith probe -f handbook.txt -q "What is the code of the boathouse?" --kv "summary_route" --json | jq .eviction_rate
+  pith probe --suite physics_base --tokens 400 --contexts 10 --kv "expected_attention + adakv" --grid 0,0.5,0.8,0.9,0.95
 A recipe without a budget is carried out at every ratio of the grid (fractions removed); one with a budget, or one that sizes itself,
 is taken as it is. Everything is computed in f32. docs/diagnostics.md says what each figure means.)";
 
-struct ProbeOptions {
-  ModelOptions model;
-  std::string document, system, html;
-  std::vector<std::string> questions, answers, recipes;
-  std::vector<double> grid = {0, 0.5, 0.75, 0.9};
-  Index max_tokens = 32, replay = 128;
-  double epsilon = 0;
-  bool fast = false, no_graph = false, layers = false, json = false;
-};
-
 void check_usage(const ProbeOptions& options) {
+  if (options.document.empty() == options.suite.empty())
+    throw CLI::ValidationError("probe",
+                               "give either a document (-f FILE) or a suite (--suite NAME)");
+  if (!options.suite.empty() && !options.questions.empty())
+    throw CLI::ValidationError("-q", "a suite (--suite) brings its own questions");
+  if (!options.suite.empty() && (!options.html.empty() || options.layers))
+    throw CLI::ValidationError("--html", "pictures and layers are of one document (-f FILE)");
   if (options.recipes.empty())
     throw CLI::ValidationError("--kv", "which recipe? pith recipes lists their parts");
   if (!options.answers.empty() && options.answers.size() != options.questions.size())
@@ -83,17 +80,28 @@ probe::Judgement judge(std::string_view text, std::string_view expected) {
   return eval::abstains(answer) ? probe::Judgement::abstained : probe::Judgement::wrong;
 }
 
-void probe_command(ProbeOptions& options) {
-  check_usage(options);
+}  // namespace
+
+probe::ExamineOptions examine_options(const ProbeOptions& options) {
   probe::ExamineOptions examine;
   for (const std::string& text : options.recipes) add_series(text, options.grid, examine);
-  examine.questions = options.questions;
-  examine.answers = options.answers;
-  examine.judge = judge;
   examine.max_tokens = options.max_tokens;
   examine.replay_tokens = options.replay;
   examine.epsilon = options.epsilon;
   examine.graphs = !options.no_graph;
+  return examine;
+}
+
+void probe_document(const ProbeOptions& options) {
+  probe::ExamineOptions examine = examine_options(options);
+  for (std::size_t q = 0; q < options.questions.size(); ++q)
+    examine.questions.push_back({.text = options.questions[q],
+                                 .answer = options.answers.empty() ? "" : options.answers[q],
+                                 .answer_prefix = {},
+                                 .places = {}});
+  examine.judge = [&](Index question, std::string_view said) {
+    return judge(said, options.answers[static_cast<std::size_t>(question)]);
+  };
   std::map<std::string, StepProgress, std::less<>> steps;
   examine.progress = [&](std::string_view name, Index done, Index total) {
     const auto at = steps.try_emplace(std::string(name), std::string(name)).first;
@@ -101,7 +109,6 @@ void probe_command(ProbeOptions& options) {
   };
 
   const std::string text = read_text(options.document);
-  options.model.exact = !options.fast;
   const auto engine = load_engine(options.model);
   const DocumentPrompt prompt(*engine, text, options.system);
   for (std::size_t q = 0; q < options.questions.size(); ++q) prompt.question(options.questions[q]);
@@ -135,15 +142,12 @@ void probe_command(ProbeOptions& options) {
   put_probe(report, options.layers);
 }
 
-}  // namespace
-
 void add_probe(CLI::App& app) {
   auto options = std::make_shared<ProbeOptions>();
   CLI::App* sub =
       app.add_subcommand("probe", "Show what a recipe takes away, and why answers fail");
   add_model_name(*sub, options->model.model);
   sub->add_option("-f,--file", options->document, "The document; - reads standard input")
-      ->required()
       ->type_name("FILE");
   sub->add_option("-q,--question", options->questions, "A question (repeat for more)")
       ->allow_extra_args(false)
@@ -159,6 +163,22 @@ void add_probe(CLI::App& app) {
       ->delimiter(',')
       ->capture_default_str()
       ->type_name("A,B,…");
+  sub->add_option("--suite", options->suite,
+                  "Documents and questions of a suite instead; see pith eval --list")
+      ->type_name("NAME");
+  sub->add_option("--tokens", options->documents.tokens, "Tokens of a suite's document")
+      ->capture_default_str()
+      ->check(in_range(64, Index{1} << 24))
+      ->type_name("N");
+  sub->add_option("--contexts", options->documents.contexts, "Documents per task of a suite")
+      ->capture_default_str()
+      ->check(in_range(1, 100000))
+      ->type_name("N");
+  sub->add_option("--seed", options->documents.seed, "Of a suite's documents")->type_name("N");
+  sub->add_option("--tag", options->tag,
+                  "What probing classifiers must tell of a suite's questions from hidden states")
+      ->capture_default_str()
+      ->type_name("TAG");
   sub->add_option("--max-tokens", options->max_tokens, "Of an answer")
       ->capture_default_str()
       ->check(in_range(1, 4096))
@@ -185,7 +205,11 @@ void add_probe(CLI::App& app) {
   sub->add_flag("--json", options->json,
                 "One object for the document, one per cache, one per recipe");
   sub->footer(kExamples);
-  sub->callback([options] { probe_command(*options); });
+  sub->callback([options] {
+    check_usage(*options);
+    options->model.exact = !options->fast;
+    options->suite.empty() ? probe_document(*options) : probe_suite(*options);
+  });
 }
 
 }  // namespace pith::cli

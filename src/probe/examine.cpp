@@ -11,7 +11,7 @@
 #include "engine/compress.h"
 #include "engine/generate.h"
 #include "probe/places.h"
-#include "probe/series.h"
+#include "probe/totals.h"
 #include "probe/trial.h"
 
 namespace pith::probe {
@@ -135,14 +135,18 @@ class Examination {
   }
 
   void find_questions() {
-    for (std::size_t q = 0; q < options_.questions.size(); ++q) {
+    for (const Question& question : options_.questions) {
       QuestionInfo& info = report_.questions.emplace_back();
-      info.text = options_.questions[q];
-      if (!options_.answers.empty()) info.answer = options_.answers[q];
-      for (const Bytes& place : find_places(document_, info.answer))
+      info.text = question.text;
+      info.answer = question.answer;
+      const auto places =
+          question.places ? *question.places : find_places(document_, question.answer);
+      for (const Bytes& place : places)
         info.places.push_back(tokens_of(place, spans_, report_.prefix));
       report_.graphs |= options_.graphs && !info.places.empty();
-      asked_.push_back(prompt_.question(info.text));
+      auto& asked = asked_.emplace_back(prompt_.question(question.text));
+      const auto prefix = engine_->tokenizer().encode(question.answer_prefix);
+      asked.insert(asked.end(), prefix.begin(), prefix.end());
     }
   }
 
@@ -153,9 +157,8 @@ class Examination {
   }
 
   Judgement judge(std::size_t question, std::string_view text) const {
-    const std::string& expected = report_.questions[question].answer;
-    return expected.empty() || !options_.judge ? Judgement::unjudged
-                                               : options_.judge(text, expected);
+    const bool known = options_.judge && !report_.questions[question].answer.empty();
+    return known ? options_.judge(static_cast<Index>(question), text) : Judgement::unjudged;
   }
 
   void prepare_full() {
@@ -190,6 +193,7 @@ class Examination {
         Arm& arm = arms_.emplace_back(full_.fork());
         if (looks) arm.only = static_cast<Index>(q);
         arm.report.series = std::ssize(report_.series) - 1;
+        arm.report.request = request - options_.arms.data();
         arm.report.ratio = request->ratio;
         arm.report.recipe = request->recipe.to_string();
         compress(arm.context, request->recipe, signals_);
@@ -263,19 +267,27 @@ class Examination {
       if (asked_.empty())
         watch(arm, replay_->tokens(), std::ssize(replay_->prompt), {}, nullptr, 1);
     }
-    sum_questions(report);
+    finish_arm(report_, report);
   }
 
   // Reads a text into a fork and adds what the heads did to the arm's means.
   Watched watch(Arm& arm, std::span<const Token> tokens, Index prompt_tokens,
-                std::span<const Index> targets, AttentionGraph* graph, double share) const {
+                std::span<const Index> targets, AttentionGraph* graph, double share,
+                std::vector<float>* pooled = nullptr) const {
     Context fork = arm.context.fork();
     Watcher watcher(fork, std::ssize(tokens),
                     {.first = report_.tokens + prompt_tokens - 1,
                      .targets = targets,
                      .graph = graph,
                      .epsilon = report_.epsilon});
-    fork.read(tokens, &watcher);
+    const auto E = static_cast<std::size_t>(engine_->config().width);
+    if (pooled) pooled->assign(E, 0);
+    const auto pool = [&](Index first, std::span<const float> states) {
+      for (std::size_t i = 0; i < states.size(); ++i)
+        if (pooled && first + static_cast<Index>(i / E) < prompt_tokens)
+          (*pooled)[i % E] += states[i] / static_cast<float>(prompt_tokens);
+    };
+    fork.read_states(tokens, pool, &watcher);
     Watched watched = watcher.finish();
     arm.report.watched.add(watched, share);
     arm.report.summaries.add(summaries_of(full_.cache(), arm.context.cache(), watched,
@@ -295,7 +307,8 @@ class Examination {
     tokens.insert(tokens.end(), generated.tokens.begin(), generated.tokens.end());
     if (graph) graph->clear_from(report_.tokens);
     const auto asked = static_cast<double>(arm.report.questions.size() + 1);
-    const Watched watched = watch(arm, tokens, std::ssize(asked_[q]), targets, graph, 1 / asked);
+    const Watched watched =
+        watch(arm, tokens, std::ssize(asked_[q]), targets, graph, 1 / asked, &result.pooled);
     result.answer_mass = watched.target_mass;
     result.fidelity = run_trial(trials_[q], arm.context);
 
@@ -323,37 +336,6 @@ class Examination {
                                                 .places = info.places,
                                                 .reached = reached});
     return result;
-  }
-
-  void sum_questions(ArmReport& report) const {
-    for (const AnswerReport& one : report.questions) {
-      const bool stated = !report_.questions[static_cast<std::size_t>(one.question)].places.empty();
-      if (stated) add_question(report, one);
-      if (one.judgement == Judgement::unjudged) continue;
-      ++report.judged;
-      report.right += one.judgement == Judgement::right;
-      report.abstained += one.judgement == Judgement::abstained;
-      report.hallucinated += one.judgement == Judgement::wrong;
-    }
-    const auto share = [](double& sum, Index of) {
-      sum = of > 0 ? sum / static_cast<double>(of) : 0;
-    };
-    share(report.right, report.judged);
-    share(report.abstained, report.judged);
-    share(report.hallucinated, report.judged);
-  }
-
-  static void add_question(ArmReport& report, const AnswerReport& one) {
-    ++report.stated;
-    const double share = 1 / static_cast<double>(report.stated);
-    const auto move = [&](double& mine, double theirs) { mine += share * (theirs - mine); };
-    report.ger.layers.resize(one.ger.layers.size());
-    move(report.ger.all, one.ger.all);
-    move(report.ger.mean, one.ger.mean);
-    move(report.ger.max, one.ger.max);
-    for (std::size_t l = 0; l < one.ger.layers.size(); ++l)
-      move(report.ger.layers[l], one.ger.layers[l]);
-    move(report.all_gone, one.all_gone ? 1 : 0);
   }
 
   std::shared_ptr<Engine> engine_;

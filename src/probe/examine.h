@@ -5,11 +5,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/prompt.h"
+#include "probe/places.h"
 #include "probe/report.h"
 #include "recipe/recipe.h"
 
@@ -21,13 +23,19 @@ struct ArmRequest {
   recipe::Recipe recipe;
 };
 
+struct Question {
+  std::string text;
+  std::string answer;         // the right one, " | " between alternatives; empty: not known
+  std::string answer_prefix;  // the beginning of the answer, given to the model
+  std::optional<std::vector<Bytes>> places;  // of the text that state it; none: they are searched
+};
+
 struct ExamineOptions {
   std::vector<std::string> series;  // names
   std::vector<ArmRequest> arms;  // by series, ascending ratios; recipes that look at the question
                                  // are carried out for each question on its own
-  std::vector<std::string> questions;
-  std::vector<std::string> answers;  // none, or one per question, " | " between alternatives
-  std::function<Judgement(std::string_view text, std::string_view answer)> judge;
+  std::vector<Question> questions;
+  std::function<Judgement(Index question, std::string_view text)> judge;
   Index max_tokens = 32;      // of an answer
   Index replay_tokens = 128;  // that are repeated; 0: no replay
   double epsilon = 0;         // of the graphs; 0: 1 / (2 T)

@@ -31,12 +31,15 @@ struct AnswerReport {
   Index disjoint_routes = 0;  // lane-disjoint paths, a lower bound
   double answer_mass = 0;     // attention on the answer's tokens
   Fidelity fidelity;          // over the full cache's answer
+  std::vector<float> pooled;  // [E] final hidden states, mean over the question's tokens: what a
+                              // probing classifier reads
 };
 
 // One cache.
 struct ArmReport {
   std::string recipe;  // canonical, budget included
   Index series = -1;   // of Report::series; -1: the full cache
+  Index request = -1;  // of ExamineOptions::arms
   double ratio = 0;    // on the grid; nan without one
   Index entries = 0, bytes = 0, full_bytes = 0;
   double removed = 0;  // share of the entries of layers without a window that is gone

@@ -18,7 +18,7 @@ struct Watched {
   std::vector<Consensus> consensus, without_sinks;  // [L], means over the rows
   double summary_mass = 0;  // attention on summaries and virtual entries: mean over rows and the
                             // heads of layers without a sliding window
-  double target_mass = 0;                        // the same on the tokens asked for
+  double target_mass = 0;   // the same on the tokens asked for
   std::vector<std::vector<float>> queries;       // [L][Hq, D] rotated, of the first row
   void add(const Watched& other, double share);  // moves towards `other` by a share
 };

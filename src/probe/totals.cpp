@@ -1,9 +1,32 @@
-#include "probe/series.h"
+#include "probe/totals.h"
 
 #include <cmath>
 #include <limits>
 
 namespace pith::probe {
+
+void finish_arm(const Report& report, ArmReport& arm) {
+  const auto move = [](double& mean, double value, Index count) {
+    mean += (value - mean) / static_cast<double>(count);
+  };
+  for (const AnswerReport& one : arm.questions) {
+    if (!report.questions[static_cast<std::size_t>(one.question)].places.empty()) {
+      const Index n = ++arm.stated;
+      arm.ger.layers.resize(one.ger.layers.size());
+      for (std::size_t l = 0; l < one.ger.layers.size(); ++l)
+        move(arm.ger.layers[l], one.ger.layers[l], n);
+      move(arm.ger.all, one.ger.all, n);
+      move(arm.ger.mean, one.ger.mean, n);
+      move(arm.ger.max, one.ger.max, n);
+      move(arm.all_gone, one.all_gone, n);
+    }
+    if (one.judgement == Judgement::unjudged) continue;
+    const Index n = ++arm.judged;
+    move(arm.right, one.judgement == Judgement::right, n);
+    move(arm.abstained, one.judgement == Judgement::abstained, n);
+    move(arm.hallucinated, one.judgement == Judgement::wrong, n);
+  }
+}
 
 void finish_series(Report& report) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();

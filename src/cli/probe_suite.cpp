@@ -24,7 +24,7 @@ probe::Question question_of(const eval::Item& item) {
   return question;
 }
 
-probe::Judgement judge(const eval::Item& item, std::string_view said) {
+probe::Judgement judge_item(const eval::Item& item, std::string_view said) {
   const eval::Verdict verdict = eval::judge(item, eval::cut_answer(said, item.cut));
   if (verdict.failure == eval::Failure::none) return probe::Judgement::right;
   return verdict.failure == eval::Failure::abstain ? probe::Judgement::abstained
@@ -165,7 +165,7 @@ void probe_suite(const ProbeOptions& options) {
     if (labels.size() != document.items.size()) labels.clear();
     examine.max_tokens = std::min(options.max_tokens, longest);
     examine.judge = [&](Index question, std::string_view said) {
-      return judge(document.items[static_cast<std::size_t>(question)], said);
+      return judge_item(document.items[static_cast<std::size_t>(question)], said);
     };
     const DocumentPrompt prompt(*engine, document.text, document.system);
     cohort.add(probe::examine(engine, document.text, prompt, examine), labels);

@@ -80,6 +80,17 @@ probe::Judgement judge(std::string_view text, std::string_view expected) {
   return eval::abstains(answer) ? probe::Judgement::abstained : probe::Judgement::wrong;
 }
 
+DocumentPrompt make_prompt(const Engine& engine, const std::string& text,
+                           const ProbeOptions& options) {
+  try {
+    return DocumentPrompt(engine, text, options.system);
+  } catch (const Error& error) {
+    fail(error.code(),
+         fmt::format("{}: {}", options.document == "-" ? "standard input" : options.document,
+                     error.what()));
+  }
+}
+
 }  // namespace
 
 probe::ExamineOptions examine_options(const ProbeOptions& options) {
@@ -110,8 +121,8 @@ void probe_document(const ProbeOptions& options) {
 
   const std::string text = read_text(options.document);
   const auto engine = load_engine(options.model);
-  const DocumentPrompt prompt(*engine, text, options.system);
-  for (std::size_t q = 0; q < options.questions.size(); ++q) prompt.question(options.questions[q]);
+  const DocumentPrompt prompt = make_prompt(*engine, text, options);
+  for (const std::string& question : options.questions) prompt.question(question);  // throws early
   const probe::Report report = probe::examine(engine, text, prompt, examine);
 
   for (const auto& question : report.questions)

@@ -1,5 +1,7 @@
 #include "cli/probe_json.h"
 
+#include <cmath>
+
 namespace pith::cli {
 namespace {
 
@@ -71,6 +73,13 @@ Json chi_json(const probe::Susceptibility& chi) {
   return {{"at", chi.at}, {"chi", chi.chi}, {"peak_at", chi.peak_at}, {"peak", chi.peak}};
 }
 
+// To four digits behind the point: a number per token adds up.
+Json rounded(const std::vector<float>& values) {
+  Json result = Json::array();
+  for (float value : values) result.push_back(std::round(1e4 * static_cast<double>(value)) / 1e4);
+  return result;
+}
+
 }  // namespace
 
 Json document_json(const probe::Report& report) {
@@ -86,6 +95,7 @@ Json document_json(const probe::Report& report) {
           {"n_context_tokens", report.tokens},
           {"prefix_tokens", report.prefix},
           {"surprisal", surprisal / std::max(1.0, static_cast<double>(report.tokens - 1))},
+          {"token_surprisal", rounded(report.surprisal)},
           {"epsilon", report.graphs ? Json(report.epsilon) : Json(nullptr)},
           {"questions", questions}};
 }

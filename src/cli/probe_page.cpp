@@ -21,13 +21,6 @@ std::string for_script(const Json& json) {
   return result;
 }
 
-Json surprisal_json(const probe::Report& report) {
-  Json result = Json::array();
-  for (Index t = report.prefix; t < report.tokens; ++t)
-    result.push_back(fmt::format("{:.2f}", report.surprisal[static_cast<std::size_t>(t)]));
-  return result;
-}
-
 }  // namespace
 
 std::string probe_page(const probe::Report& report, const PageTitle& title) {
@@ -38,7 +31,6 @@ std::string probe_page(const probe::Report& report, const PageTitle& title) {
   data["numerics"] = title.numerics;
   data["version"] = PITH_VERSION;
   data["text"] = report.text;
-  data["token_surprisal"] = surprisal_json(report);
   data["layers"] = kept.layers;
   data["kv_heads"] = kept.kv_heads;
   data["windowed"] = kept.windowed;

@@ -31,14 +31,15 @@ std::string row_label(const probe::ArmReport& arm) {
 void put_survival(const probe::Report& report, const probe::Series& series) {
   Table table;
   for (const char* title :
-       {"ratio", "removed %", "×", "gone %", "in a layer", "of answers", "in a layer",
-        "worst layer", "all gone", "top tenth", "of surprisal", "routes", "Jaccard", "if random"})
+       {"ratio", "removed %", "×", "gone %", "gone/layer %", "GER %", "GER/layer %", "GER/worst %",
+        "all gone %", "top tenth %", "surprisal %", "routes", "Jaccard", "if random"})
     table.add_column(title);
   for (const auto* arm : rows(report, series)) {
     const bool stated = arm->stated > 0;
     table.add_row({row_label(*arm), percent(arm->removed),
-                   fmt::format("{:.1f}", static_cast<double>(arm->full_bytes) /
-                                             static_cast<double>(arm->bytes)),
+                   arm->series < 0 ? "-"
+                                   : fmt::format("{:.1f}", static_cast<double>(arm->full_bytes) /
+                                                               static_cast<double>(arm->bytes)),
                    percent(arm->eviction.all), percent(arm->eviction.mean),
                    percent_if(stated, arm->ger.all), percent_if(stated, arm->ger.mean),
                    percent_if(stated, arm->ger.max), percent_if(stated, arm->all_gone),
@@ -55,8 +56,8 @@ void put_behaviour(const probe::Report& report, const probe::Series& series) {
   });
   Table table;
   for (const char* title :
-       {"ratio", "right %", "invented %", "KL answer", "top-1 %", "KL replay", "top-1 %",
-        "nats replay", "consensus (paper's ratio)", "no sinks", "agreement ρ", "no sinks"})
+       {"ratio", "right %", "invented %", "KL answers", "top-1 %", "KL replay", "top-1 replay %",
+        "nats replay", "consensus (paper's ratio)", "no sinks", "agreement ρ", "ρ no sinks"})
     table.add_column(title);
   if (summaries)
     for (const char* title : {"summary norm", "q·K", "best q·k", "mass %"}) table.add_column(title);
@@ -179,10 +180,12 @@ void put_probe(const probe::Report& report, bool layers) {
     if (layers) put_layers(report, series);
     put_questions(report, series);
   }
-  put("\ngone: kept by no head of any layer (of a layer). of answers: GER, the same over the "
-      "tokens "
-      "that state the answers. routes: effective number of independent ones.\n"
-      "KL and top-1: against the full cache, over its own answers, and over a replay of the text. "
+  put("\ngone: held by no lane (layer, KV head); per layer: by none of its lanes, mean. GER: the "
+      "same\n"
+      "of the tokens that state the answers. top tenth, surprisal: what is gone of the most "
+      "attended\n"
+      "tokens, and of the text's surprisal. routes: effective number of independent lanes. KL and\n"
+      "top-1: against the full cache, over its own answers, and over a replay of the text.\n"
       "docs/diagnostics.md has every formula.\n");
   if (report.graphs)
     print(

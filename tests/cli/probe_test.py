@@ -67,7 +67,7 @@ def test_an_answer_that_is_not_there_is_named(pith, tiny, document):
 
 def test_the_table_names_the_papers_ratio(pith, tiny, document):
     out = probe(pith, tiny, document, *RECIPES, "-q", "Who signs?", "--answer", "Berit", "--layers").out
-    for words in ("consensus (paper's ratio)", "agreement ρ", "GER: ", "Who signs?", "routes ≥", "gone % 0.5"):
+    for words in ("consensus (paper's ratio)", "agreement ρ", "GER: ", "Who signs?", "routes ≥", "gone % 0.5", "GER/layer %"):
         assert words in out
 
 

@@ -143,6 +143,7 @@ void put_curves(const probe::ExamineOptions& options, const std::vector<probe::C
 
 void probe_suite(const ProbeOptions& options) {
   probe::ExamineOptions examine = examine_options(options);
+  examine.questions_alone = true;
   const auto engine = load_engine(options.model);
   const auto documents = eval::generate(
       options.suite, options.documents,
@@ -181,6 +182,14 @@ void probe_suite(const ProbeOptions& options) {
     put_cells(examine, cells);
     put("\n");
   }
+  if (const auto alone = cohort.without_text(); alone && options.json)
+    put_json({{"kind", "control"},
+              {"tag", options.tag},
+              {"probe_macro_f1", alone->macro_f1},
+              {"probe_deviation", alone->deviation}});
+  else if (alone)
+    print("probe F1 of {} from the questions alone, without their texts: {:.2f} ± {:.2f}\n",
+          options.tag, alone->macro_f1, alone->deviation);
   put_curves(examine, cells, options.json);
 }
 

@@ -13,6 +13,12 @@ double mean_of(const std::vector<Consensus>& layers, double Consensus::*what) {
   return layers.empty() ? 0 : sum / static_cast<double>(layers.size());
 }
 
+bool can_probe(const Samples& samples) {
+  const std::set<Index> labels(samples.labels.begin(), samples.labels.end()),
+      groups(samples.groups.begin(), samples.groups.end());
+  return labels.size() >= 2 && groups.size() >= 2;
+}
+
 // Moves a mean over `count` values, the new one included, towards the new one.
 void move(double& mean, double value, Index count) {
   mean += (value - mean) / static_cast<double>(count);
@@ -39,6 +45,14 @@ double pearson(std::span<const double> a, std::span<const double> b) {
 void Cohort::add(const Report& report, std::span<const std::string> labels) {
   for (const std::string& label : labels)
     classes_.try_emplace(label, static_cast<Index>(classes_.size()));
+  for (std::size_t q = 0; q < labels.size(); ++q) {
+    const auto& pooled = report.questions[q].pooled_alone;
+    if (pooled.empty()) continue;
+    alone_.features = std::ssize(pooled);
+    alone_.x.insert(alone_.x.end(), pooled.begin(), pooled.end());
+    alone_.labels.push_back(classes_.at(labels[q]));
+    alone_.groups.push_back(documents_);
+  }
   for (const ArmReport& arm : report.arms) {
     Entry& entry = entries_[arm.request];
     Cell& cell = entry.cell;
@@ -86,14 +100,20 @@ std::vector<Cell> Cohort::finish() {
   for (auto& [request, entry] : entries_) {
     Samples& samples = entry.samples;
     samples.classes = static_cast<Index>(classes_.size());
-    const std::set<Index> labels(samples.labels.begin(), samples.labels.end());
-    if (documents_ >= 2 && labels.size() >= 2) {
+    if (can_probe(samples)) {
       entry.cell.probe = probe_score(samples);
       entry.cell.probed = true;
     }
     cells.push_back(entry.cell);
   }
   return cells;
+}
+
+std::optional<ProbeScore> Cohort::without_text() const {
+  if (!can_probe(alone_)) return std::nullopt;
+  Samples samples = alone_;
+  samples.classes = static_cast<Index>(classes_.size());
+  return probe_score(samples);
 }
 
 }  // namespace pith::probe

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,9 @@ class Cohort {
   void add(const Report& report, std::span<const std::string> labels);
   // By request, the full cache first. Trains the classifiers.
   std::vector<Cell> finish();
+  // The same classifier on the questions alone, if they were read without their texts: what their
+  // wording gives away.
+  std::optional<ProbeScore> without_text() const;
 
  private:
   struct Entry {
@@ -49,6 +53,7 @@ class Cohort {
   };
   std::map<Index, Entry> entries_;  // by request
   std::map<std::string, Index> classes_;
+  Samples alone_;
   Index documents_ = 0;
 };
 

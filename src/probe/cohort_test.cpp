@@ -55,6 +55,19 @@ TEST(Cohort, ProbesLabels) {
   const auto cells = cohort.finish();
   EXPECT_TRUE(cells[0].probed);
   EXPECT_DOUBLE_EQ(cells[0].probe.macro_f1, 1);  // 1 is a place, 2 a person
+  EXPECT_FALSE(cohort.without_text());
+}
+
+TEST(Cohort, ProbesQuestionsAlone) {
+  Cohort cohort;
+  const std::string labels[] = {"place", "person"};
+  for (int i = 0; i < 4; ++i) {
+    Report report = document(0, Judgement::right, Judgement::right);
+    report.questions[0].pooled_alone = report.questions[1].pooled_alone = {3};  // nothing to tell
+    cohort.add(report, labels);
+  }
+  EXPECT_NEAR(cohort.without_text()->macro_f1, 1.0 / 3,
+              1e-12);  // always the same answer: F1 2/3, 0
 }
 
 }  // namespace

@@ -147,6 +147,11 @@ class Examination {
       auto& asked = asked_.emplace_back(prompt_.question(question.text));
       const auto prefix = engine_->tokenizer().encode(question.answer_prefix);
       asked.insert(asked.end(), prefix.begin(), prefix.end());
+      if (!options_.questions_alone) continue;
+      Context empty(engine_);
+      if (report_.prefix > 0)
+        empty.read(std::span(prompt_.context()).first(static_cast<std::size_t>(report_.prefix)));
+      info.pooled_alone = read_pooled(empty, asked, std::ssize(asked));
     }
   }
 
@@ -280,14 +285,8 @@ class Examination {
                      .targets = targets,
                      .graph = graph,
                      .epsilon = report_.epsilon});
-    const auto E = static_cast<std::size_t>(engine_->config().width);
-    if (pooled) pooled->assign(E, 0);
-    const auto pool = [&](Index first, std::span<const float> states) {
-      for (std::size_t i = 0; i < states.size(); ++i)
-        if (pooled && first + static_cast<Index>(i / E) < prompt_tokens)
-          (*pooled)[i % E] += states[i] / static_cast<float>(prompt_tokens);
-    };
-    fork.read_states(tokens, pool, &watcher);
+    auto states = read_pooled(fork, tokens, prompt_tokens, &watcher);
+    if (pooled) *pooled = std::move(states);
     Watched watched = watcher.finish();
     arm.report.watched.add(watched, share);
     arm.report.summaries.add(summaries_of(full_.cache(), arm.context.cache(), watched,

@@ -72,6 +72,7 @@ struct Series {
 struct QuestionInfo {
   std::string text, answer;                // answer empty: not known
   std::vector<std::vector<Index>> places;  // tokens of every place that states it
+  std::vector<float> pooled_alone;  // [E] as AnswerReport::pooled, without the text, or empty
 };
 
 struct Report {

@@ -64,6 +64,21 @@ Trial make_replay(const Context& full, Index prefix_tokens, Index tokens,
   return make_trial(full, {chunk.tokens.begin(), split}, {split, chunk.tokens.end()});
 }
 
+std::vector<float> read_pooled(Context& context, std::span<const Token> tokens, Index count,
+                               ReadObserver* observer) {
+  const auto E = static_cast<std::size_t>(context.engine().config().width);
+  std::vector<float> pooled(E);
+  context.read_states(
+      tokens,
+      [&](Index first, std::span<const float> states) {
+        for (std::size_t i = 0; i < states.size(); ++i)
+          if (first + static_cast<Index>(i / E) < count)
+            pooled[i % E] += states[i] / static_cast<float>(count);
+      },
+      observer);
+  return pooled;
+}
+
 Fidelity run_trial(const Trial& trial, const Context& context) {
   const auto V = static_cast<std::size_t>(context.engine().config().vocabulary);
   Fidelity result;

@@ -30,4 +30,9 @@ Trial make_replay(const Context& full, Index prefix_tokens, Index tokens,
 // `context` stays as it is.
 Fidelity run_trial(const Trial& trial, const Context& context);
 
+// Reads tokens into a context and returns the mean of the final hidden states of the first `count`
+// of them: [E]. What a probing classifier reads.
+std::vector<float> read_pooled(Context& context, std::span<const Token> tokens, Index count,
+                               ReadObserver* observer = nullptr);
+
 }  // namespace pith::probe

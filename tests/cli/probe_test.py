@@ -117,6 +117,8 @@ def test_a_suite_gives_one_row_per_recipe_and_ratio(pith, make_model):
     assert 0 <= cells[0]["probe_macro_f1"] <= 1
     (series,) = by_kind(result, "series")
     assert series["series"] == "random"
+    (control,) = by_kind(result, "control")
+    assert control["tag"] == "answer_type"
 
 
 def test_unknown_recipes_are_refused_before_anything_is_read(fails, tiny, document):

@@ -27,7 +27,7 @@ struct Rotation {
 };
 
 struct Bytes {
-  Index keys_values = 0;  // what tiles hold
+  Index keys_values = 0;  // what tiles hold, scales and centres of packed ones included
   Index columns = 0;      // positions, weights, spans, kinds
   Index tables = 0;       // tile lists and the like
   Index total() const { return keys_values + columns + tables; }
@@ -35,7 +35,8 @@ struct Bytes {
 
 class Cache {
  public:
-  // A cache of its own pool (shared by its forks). New entries are stored in `format`.
+  // A cache of its own pool (shared by its forks). New entries are stored in `format`: bf16 or f32;
+  // only plans make packed entries.
   Cache(Shape shape, Rotation rotation, Format format = Format::bf16);
   Cache(Cache&&) noexcept;
   Cache& operator=(Cache&&) noexcept;
@@ -51,9 +52,10 @@ class Cache {
   Index entries() const;         // over all lanes
   Index source_tokens() const;   // one past the highest source token that was ever appended: spans
                                  // lie in [0, source_tokens)
-  Bytes bytes() const;       // allocated for this cache; shared tiles count in full in every fork
-  Index full_bytes() const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
-                             // else: the denominator of ratios, as everyone counts a full cache
+  Bytes bytes() const;  // allocated for this cache; shared tiles count in full in every fork
+  Index full_bytes()
+      const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
+              // else: the denominator of ratios, as everyone counts a full cache
   Index resident_bytes() const;  // what the pool holds from the system, all forks together
 
   // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +

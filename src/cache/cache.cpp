@@ -135,6 +135,13 @@ std::vector<EntryInfo> Cache::read_info(Index lane) const {
   return infos;
 }
 
+std::vector<Format> Cache::read_formats(Index lane) const {
+  std::vector<Format> formats;
+  for (const Segment& segment : impl_->lane(lane).segments)
+    formats.insert(formats.end(), static_cast<std::size_t>(segment.count), segment.layout.format);
+  return formats;
+}
+
 void Cache::truncate(Index token) {
   const auto undone = [&](const EntryInfo& info) {
     return info.kind == EntryKind::exact && info.span.begin >= token;

@@ -68,6 +68,7 @@ class Cache {
   void read_keys(Index lane, std::span<float> out) const;    // [n, D], rotated at their positions
   void read_values(Index lane, std::span<float> out) const;  // [n, D]
   std::vector<EntryInfo> read_info(Index lane) const;        // [n]
+  std::vector<Format> read_formats(Index lane) const;        // [n]
 
   // Replaces the entries by what the plan names. Validated first: on Error (bad_input, naming lane
   // and entry) nothing has changed. Memory of evicted entries goes back to the pool, and to the

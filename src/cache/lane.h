@@ -2,6 +2,7 @@
 // part of the cache's interface, and without any check of its input.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "cache/entry.h"
@@ -68,14 +69,14 @@ void copy_entry(const TileLayout& layout, const std::byte* from, Index from_slot
 struct Segment {
   TileLayout layout;
   Index count = 0;
-  std::vector<Tile> tiles;  // ceil(count / 16)
-  Tile centre;              // packed: f32[D], not rotated; not changed once it is there
+  std::vector<Tile> tiles;                           // ceil(count / 16)
+  std::shared_ptr<const std::vector<float>> centre;  // packed: [D], not rotated
 
   explicit Segment(const TileLayout& tile_layout) : layout(tile_layout) {}
   const std::byte* tile_of(Index j) const {
     return tiles[static_cast<std::size_t>(j / kTileEntries)].data();
   }
-  const float* centre_data() const { return reinterpret_cast<const float*>(centre.data()); }
+  const float* centre_data() const { return centre ? centre->data() : nullptr; }
   EntryInfo info(Index j) const { return read_info(layout, tile_of(j), j % kTileEntries); }
   float position(Index j) const { return read_position(layout, tile_of(j), j % kTileEntries); }
 
@@ -89,7 +90,7 @@ struct Segment {
 // one softmax step sees.
 inline constexpr Index kPackedEntries = 256;
 inline constexpr Index kMaxPackedDim = 1024;
-constexpr Index centre_bytes(Index head_dim) { return round_up(head_dim * 4, 64); }
+constexpr Index centre_bytes(Index head_dim) { return head_dim * 4 + 64; }  // with its headers
 
 struct Lane {
   std::vector<Segment> segments;  // none is empty

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <memory>
 #include <tuple>
 
 namespace pith::cache {
@@ -178,15 +178,9 @@ class LaneBuilder {
     }
   }
 
-  // That of the origin, or the mean of all keys, in a tile of its own: one in an old slab would
-  // keep the slab alive.
-  Tile make_centre(Index first, Index last) {
-    Tile tile = cache_.pool->allocate(centre_bytes(dim_));
-    const auto bytes = static_cast<size_t>(dim_) * sizeof(float);
-    if (const Segment* origin = item(first).group.origin) {
-      std::memcpy(tile.data(), origin->centre.data(), bytes);
-      return tile;
-    }
+  // That of the origin, or the mean of all keys.
+  std::shared_ptr<const std::vector<float>> make_centre(Index first, Index last) {
+    if (const Segment* origin = item(first).group.origin) return origin->centre;
     std::vector<double> sum(static_cast<size_t>(dim_));
     for (Index i = first; i < last; ++i) {
       const float* key = key_of(item(i));
@@ -195,8 +189,7 @@ class LaneBuilder {
     std::vector<float> mean(sum.size());
     for (size_t d = 0; d < sum.size(); ++d)
       mean[d] = static_cast<float>(sum[d] / static_cast<double>(last - first));
-    std::memcpy(tile.data(), mean.data(), bytes);
-    return tile;
+    return std::make_shared<const std::vector<float>>(std::move(mean));
   }
 
   bool is_kept(const Item& i) const { return i.index < plan_.keep.size(); }

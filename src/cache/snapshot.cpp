@@ -174,7 +174,7 @@ void write_segment(const Segment& segment, Writer& writer) {
   writer.number(static_cast<std::uint32_t>(layout.annotated));
   writer.number(segment.count);
   if (layout.packed)
-    writer.bytes(segment.centre.data(), static_cast<std::size_t>(layout.head_dim) * sizeof(float));
+    writer.bytes(segment.centre_data(), static_cast<std::size_t>(layout.head_dim) * sizeof(float));
   std::vector<std::byte> clean(static_cast<std::size_t>(layout.bytes()));
   for (Index first = 0; first < segment.count; first += kTileEntries) {
     std::memset(clean.data(), 0, clean.size());  // neither stale entries nor padding reach the disk
@@ -252,14 +252,12 @@ void check_entry(const Reader& reader, const EntryInfo& info, float previous, In
 }
 
 // The centre of a packed segment.
-Tile read_centre(Reader& reader, const Cache::Impl& cache) {
-  const auto bytes = reader.bytes(static_cast<std::uint64_t>(cache.shape.head_dim) * sizeof(float));
-  Tile tile = cache.pool->allocate(centre_bytes(cache.shape.head_dim));
-  std::memcpy(tile.data(), bytes.data(), bytes.size());
-  for (Index d = 0; d < cache.shape.head_dim; ++d)
-    reader.expect(std::isfinite(reinterpret_cast<const float*>(tile.data())[d]),
-                  "a centre is not finite");
-  return tile;
+std::vector<float> read_centre(Reader& reader, Index head_dim) {
+  std::vector<float> centre(static_cast<std::size_t>(head_dim));
+  const auto bytes = reader.bytes(centre.size() * sizeof(float));
+  std::memcpy(centre.data(), bytes.data(), bytes.size());
+  for (float x : centre) reader.expect(std::isfinite(x), "a centre is not finite");
+  return centre;
 }
 
 Segment read_segment(Reader& reader, const Cache::Impl& cache, Format last_format) {
@@ -271,7 +269,9 @@ Segment read_segment(Reader& reader, const Cache::Impl& cache, Format last_forma
   reader.expect(count > 0 && (count - 1) / kTileEntries < reader.left() / layout.bytes(),
                 "a segment's size");
   Segment segment(layout);
-  if (layout.packed) segment.centre = read_centre(reader, cache);
+  if (layout.packed)
+    segment.centre =
+        std::make_shared<const std::vector<float>>(read_centre(reader, cache.shape.head_dim));
   float previous = -std::numeric_limits<float>::infinity();
   for (Index first = 0; first < count; first += kTileEntries) {
     const auto bytes = reader.bytes(static_cast<std::uint64_t>(layout.bytes()));

@@ -84,7 +84,7 @@ __m256 bf16_column(const std::byte* p) {
 template <typename C>
 void pack(const float* queries, Index rows, Index head_dim, float* packed) {
   if constexpr (!C::kFloat) {
-    pack_integers<C>(queries, rows, head_dim, packed);
+    (C::kByteQueries ? pack_bytes<C> : pack_integers<C>)(queries, rows, head_dim, packed);
     return;
   }
   for (Index r = 0; r < rows; ++r, queries += head_dim, packed += query_stride(head_dim)) {
@@ -95,20 +95,55 @@ void pack(const float* queries, Index rows, Index head_dim, float* packed) {
   }
 }
 
+// Eight keys, byte by byte: sums of two products fit 16 bits, those of kGroups words still do.
+template <typename C, int R>
+void add_bytes(__m256i (&sum)[R][2], int half, const std::byte* words, const float* q, Index dim) {
+  constexpr Index kGroups = 4;
+  const Index groups = C::groups(dim), stride = query_stride(dim);
+  __m256i wide[R];
+  PITH_UNROLL for (int r = 0; r < R; ++r) wide[r] = _mm256_setzero_si256();
+  for (Index first = 0; first < groups; first += kGroups) {
+    __m256i narrow[R];
+    PITH_UNROLL for (int r = 0; r < R; ++r) narrow[r] = _mm256_setzero_si256();
+    const Index last = groups - first < kGroups ? groups : first + kGroups;
+    for (Index g = first; g < last; ++g) {
+      const __m256i word =
+          _mm256_load_si256(reinterpret_cast<const __m256i*>(words + g * 64 + half * 32));
+      unrolled<C::kParts>([&]<int k>() {
+        const __m256i shifted = k == 0 ? word : _mm256_srli_epi16(word, k * C::kBits);
+        const __m256i codes = _mm256_and_si256(shifted, _mm256_set1_epi8((1 << C::kBits) - 1));
+        PITH_UNROLL for (int r = 0; r < R; ++r) {
+          const __m256i x = _mm256_castps_si256(
+              _mm256_broadcast_ss(q + r * stride + kQueryHeader + g * C::kParts + k));
+          narrow[r] = _mm256_add_epi16(narrow[r], _mm256_maddubs_epi16(codes, x));
+        }
+      });
+    }
+    PITH_UNROLL for (int r = 0; r < R; ++r) wide[r] =
+        _mm256_add_epi32(wide[r], _mm256_madd_epi16(narrow[r], _mm256_set1_epi16(1)));
+  }
+  PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][half] = wide[r];
+}
+
 template <typename C, int R>
 void qk_block(const AttentionStrip& s, Index tile, Index r0) {
   const Index dim = s.head_dim, stride = query_stride(dim);
   const float* q = s.queries + r0 * stride;
   const std::byte* words = s.tiles[tile];
   __m256i sum[R][2];
-  PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  for (Index g = 0; g < C::groups(dim); ++g) {
-    const auto* at = reinterpret_cast<const __m256i*>(words + g * 64);
-    const __m256i word0 = _mm256_load_si256(at), word1 = _mm256_load_si256(at + 1);
-    unrolled<C::kPairs>([&]<int k>() {
-      add_pairs<C, R>(sum, pair<C, k>(word0), pair<C, k>(word1), q + kQueryHeader, stride,
-                      g * C::kPairs + k);
-    });
+  if constexpr (C::kByteQueries) {
+    add_bytes<C, R>(sum, 0, words, q, dim);
+    add_bytes<C, R>(sum, 1, words, q, dim);
+  } else {
+    PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    for (Index g = 0; g < C::groups(dim); ++g) {
+      const auto* at = reinterpret_cast<const __m256i*>(words + g * 64);
+      const __m256i word0 = _mm256_load_si256(at), word1 = _mm256_load_si256(at + 1);
+      unrolled<C::kPairs>([&]<int k>() {
+        add_pairs<C, R>(sum, pair<C, k>(word0), pair<C, k>(word1), q + kQueryHeader, stride,
+                        g * C::kPairs + k);
+      });
+    }
   }
   PITH_UNROLL for (int c = 0; c < 2; ++c) {
     const std::byte* scales = words + C::key_scales(dim) + 16 * c;

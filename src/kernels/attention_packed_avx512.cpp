@@ -67,7 +67,7 @@ __m512 bf16_column(const std::byte* p) {
 template <typename C>
 void pack(const float* queries, Index rows, Index head_dim, float* packed) {
   if constexpr (!C::kFloat) {
-    pack_integers<C>(queries, rows, head_dim, packed);
+    (C::kByteQueries ? pack_bytes<C> : pack_integers<C>)(queries, rows, head_dim, packed);
     return;
   }
   // Dimensions (0 2 1 3) of every four.
@@ -82,23 +82,38 @@ void pack(const float* queries, Index rows, Index head_dim, float* packed) {
   }
 }
 
+// Adds what a word of 16 keys gives to R rows, in P partial sums. `q` is at the word's factors.
+template <typename C, int R, int P>
+void add_word(__m512i (&sum)[R][P], __m512i word, const float* q, Index stride) {
+  if constexpr (C::kByteQueries) {
+    unrolled<C::kParts>([&]<int k>() {
+      const __m512i shifted = k == 0 ? word : _mm512_srli_epi16(word, k * C::kBits);
+      const __m512i codes = _mm512_and_si512(shifted, _mm512_set1_epi8((1 << C::kBits) - 1));
+      PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][k % P] =
+          _mm512_dpbusd_epi32(sum[r][k % P], codes, pair_at(q + r * stride, k));
+    });
+  } else {
+    unrolled<C::kPairs>([&]<int k>() {
+      const __m512i codes = pair<C, k>(word);
+      PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][k % P] =
+          multiply_add<C>(sum[r][k % P], codes, pair_at(q + r * stride, k));
+    });
+  }
+}
+
 // R rows from r0 on against one tile, each in P partial sums.
 template <typename C, int R, int P>
 void qk_block(const AttentionStrip& s, Index tile, Index r0) {
+  constexpr Index kFactors = C::kByteQueries ? C::kParts : C::kPairs;  // words a group
   const Index dim = s.head_dim, stride = query_stride(dim);
   const float* q = s.queries + r0 * stride;
   const std::byte* words = s.tiles[tile];
   __m512i sum[R][P];
   PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int p = 0; p < P; ++p) sum[r][p] =
       _mm512_setzero_si512();
-  for (Index g = 0; g < C::groups(dim); ++g) {
-    const __m512i word = _mm512_load_si512(words + g * 64);
-    unrolled<C::kPairs>([&]<int k>() {
-      const __m512i codes = pair<C, k>(word);
-      PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][k % P] = multiply_add<C>(
-          sum[r][k % P], codes, pair_at(q + r * stride + kQueryHeader, g * C::kPairs + k));
-    });
-  }
+  for (Index g = 0; g < C::groups(dim); ++g)
+    add_word<C, R, P>(sum, _mm512_load_si512(words + g * 64), q + kQueryHeader + g * kFactors,
+                      stride);
   const __m512 scale = bf16_column(words + C::key_scales(dim)),
                zero = bf16_column(words + C::key_scales(dim) + 32);
   PITH_UNROLL for (int r = 0; r < R; ++r) {
@@ -119,9 +134,7 @@ template <typename C>
 void qk(const AttentionStrip& s) {
   const Index begin = C::values(s.head_dim), end = C::bytes(s.head_dim);
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
-    for_row_blocks<8>(s.rows, [&]<int R>(Index r) {
-      qk_block<C, R, (R >= 5 ? 1 : R >= 3 || C::kPairs == 2 ? 2 : 4)>(s, i, r);
-    });
+    for_row_blocks<8>(s.rows, [&]<int R>(Index r) { qk_block<C, R, (R >= 5 ? 1 : 2)>(s, i, r); });
     for (Index at = begin; at < end; at += 64) _mm_prefetch(chars(s.tiles[i]) + at, _MM_HINT_T0);
   }
 }

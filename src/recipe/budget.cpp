@@ -134,7 +134,7 @@ Room room_of_entries(Index total, const LaneSizes& sizes) {
 Index lane_bytes(const cache::Shape& shape, const LaneContent& content) {
   constexpr Index kTile = 16, kLine = 64;  // entries of a tile, its alignment in bytes
   constexpr Index kTileTable = 16;         // pointers; measured by budget tests
-  constexpr Index kLaneTable = 256, kSegmentTable = 96;
+  constexpr Index kLaneTable = 256, kSegmentTable = 96, kCentre = 64;
   constexpr Index kRun = 256, kFewest = 64;  // packed entries of a centre: at most as they are
                                              // rounded, and at least as they are left
   const auto tiles = [&](cache::Format format, Index entries, Index column_bytes) {
@@ -145,8 +145,7 @@ Index lane_bytes(const cache::Shape& shape, const LaneContent& content) {
       centres = ceil_div(entries, kRun) + (content.packed_before ? entries / kFewest + 1 : 0);
       count += content.packed_before ? centres : 0;
     }
-    return count * (tile + kTileTable) +
-           centres * (round_up(4 * shape.head_dim, kLine) + kSegmentTable);
+    return count * (tile + kTileTable) + centres * (4 * shape.head_dim + kCentre + kSegmentTable);
   };
   Index bytes = kLaneTable;
   for (std::size_t i = 0; i < content.formats.size(); ++i) {

@@ -32,6 +32,8 @@ void check_shape(const Shape& shape, const Rotation& rotation) {
 
 Cache::Cache(Shape shape, Rotation rotation, Format format) : impl_(std::make_unique<Impl>()) {
   check_shape(shape, rotation);
+  PITH_CHECK(!traits(format).packed,
+             fmt::format("new entries in {}: only plans pack entries", to_string(format)));
   impl_->lanes.resize(static_cast<std::size_t>(shape.lanes()));
   impl_->shape = std::move(shape);
   impl_->rotation = std::make_shared<const Rotation>(std::move(rotation));
@@ -65,6 +67,7 @@ Bytes Cache::bytes() const {
     for (const Segment& segment : lane.segments) {
       const auto tiles = static_cast<Index>(segment.tiles.size());
       bytes.keys_values += tiles * segment.layout.positions();
+      if (segment.layout.packed) bytes.keys_values += centre_bytes(segment.layout.head_dim);
       bytes.columns += tiles * (segment.layout.bytes() - segment.layout.positions());
       bytes.tables += static_cast<Index>(segment.tiles.capacity() * sizeof(Tile));
     }
@@ -96,7 +99,8 @@ void Cache::append(Index layer, std::span<const float> keys, std::span<const flo
       const Index slot = segment.count % kTileEntries;
       std::byte* tile = segment.grow(*impl_->pool);
       const Index at = (t * heads + head) * dim;
-      write_entry(layout, tile, slot, keys.data() + at, values.data() + at);
+      write_key(layout, tile, slot, keys.data() + at, nullptr);
+      write_value(layout, tile, slot, values.data() + at);
       const auto token = static_cast<std::int32_t>(first_token + t);
       write_info(layout, tile, slot,
                  {.position = static_cast<float>(first_position + t), .span = {token, token + 1}});
@@ -111,7 +115,7 @@ void Cache::read_keys(Index lane, std::span<float> out) const {
   float* to = out.data();
   for (const Segment& segment : impl_->lane(lane).segments)
     for (Index j = 0; j < segment.count; ++j, to += impl_->shape.head_dim)
-      read_key(segment.layout, segment.tile_of(j), j % kTileEntries, to);
+      read_key(segment.layout, segment.tile_of(j), j % kTileEntries, segment.centre_data(), to);
 }
 
 void Cache::read_values(Index lane, std::span<float> out) const {
@@ -129,6 +133,13 @@ std::vector<EntryInfo> Cache::read_info(Index lane) const {
   for (const Segment& segment : impl_->lane(lane).segments)
     for (Index j = 0; j < segment.count; ++j) infos.push_back(segment.info(j));
   return infos;
+}
+
+std::vector<Format> Cache::read_formats(Index lane) const {
+  std::vector<Format> formats;
+  for (const Segment& segment : impl_->lane(lane).segments)
+    formats.insert(formats.end(), static_cast<std::size_t>(segment.count), segment.layout.format);
+  return formats;
 }
 
 void Cache::truncate(Index token) {

@@ -31,7 +31,7 @@ struct Rotation {
 void rotate(std::span<const double> frequencies, float from, float to, float* key);  // [D/2], [D]
 
 struct Bytes {
-  Index keys_values = 0;  // what tiles hold
+  Index keys_values = 0;  // what tiles hold, scales and centres of packed ones included
   Index columns = 0;      // positions, weights, spans, kinds
   Index tables = 0;       // tile lists and the like
   Index total() const { return keys_values + columns + tables; }
@@ -39,7 +39,8 @@ struct Bytes {
 
 class Cache {
  public:
-  // A cache of its own pool (shared by its forks). New entries are stored in `format`.
+  // A cache of its own pool (shared by its forks). New entries are stored in `format`: bf16 or f32;
+  // only plans make packed entries.
   Cache(Shape shape, Rotation rotation, Format format = Format::bf16);
   Cache(Cache&&) noexcept;
   Cache& operator=(Cache&&) noexcept;
@@ -71,6 +72,7 @@ class Cache {
   void read_keys(Index lane, std::span<float> out) const;    // [n, D], rotated at their positions
   void read_values(Index lane, std::span<float> out) const;  // [n, D]
   std::vector<EntryInfo> read_info(Index lane) const;        // [n]
+  std::vector<Format> read_formats(Index lane) const;        // [n]
 
   // Replaces the entries by what the plan names. Validated first: on Error (bad_input, naming lane
   // and entry) nothing has changed. Memory of evicted entries goes back to the pool, and to the

@@ -83,11 +83,13 @@ bool runs_last(const PartInfo& realiser) {
 
 // What the cache will allocate at most once the plan is applied and `added` entries with it.
 Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
-                    cache::Format format, bool reweighted) {
+                    const std::vector<bool>& packed_before, bool reweighted) {
   Index bytes = 0;
   for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
     const cache::LanePlan& own = plan.lanes[lane];
-    Index annotated = added[lane], plain = 0;
+    LaneContent content;
+    content.packed_before = packed_before[lane];
+    content.of(*own.format).annotated = added[lane];
     for (std::size_t i = 0; i < own.keep.size(); ++i) {
       const cache::EntryInfo& entry = scene.info(lane)[own.keep[i]];
       const float token = static_cast<float>(entry.span.begin);
@@ -95,11 +97,24 @@ Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vect
       const float weight = own.log_weight.empty() ? entry.log_weight : own.log_weight[i];
       const bool is_plain = !reweighted && entry.kind == cache::EntryKind::exact && weight == 0 &&
                             position == token && entry.span.end == entry.span.begin + 1;
-      ++(is_plain ? plain : annotated);
+      LaneContent::Count& count = content.of(own.formats.empty() ? *own.format : own.formats[i]);
+      ++(is_plain ? count.plain : count.annotated);
     }
-    bytes += lane_bytes(scene.shape(), format, plain, annotated);
+    bytes += lane_bytes(scene.shape(), content);
   }
   return bytes;
+}
+
+// The lanes that hold packed entries now.
+std::vector<bool> packed_lanes(const cache::Cache& cache) {
+  std::vector<bool> packed;
+  for (Index lane = 0; lane < cache.shape().lanes(); ++lane) {
+    const auto formats = cache.read_formats(lane);
+    packed.push_back(std::any_of(formats.begin(), formats.end(), [](cache::Format format) {
+      return cache::traits(format).packed;
+    }));
+  }
+  return packed;
 }
 
 struct Attempt {
@@ -144,6 +159,8 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
     own.keep.assign(order.begin() + std::max<Index>(std::ssize(order) - window, 0), order.end());
     std::sort(own.keep.begin(), own.keep.end());
   }
+  if (stage.format.info->assign != nullptr)
+    stage.format.info->assign(scene, stage.format.arguments, scores, out.plan);
   if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)
     out.problem = "no entry would be left";
   if (!runs_last(*stage.realiser.info))
@@ -171,24 +188,24 @@ cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
 // The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
-  const cache::Format format = stage.format.info->format;
   const Part& realiser = stage.realiser;
   const bool reweighted =
       realiser.info->reweights != nullptr && realiser.info->reweights(realiser.arguments);
-  // Between one entry per lane and as many as if no tile had a gap.
-  const Index entry = 2 * scene.shape().head_dim * (format == cache::Format::f32 ? 4 : 2) + 4;
+  // Between one entry per lane and as many as if no tile had a gap and all were of the format.
+  const Index entry = entry_bytes(scene.shape(), stage.format.info->format);
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
   const Index most = std::clamp(bytes / entry - sizes.additions(), least, sizes.present());
   scene.set_room(room_of_entries(most, sizes));  // scores may depend on it: snapkv's window does
   const Scores scores = score(stage, scene);
 
+  const std::vector<bool> packed_before = packed_lanes(scene.cache());
   std::optional<cache::Plan> best;
   Index taken = 0;
   std::string problem;
   const auto too_large = [&](Index total) {
     scene.set_room(room_of_entries(total, sizes));
     Attempt now = attempt(stage, scene, scores);
-    taken = planned_bytes(scene, now.plan, sizes.added, format, reweighted);
+    taken = planned_bytes(scene, now.plan, sizes.added, packed_before, reweighted);
     if (taken > bytes) return true;
     if (now.problem.empty()) best = std::move(now.plan);
     problem = now.problem;

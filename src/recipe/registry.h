@@ -92,7 +92,9 @@ struct PartInfo {
                                                                        // not depend on the room
   Selection (*allocate)(const Scene&, const Arguments&, const Scores&) = nullptr;
   void (*realise)(const Scene&, const Arguments&, cache::Plan&) = nullptr;  // plan.keep is set
-  cache::Format format = cache::Format::bf16;
+  // Of formats that differ by entry: sets the formats of lanes and kept entries; plan.keep is set.
+  void (*assign)(const Scene&, const Arguments&, const Scores&, cache::Plan&) = nullptr;
+  cache::Format format = cache::Format::bf16;  // of all entries, or of the smallest
 
   // How it fits with others.
   std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""

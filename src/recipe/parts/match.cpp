@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "recipe/matching.h"
 #include "recipe/parts/parts.h"
@@ -12,14 +13,24 @@
 namespace pith::recipe {
 namespace {
 
-std::vector<std::int32_t> pinned(const Scene& scene, Index lane,
-                                 std::span<const std::int32_t> keep) {
-  std::vector<std::int32_t>
-      out;  // the chat template's and the first tokens stay whatever they earn
+// Chooses the lane's entries anew, as many as there are. The chat template's and the first tokens
+// stay whatever they earn, and so do entries that are stored in another format than the rest.
+void choose_anew(const Scene& scene, Index lane, std::span<const float> p,
+                 const MultiplicityFit& fit, cache::LanePlan& plan) {
   const Index first = std::max<Index>(scene.signals().prefix_tokens, 4);
-  for (std::int32_t j : keep)
-    if (scene.info(lane)[j].span.end <= first) out.push_back(j);
-  return out;
+  std::map<std::int32_t, cache::Format> apart;
+  std::vector<std::int32_t> fixed;
+  for (std::size_t i = 0; i < plan.keep.size(); ++i) {
+    const std::int32_t j = plan.keep[i];
+    const bool other = !plan.formats.empty() && plan.formats[i] != plan.format;
+    if (other) apart[j] = plan.formats[i];
+    if (other || scene.info(lane)[j].span.end <= first) fixed.push_back(j);
+  }
+  plan.keep = pursue(p, scene.size(lane), std::ssize(plan.keep), fixed, fit);
+  for (std::size_t i = 0; i < plan.formats.size(); ++i) {
+    const auto found = apart.find(plan.keep[i]);
+    plan.formats[i] = found == apart.end() ? *plan.format : found->second;
+  }
 }
 
 std::vector<float> rows_of(std::span<const float> matrix, Index depth,
@@ -38,8 +49,7 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cach
   const std::vector<float> p =
       reference_weights(scene, lane, references_of(scene, layer, arguments.choice("queries")));
   const MultiplicityFit fit{.ridge = static_cast<float>(arguments.real("weight_ridge"))};
-  if (arguments.choice("keys") == "omp")
-    plan.keep = pursue(p, n, std::ssize(plan.keep), pinned(scene, lane, plan.keep), fit);
+  if (arguments.choice("keys") == "omp") choose_anew(scene, lane, p, fit, plan);
   const Index kept = std::ssize(plan.keep);
   const std::vector<float> a = columns_of(p, n, plan.keep);
   std::vector<float> b(static_cast<std::size_t>(kept), 1.0f);

@@ -32,6 +32,7 @@ PartInfo global_part();
 PartInfo positions_part();
 PartInfo chunked_part();
 PartInfo route_part();
+PartInfo keep_all_part();
 
 // Realisers.
 PartInfo drop_part();
@@ -42,6 +43,10 @@ PartInfo match_part();
 // Formats.
 PartInfo bf16_part();
 PartInfo f32_part();
+PartInfo int8_part();
+PartInfo int4_part();
+PartInfo int2_part();
+PartInfo e4m3_part();
 
 // sum_i a[i] * b[i], in eight partial sums so that compilers vectorise it.
 inline float dot(const float* a, const float* b, Index n) {

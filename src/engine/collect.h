@@ -47,6 +47,7 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   recipe::Signals signals_;
   std::vector<Moments> moments_;
   std::vector<ThreadSums> sums_;
+  std::vector<float> centred_;
   Index first_ = 0, rows_ = 0;
 };
 

@@ -31,6 +31,7 @@ Without a pith that can `bench`, the peers are measured alone. Needs cmake, a C+
 time, a network. Nothing is written into the repository but what --json and --page name."""
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b-instruct"
+LEAST_SHORT_ROUNDS = 2  # of what takes seconds, and what else is planned with
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -149,16 +150,16 @@ def measure_model(arguments, peers, pith, path):
     def seconds_left():
         return arguments.budget_minutes * 60 - (time.monotonic() - start)
 
-    def add(works, who=None):
+    def add(works, who=None, least_rounds=1):
         if works:
-            result.samples.update(measure.round_robin(who or result.engines, path, arguments.threads, works, arguments.rounds,
-                                                      arguments.quiet_wait, say))
+            result.samples.update(measure.round_robin(who or result.engines, path, arguments.threads, works,
+                                                      max(arguments.rounds, least_rounds), arguments.quiet_wait, say))
 
     def typical_speeds(who):
         both = [[measure.speeds(result.of(engine.name, work)) for work in (plan.SHORT_PREFILL, plan.SHALLOW_DECODE)] for engine in who]
         return [(prefill.median, decode.median) for prefill, decode in both if prefill and decode]
 
-    add([plan.SHORT_PREFILL, plan.SHALLOW_DECODE])
+    add([plan.SHORT_PREFILL, plan.SHALLOW_DECODE], least_rounds=LEAST_SHORT_ROUNDS)
     works, result.skipped = plan.wanted(facts, arguments.deepest)
     chosen, too_long = plan.fit(works, typical_speeds(result.engines), arguments.rounds, seconds_left())
     result.skipped.update(too_long)

@@ -50,6 +50,7 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   recipe::Signals signals_;
   std::vector<Moments> moments_;
   std::vector<ThreadSums> sums_;
+  std::vector<float> centred_;
   std::optional<QuerySample> sample_;  // of the document's queries
   cache::Rotation rotation_;
   Index prefix_ = 0, first_ = 0, rows_ = 0;

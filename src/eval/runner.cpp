@@ -9,8 +9,10 @@
 #include "engine/compress.h"
 #include "engine/generate.h"
 #include "engine/prompt.h"
+#include "eval/documents.h"
 #include "eval/judge.h"
 #include "eval/predictions.h"
+#include "eval/survival.h"
 #include "recipe/recipe.h"
 
 namespace pith::eval {
@@ -52,6 +54,7 @@ class Runner {
         config_(config),
         recipes_(parse_recipes(config)),
         log_(out / "predictions.jsonl"),
+        documents_(out / "documents.jsonl"),
         progress_(progress) {}
 
   RunSummary run() {
@@ -97,7 +100,13 @@ class Runner {
     return items;
   }
 
+  void log_document(const Work& work) {
+    if (documents_.has(work.suite, work.document.id, hash_of(work.document.text))) return;
+    documents_.add(record_of(work.suite, work.document, engine_->tokenizer()));
+  }
+
   void run_document(const Work& work) {
+    log_document(work);
     std::vector<const recipe::Recipe*> todo;
     recipe::SignalNeeds needs;
     for (const auto& recipe : recipes_) {
@@ -115,6 +124,7 @@ class Runner {
       return;
     }
     const DocumentPrompt prompt(*engine_, work.document.text, work.document.system);
+    source_ = {engine_->tokenizer(), work.document.text, prompt.prefix_tokens()};
     Context whole(engine_);
     ReadTimes times;
     const auto signals = kernel_time([&] {
@@ -130,6 +140,7 @@ class Runner {
                           const recipe::SignalNeeds& needs) {
     const DocumentPrompt prompt(*engine_, work.document.text + "\n\n" + item.question,
                                 work.document.system);
+    source_ = {engine_->tokenizer(), work.document.text, prompt.prefix_tokens()};
     Context whole(engine_);
     ReadTimes times;
     auto signals = kernel_time([&] {
@@ -198,6 +209,7 @@ class Runner {
   void answer(const Work& work, const recipe::Recipe& recipe, const Arm& arm,
               std::span<const Item* const> items, std::span<const std::vector<Token>> asked,
               Index context_tokens, const ReadTimes& times, bool sees_question) {
+    const HeldTokens held(arm.context.cache(), context_tokens);
     std::vector<Context> contexts;
     Index most = 1;
     for (const auto* item : items) most = std::max(most, item->max_tokens);
@@ -245,6 +257,9 @@ class Runner {
       prediction.compress_s = arm.report.seconds;
       prediction.decode_s = generated[i].seconds;
       prediction.tags = item.tags;
+      prediction.document_hash = hash_of(work.document.text);
+      prediction.answer_source = held.of(source_.overlapping(answer_spans(item)));
+      prediction.support_source = held.of(source_.overlapping(item.support));
       log_.add(prediction);
       ++summary_.answered;
       ++done_;
@@ -261,6 +276,8 @@ class Runner {
   const RunConfig& config_;
   std::vector<recipe::Recipe> recipes_;
   PredictionLog log_;
+  DocumentLog documents_;
+  SourceTokens source_;  // of the document being read
   const std::function<void(const RunProgress&)>& progress_;
   Clock::time_point start_;
   RunSummary summary_;

@@ -2,7 +2,7 @@
 # Installs what pith needs on Debian 12 and is not there yet. Quick, and without a download, when nothing is missing.
 #
 #   scripts/setup.sh          what building and the demo need
-#   scripts/setup.sh --test   also what the tests need: clang for the fuzz targets, pytest in build/venv
+#   scripts/setup.sh --test   also what the tests need: clang for the fuzz targets, chromium, pytest in build/venv
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,8 +11,8 @@ BUILD_PACKAGES=(
   libfmt-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libicu-dev libxxhash-dev
   libssl-dev libcurl4-openssl-dev libzip-dev libgtest-dev libgmock-dev
 )
-TEST_PACKAGES=(clang-19 libclang-rt-19-dev libbenchmark-dev python3-venv)
-PYTHON_PACKAGES=(pytest)
+TEST_PACKAGES=(clang-19 libclang-rt-19-dev libbenchmark-dev python3-venv chromium)
+PYTHON_PACKAGES=(pytest playwright)  # playwright drives Debian's chromium: reports are opened in a browser
 
 say() { echo "setup: $*"; }
 die() { echo "setup: $*" >&2; exit 1; }
@@ -41,7 +41,7 @@ install_packages() {
 
 install_python() {
   local venv=build/venv
-  if [ -x $venv/bin/python ] && $venv/bin/python -c 'import pytest' 2>/dev/null; then
+  if [ -x $venv/bin/python ] && $venv/bin/python -c 'import pytest, playwright' 2>/dev/null; then
     say "$venv is here"
     return
   fi

@@ -37,8 +37,8 @@ function scatter(width) {
     svg('text', { x: m.left - 8, y: y(v) + 4, 'text-anchor': 'end' }, percent(v, 0)));
   for (const v of ticks(low, high)) axis.append(
     svg('line', { class: 'grid', x1: x(v), x2: x(v), y1: y(0), y2: y(0) + 5 }),
-    svg('text', { x: x(v), y: y(0) + 19, 'text-anchor': 'middle' }, byRatio ? ratio(1 / v) : bytes(v)));
-  axis.append(svg('text', { x: width - m.right, y: height - 6, 'text-anchor': 'end' }, byRatio ? 'smaller cache ← ratio to the full cache → larger cache' : 'bytes of the cache, per context (each step doubles)'),
+    svg('text', { x: x(v), y: y(0) + 19, 'text-anchor': 'middle' }, byRatio ? ratio(1 / v) : bytes(v).replace(/\.0+ /, ' ')));
+  axis.append(svg('text', { x: width - m.right, y: height - 6, 'text-anchor': 'end' }, byRatio ? 'full cache / this cache, logarithmic' : 'bytes of one context’s cache, logarithmic'),
     svg('text', { x: 4, y: height - 6 }, conditional ? '↑ % of what full gets' : '↑ score %'));
   g.append(axis);
   for (const set of sets) {
@@ -53,11 +53,15 @@ function scatter(width) {
     const line = rows.filter(row => row.a.run === run && row.a.method === method).sort(byBytes);
     if (line.length > 1) marks.append(svg('polyline', { class: `method ${dim(line[0]) || ''}`, stroke: methodColor(method), points: line.map(row => `${x(size(row))},${y(value(row))}`).join(' ') }));
   }
-  for (const row of rows) boxes.push([x(size(row)) - 7, y(value(row)) - 7, 14, 14]);
-  const free = box => box[0] >= m.left && box[0] + box[2] <= width - 2 && box[1] >= 0 && boxes.every(b => box[0] > b[0] + b[2] || b[0] > box[0] + box[2] || box[1] > b[1] + b[3] || b[1] > box[1] + box[3]);
+  const ends = row => conditional ? [row.of_full_low, row.of_full_high] : [row.low, row.high];
+  for (const row of rows) {
+    boxes.push([x(size(row)) - 7, y(value(row)) - 7, 14, 14]);
+    if (ends(row)[0] !== null) boxes.push([x(size(row)) - 3, y(ends(row)[1]), 6, y(ends(row)[0]) - y(ends(row)[1])]);
+  }
+  const free = box => box[0] >= m.left && box[0] + box[2] <= width - 2 && box[1] >= 0 && box[1] + box[3] <= y(0) && boxes.every(b => box[0] > b[0] + b[2] || b[0] > box[0] + box[2] || box[1] > b[1] + b[3] || b[1] > box[1] + box[3]);
   for (const row of [...rows].sort((a, b) => b.front - a.front || byBytes(a, b))) {
     const color = methodColor(row.a.method), px = x(size(row)), py = y(value(row));
-    const [from, to] = conditional ? [row.of_full_low, row.of_full_high] : [row.low, row.high];
+    const [from, to] = ends(row);
     const one = svg('g', { class: dim(row) });
     if (from !== null) one.append(svg('path', { class: 'whisker', stroke: color, fill: 'none', d: `M${px - 4},${y(to)}h8M${px},${y(to)}V${y(from)}M${px - 4},${y(from)}h8` }));
     one.append(shape(methodShape(row.a.method), px, py, 6, { fill: blind(row) ? color : 'var(--paper)', stroke: blind(row) ? 'var(--paper)' : color, 'stroke-width': blind(row) ? 1 : 2 }));
@@ -98,8 +102,8 @@ function depthMap(columns, cellOf, caption) {
   const bins = data.depths.bins;
   const label = bin => `${plain(100 * bin / bins)}–${plain(100 * (bin + 1) / bins)} %`;
   return h('figure', {}, caption && h('figcaption', {}, caption), h('div', { class: 'wide' }, h('table', {},
-    h('thead', {}, h('tr', {}, h('th', {}, 'depth'), columns.map(([, name]) => h('th', { class: 'text' }, name)))),
-    h('tbody', {}, [...Array(bins).keys()].map(bin => h('tr', {}, h('td', {}, label(bin)), columns.map(([key, name]) => {
+    h('thead', {}, h('tr', {}, h('th', { class: 'edge' }, 'depth'), columns.map(([, name]) => h('th', { class: 'over' }, name)))),
+    h('tbody', {}, [...Array(bins).keys()].map(bin => h('tr', {}, h('td', { class: 'edge' }, label(bin)), columns.map(([key]) => {
       const cell = cellOf(key, bin);
       if (!cell) return h('td', { class: 'cell' }, h('span', { class: 'v quiet' }, '·'));
       const [n, sum] = cell;
@@ -111,7 +115,7 @@ function drawDepth() {
   if (!rows.length) return show('depth', h('p', { class: 'quiet' }, 'No item says where its answer stands in the document.'));
   const note = h('p', { class: 'quiet small' }, 'Score in percent, all tasks whose answer stands at one place; 0 % is the document’s beginning. A pale cell is a low score; a dot means that nothing was asked there.');
   if (data.lengths.length === 1) {
-    const arms = data.arms.map((arm, i) => i);
+    const arms = inTask('all').sort(armOrder).map(row => row.arm);
     return show('depth', depthMap(arms.map(arm => [arm, armLabel(arm)]), (arm, bin) => rows.find(r => r[0] === arm && r[2] === bin)?.slice(3), `contexts of about ${plain(data.lengths[0])} tokens`), note);
   }
   const recipes = [...new Map(data.arms.map((arm, i) => [`${runOf(i).model}\n${arm.canonical}`, i])).entries()];
@@ -170,9 +174,9 @@ function drawLost() {
   const some = rows.filter(row => total(row) > 0), none = rows.filter(row => total(row) === 0);
   show('lost',
     h('p', {}, 'Answers that the full cache gets right and the compressed one does not, by what became of the tokens that state the answer, read off the spans of the cache’s own entries.'),
-    keyOf(['erased', 'summarised', 'partly', 'kept', ...names.filter(name => name === 'absent' || name === 'unrecorded')], fateColor),
-    some.length ? stacked(some, row => ['erased', 'summarised', 'partly', 'kept', 'absent', 'unrecorded'].map(name => ({ name, n: row.lost[data.fates.indexOf(name)], color: fateColor(name), filter: `outcome=lost&fate=${name}` })),
-      (row, n) => `lost ${plain(n)} of ${plain(row.full_right_n)}`) : h('p', {}, 'Nothing was lost.'),
+    keyOf(['none', 'erased', 'summarised', 'partly', 'kept', ...names.filter(name => name === 'absent' || name === 'unrecorded')], name => name === 'none' ? classColor(name) : fateColor(name)),
+    some.length ? stacked(some, row => [{ name: 'none', n: row.full_right_n - total(row), color: classColor('none'), filter: 'outcome=right' }, ...['erased', 'summarised', 'partly', 'kept', 'absent', 'unrecorded'].map(name => ({ name, n: row.lost[data.fates.indexOf(name)], color: fateColor(name), filter: `outcome=lost&fate=${name}` }))],
+      row => `lost ${plain(total(row))} of ${plain(row.full_right_n)}`) : h('p', {}, 'Nothing was lost.'),
     none.length > 0 && some.length > 0 && h('p', { class: 'quiet small' }, 'Lost nothing: ', none.map((row, i) => [i ? ', ' : '', `${armName(row.arm)} (n = ${plain(row.full_right_n)})`]), '.'),
     h('ul', { class: 'facts small quiet' }, ['erased', 'summarised', 'partly', 'kept'].map(name => h('li', {}, h('b', {}, word(name)), ': ', meaning[name], '.'))),
     keptBars());

@@ -5,7 +5,8 @@
 namespace pith::eval {
 namespace {
 
-constexpr Index kWordSearch = 24;  // bytes within which a cut looks for a word's end
+constexpr Index kWordSearch = 24;   // bytes within which a cut looks for a word's end
+constexpr Index kSmallestGap = 24;  // bytes; less is shown: a gap's note would be longer
 
 bool inside_symbol(std::string_view text, Index at) {
   return at < std::ssize(text) &&
@@ -16,9 +17,10 @@ bool space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 // The nearest place at or before (after) `at` where a word begins (ends); otherwise a whole symbol.
 Index cut_before(std::string_view text, Index at) {
-  if (at <= 0) return 0;
-  for (Index i = at; i > std::max<Index>(0, at - kWordSearch); --i)
+  const Index first = std::max<Index>(0, at - kWordSearch);
+  for (Index i = at; i > first; --i)
     if (space(text[static_cast<std::size_t>(i - 1)])) return i;
+  if (first == 0) return 0;
   while (at > 0 && inside_symbol(text, at)) --at;
   return at;
 }
@@ -103,8 +105,9 @@ std::vector<Piece> excerpt(const DocumentRecord& document, const DocumentItem& i
     at = std::max(at, end);
   };
   const auto gap = [&](Index end) {
-    if (at < end) pieces.push_back({Piece::Kind::gap, "", end - at});
-    at = std::max(at, end);
+    if (end - at <= kSmallestGap) return plain(end);
+    pieces.push_back({Piece::Kind::gap, "", end - at});
+    at = end;
   };
   auto mark = marks.begin();
   for (const TextSpan& stretch : stretches) {

@@ -15,8 +15,19 @@ function verdict(row) {
   if (row.diff_high < 0) return row.p_holm < .05 ? 'worse than full' : 'probably worse than full';
   if (row.diff_low > 0) return row.p_holm < .05 ? 'better than full' : 'probably better than full';
   if (row.diff_low > -.02) return `as good as full, within ${plain(Math.max(.1, -100 * row.diff_low), 1)} points`;
-  return `no difference seen; up to ${plain(-100 * row.diff_low)} points worse is possible`;
+  return `not settled: from ${plain(-100 * row.diff_low, 1)} points worse to ${plain(100 * row.diff_high, 1)} better`;
 }
+
+// The smallest cache on the front that these answers do not show to be worse than full.
+function headline(set) {
+  const rows = inTask(state.task).filter(row => setOf(row) === set && row.front && !isFull(row) && row.diff_high !== null && row.diff_high >= 0);
+  const best = rows.sort(byBytes)[0];
+  const full = inTask(state.task).find(row => setOf(row) === set && isFull(row));
+  if (!best) return h('p', { class: 'lead' }, 'No compressed cache holds the score of the full one here: every one on the front is worse, or there are too few documents to say.');
+  return h('p', { class: 'lead' }, 'Smallest cache not shown to be worse than full: ', armLabel(best.arm), ', ', h('b', {}, ratio(best.ratio)), ' smaller (', bytes(best.bytes), '), ',
+    h('b', {}, `${percent(best.score)} %`), ` ${range(best.low, best.high)}`, full && `, full ${percent(full.score)} % ${range(full.low, full.high)}`, `; ${countOf(best)}. ${sentence(verdict(best))}.`);
+}
+const sentence = text => text[0].toUpperCase() + text.slice(1);
 const difference = row => row.diff === null ? '' : [points(row.diff), ' ', h('small', {}, range(row.diff_low, row.diff_high, points))];
 
 // A score with its interval, drawn on the scale 0 to 100 %.
@@ -28,8 +39,8 @@ function intervalBar(row) {
     row.low !== null && svg('line', { x1: x(row.low), x2: x(row.high), y1: 8, y2: 8, stroke: methodColor(row.a.method), 'stroke-width': 4, opacity: .45 }),
     shape(methodShape(row.a.method), x(row.score), 8, 4, { fill: methodColor(row.a.method) }));
 }
-const scoreCells = row => [h('td', { class: 'interval' }, intervalBar(row)), h('td', {}, h('b', {}, percent(row.score)), ' ', h('small', {}, range(row.low, row.high)))];
-const sizeCells = row => [h('td', {}, bytes(row.bytes)), h('td', {}, ratio(row.ratio))];
+const scoreCells = row => [h('td', { class: 'interval drawn' }, intervalBar(row)), h('td', {}, h('b', {}, percent(row.score)), ' ', h('small', {}, range(row.low, row.high)))];
+const sizeCells = row => [h('td', {}, ratio(row.ratio)), h('td', {}, bytes(row.bytes))];
 const nCell = row => h('td', { tip: countOf(row) }, plain(row.n), h('small', {}, ` / ${row.documents}`));
 
 function frontTable(set) {
@@ -37,12 +48,13 @@ function frontTable(set) {
   const aware = inTask(state.task).filter(row => setOf(row) === set && !blind(row));
   return [
     sets.length > 1 && h('h3', {}, setName(set)),
+    headline(set),
     h('div', { class: 'wide' }, h('table', {},
-      h('thead', {}, h('tr', {}, h('th', { class: 'name' }, 'Best recipe'), h('th', {}, 'cache'), h('th', {}, 'ratio'), h('th', { colspan: 2 }, 'score %, 95 % interval'),
+      h('thead', {}, h('tr', {}, h('th', { class: 'name' }, 'Best recipe'), h('th', { class: 'drawn' }), h('th', {}, 'score %', h('small', {}, ' 95 %')), h('th', {}, 'ratio'), h('th', {}, 'cache'),
         h('th', {}, 'n', h('small', {}, ' / docs')), h('th', {}, 'to full, points'), h('th', { class: 'name' }, 'so it is'))),
-      h('tbody', {}, rows.map(row => h('tr', {}, h('td', { class: 'name' }, armLabel(row.arm)), sizeCells(row), scoreCells(row), nCell(row),
+      h('tbody', {}, rows.map(row => h('tr', {}, h('td', { class: 'name' }, armLabel(row.arm)), scoreCells(row), sizeCells(row), nCell(row),
         h('td', {}, difference(row)), h('td', { class: 'text' }, verdict(row))))))),
-    aware.length > 0 && h('p', { class: 'quiet small' }, `${plural(aware.length, 'arm')} that see the question (or the full cache) before compressing are measured too, but stand on no front.`),
+    aware.length > 0 && h('p', { class: 'quiet small' }, `${plural(aware.length, 'arm')} more ${aware.length === 1 ? 'sees' : 'see'} the question (or the full cache) before compressing; measured too, but on no front.`),
   ];
 }
 
@@ -75,8 +87,9 @@ function whatWentWrong() {
 
 function drawSummary() {
   const title = state.task === 'all' ? 'All tasks together.' : `Task ${state.task}.`;
-  show('short', h('p', { class: 'quiet' }, title, ' A recipe is listed when no other has fewer bytes and as good a score. n: questions; questions of one document share its compression, so the documents decide how wide an interval is.'),
-    sets.map(frontTable), whatWentWrong());
+  show('short', sets.map(frontTable),
+    h('p', { class: 'quiet small' }, title, ' A recipe is listed when none has fewer bytes at as good a score. Questions of one document share its compression, so the documents, more than n, decide how wide an interval is.'),
+    whatWentWrong());
 }
 
 function drawHeader() {

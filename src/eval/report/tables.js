@@ -6,7 +6,7 @@ function overview() {
   const columns = ['all', ...tasks];
   const ns = task => inTask(task).map(row => row.n);
   const same = task => Math.min(...ns(task)) === Math.max(...ns(task));
-  const head = task => h('th', { class: 'text' }, task === 'all' ? 'all tasks' : task.replaceAll('_', '_\u200b'), h('br'), h('small', {}, same(task) ? `n = ${plain(ns(task)[0])}` : 'n in cells'));
+  const head = task => h('th', { class: 'over' }, task === 'all' ? 'all tasks' : task.replaceAll('_', '_\u200b'), h('br'), h('small', {}, same(task) ? `n = ${plain(ns(task)[0])}` : 'n in cells'));
   const cell = (arm, task) => {
     const row = scoreOf(arm, task);
     if (!row) return h('td', { class: 'cell' }, h('span', { class: 'v quiet' }, '·'));
@@ -23,11 +23,11 @@ const failureText = row => data.failures.map((name, i) => row.failures[i] ? `${w
 function taskTable(task) {
   const rows = inTask(task).sort(armOrder);
   return h('div', { class: 'wide' }, h('table', {},
-    h('thead', {}, h('tr', {}, h('th', { class: 'name' }, 'Recipe'), h('th', {}, 'cache'), h('th', {}, 'ratio'), h('th', {}, 'n', h('small', {}, ' / docs')), h('th', { colspan: 2 }, 'score %, 95 % interval'),
-      h('th', {}, 'to full, points'), h('th', {}, 'p', h('br'), h('small', {}, 'Holm')), h('th', {}, 'of what full gets %'), h('th', {}, 'worst', h('br'), h('small', {}, 'tenth')), h('th', {}, 'compress'), h('th', { class: 'name' }, 'failures'))),
-    h('tbody', {}, rows.map(row => h('tr', { class: row.front ? 'best' : null }, h('td', { class: 'name' }, armLabel(row.arm)), sizeCells(row), nCell(row), scoreCells(row), h('td', {}, difference(row)), h('td', {}, pValue(row.p_holm)),
+    h('thead', {}, h('tr', {}, h('th', { class: 'name' }, 'Recipe'), h('th', { class: 'drawn' }), h('th', {}, 'score %', h('small', {}, ' 95 %')), h('th', {}, 'n', h('small', {}, ' / docs')), h('th', {}, 'ratio'), h('th', {}, 'cache'),
+      h('th', {}, 'to full, points'), h('th', {}, 'p', h('small', {}, ' Holm')), h('th', {}, '% of what full gets'), h('th', { class: 'text' }, 'failures'), h('th', {}, 'worst tenth'), h('th', {}, 'compress'))),
+    h('tbody', {}, rows.map(row => h('tr', { class: row.front ? 'best' : null }, h('td', { class: 'name' }, armLabel(row.arm)), scoreCells(row), nCell(row), sizeCells(row), h('td', {}, difference(row)), h('td', {}, pValue(row.p_holm)),
       h('td', {}, row.full_right_n ? [percent(row.of_full, 0), ' ', h('small', {}, `${range(row.of_full_low, row.of_full_high)} n = ${plain(row.full_right_n)}`)] : h('small', {}, 'full gets none')),
-      h('td', {}, percent(row.worst_decile, 0)), h('td', {}, `${plain(row.compress_s, 1)} s`), h('td', { class: 'text' }, h('small', {}, failureText(row), row.unended ? ` (${percent(row.unended, 0)} % did not end)` : '')))))));
+      h('td', { class: 'text' }, h('small', {}, failureText(row), row.unended ? ` (${percent(row.unended, 0)} % did not end)` : '')), h('td', {}, percent(row.worst_decile, 0)), h('td', {}, `${plain(row.compress_s, 1)} s`))))));
 }
 
 function drawTasks() {

@@ -141,8 +141,8 @@ TEST(Report, PutsRunsSideBySide) {
 TEST(Report, ShowsTheContextOfAnAnswer) {
   const Json data = data_of(run(1));
   EXPECT_EQ(data["items"][0]["excerpt"], Json({"It is", {"a", " there", 0}, ", they say."}));
-  EXPECT_EQ(value(data["answers"], 0, "by_token"), "50");  // half of the lanes, none
-  EXPECT_EQ(value(data["answers"], 0, "evicted"), 0.5);
+  EXPECT_EQ(value(data["answers"], 1, "by_token"), "50");  // half of the lanes, none
+  EXPECT_EQ(value(data["answers"], 1, "evicted"), 0.5);
 }
 
 TEST(Report, WorksWithoutDocuments) {
@@ -191,8 +191,11 @@ TEST(Report, StaysBelowItsSizeWrongAnswersFirst) {
   EXPECT_EQ(left_out["right"].get<Index>() + left_out["wrong"].get<Index>() +
                 std::ssize(data["answers"]["rows"]),
             3000);
-  EXPECT_EQ(value(data["scores"], 1, "n"), 1500);  // figures count all of them
-  EXPECT_EQ(value(data["answers"], 0, "score"), 0);
+  EXPECT_EQ(value(data["scores"], 1, "n"), 1500);   // figures count all of them
+  EXPECT_EQ(value(data["answers"], 0, "item"), 0);  // an item that was lost: full's answer,
+  EXPECT_EQ(value(data["answers"], 0, "score"), 1);
+  EXPECT_EQ(value(data["answers"], 1, "item"), 0);  // and what the compressed cache made of it
+  EXPECT_EQ(value(data["answers"], 1, "score"), 0);
 }
 
 TEST(Report, RefusesRunsWithoutAnswersOrWithoutFull) {

@@ -109,7 +109,9 @@ Json answer_json(const ReportAnswer& answer, const std::vector<std::string>& cla
   return row;
 }
 
-// In the order in which they deserve room; within a class the arms take turns, documents spread.
+// In the order in which they deserve room: answers lost by the compression, and what `full` said to
+// the same questions; other wrong ones; right ones. Within a class the arms take turns, documents
+// spread.
 std::vector<Index> by_interest(const Gathered& gathered) {
   struct Rank {
     int kind;
@@ -118,10 +120,15 @@ std::vector<Index> by_interest(const Gathered& gathered) {
     Index answer;
     auto operator<=>(const Rank&) const = default;
   };
+  std::vector<bool> lost(gathered.items.size(), false);
+  for (const auto& answer : gathered.answers)
+    if (answer.lost()) lost[static_cast<std::size_t>(answer.item)] = true;
   std::vector<Rank> ranks;
   for (Index i = 0; i < std::ssize(gathered.answers); ++i) {
     const auto& answer = gathered.answers[static_cast<std::size_t>(i)];
-    const int kind = answer.lost() ? 0 : answer.wrong() ? 1 : 2;
+    const bool reference =
+        answer.prediction == answer.full && lost[static_cast<std::size_t>(answer.item)];
+    const int kind = answer.lost() || reference ? 0 : answer.wrong() ? 1 : 2;
     ranks.push_back(
         {kind, 0, hash_of(gathered.items[static_cast<std::size_t>(answer.item)].key), i});
   }

@@ -97,37 +97,44 @@ function drawScatter() {
       'Hollow marks see the question. A mark or its tooltip leads to the arm’s answers; a name in the legend picks one method.'));
 }
 
-// Depth by length: with one length, arms stand side by side; with several, a small map for each recipe.
-function depthMap(columns, cellOf, caption) {
-  const bins = data.depths.bins;
-  const label = bin => `${plain(100 * bin / bins)}–${plain(100 * (bin + 1) / bins)} %`;
-  return h('figure', {}, caption && h('figcaption', {}, caption), h('div', { class: 'wide' }, h('table', {},
-    h('thead', {}, h('tr', {}, h('th', { class: 'edge' }, 'depth'), columns.map(([, name]) => h('th', { class: 'over' }, name)))),
-    h('tbody', {}, [...Array(bins).keys()].map(bin => h('tr', {}, h('td', { class: 'edge' }, label(bin)), columns.map(([key]) => {
-      const cell = cellOf(key, bin);
-      if (!cell) return h('td', { class: 'cell' }, h('span', { class: 'v quiet' }, '·'));
-      const [n, sum] = cell;
-      return h('td', { class: 'cell ' + (heat(sum / n).class || ''), vars: heat(sum / n).vars }, h('span', { class: 'v' }, percent(sum / n, 0), h('small', {}, `n = ${plain(n)}`)));
-    })))))));
+// Depth by length. With one length the arms are the rows of one map; with several, each recipe has a map of its own.
+const depthLabel = bin => `${plain(100 * bin / data.depths.bins)}–${plain(100 * (bin + 1) / data.depths.bins)} %`;
+function heatCell(cell, tip) {
+  if (!cell || !cell[0]) return h('td', { class: 'cell' }, h('span', { class: 'v quiet' }, '·'));
+  const [n, sum] = cell, colours = heat(sum / n);
+  return h('td', { class: 'cell ' + (colours.class || ''), vars: colours.vars, tip: `${tip}\n${percent(sum / n)} %, n = ${plain(n)}` }, h('span', { class: 'v' }, percent(sum / n, 0), h('small', {}, `n = ${plain(n)}`)));
 }
+function heatMap(corner, columns, rows, cellOf, caption) {
+  return h('figure', {}, caption && h('figcaption', {}, caption), h('div', { class: 'wide' }, h('table', {},
+    h('thead', {}, h('tr', {}, h('th', { class: corner.length > 8 ? 'name' : 'edge' }, corner), columns.map(column => h('th', { class: 'over' }, column.label)))),
+    h('tbody', {}, rows.map(row => h('tr', {}, h('td', { class: corner.length > 8 ? 'name' : 'edge' }, row.label), columns.map(column => heatCell(cellOf(row.key, column.key), `${row.text || row.label}\n${column.label}`))))))));
+}
+const sum2 = cells => cells.reduce(([n, sum], r) => [n + r[3], sum + r[4]], [0, 0]);
 function drawDepth() {
-  const rows = data.depths.rows;
-  if (!rows.length) return show('depth', h('p', { class: 'quiet' }, 'No item says where its answer stands in the document.'));
+  const cells = data.depths.rows;
+  if (!cells.length) return show('depth', h('p', { class: 'quiet' }, 'No item says where its answer stands in the document.'));
+  const bins = [...Array(data.depths.bins).keys()].map(bin => ({ key: bin, label: depthLabel(bin) }));
   const note = h('p', { class: 'quiet small' }, 'Score in percent, all tasks whose answer stands at one place; 0 % is the document’s beginning. A pale cell is a low score; a dot means that nothing was asked there.');
   if (data.lengths.length === 1) {
-    const arms = inTask('all').sort(armOrder).map(row => row.arm);
-    return show('depth', depthMap(arms.map(arm => [arm, armLabel(arm)]), (arm, bin) => rows.find(r => r[0] === arm && r[2] === bin)?.slice(3), `contexts of about ${plain(data.lengths[0])} tokens`), note);
+    const arms = inTask('all').sort(armOrder).map(row => ({ key: row.arm, label: armLabel(row.arm), text: armName(row.arm) }));
+    return show('depth', heatMap('Recipe, by depth', bins, arms, (arm, bin) => sum2(cells.filter(r => r[0] === arm && r[2] === bin)), `Contexts of about ${plain(data.lengths[0])} tokens; runs of other lengths beside this one would add that dimension.`), note);
   }
-  const recipes = [...new Map(data.arms.map((arm, i) => [`${runOf(i).model}\n${arm.canonical}`, i])).entries()];
-  const lengths = data.lengths.map((tokens, i) => [i, `${plain(tokens)} tokens`]).filter(([i]) => rows.some(r => r[1] === i));
-  show('depth', h('div', { class: 'multiples' }, recipes.map(([key, first]) => depthMap(lengths, (length, bin) => {
-    const cells = rows.filter(r => `${runOf(r[0]).model}\n${data.arms[r[0]].canonical}` === key && r[1] === length && r[2] === bin);
-    return cells.length ? [cells.reduce((s, r) => s + r[3], 0), cells.reduce((s, r) => s + r[4], 0)] : null;
-  }, h('code', {}, data.arms[first].recipe)))), note);
+  const key = arm => `${runOf(arm).model}\n${data.arms[arm].canonical}`;
+  const recipes = new Map();
+  for (const row of inTask('all').sort((a, b) => isFull(b) - isFull(a) || b.front - a.front || armOrder(a, b)))
+    if (!recipes.has(key(row.arm))) recipes.set(key(row.arm), row.arm);
+  const map = ([name, arm]) => {
+    const own = cells.filter(r => key(r[0]) === name);
+    const lengths = data.lengths.map((tokens, i) => ({ key: i, label: `${plain(tokens)} tokens` })).filter(length => own.some(r => r[1] === length.key));
+    return lengths.length > 0 && heatMap('depth', lengths, bins, (bin, length) => sum2(own.filter(r => r[1] === length && r[2] === bin)), h('code', {}, data.arms[arm].recipe));
+  };
+  const maps = [...recipes].map(map), few = 12;
+  show('depth', h('div', { class: 'multiples' }, maps.slice(0, few)),
+    maps.length > few && h('details', { class: 'task' }, h('summary', {}, `${plain(maps.length - few)} more recipes`), h('div', { class: 'multiples' }, maps.slice(few))), note);
 }
 
 // Stacked bars, arms by ratio.
-const darkText = new Set(['crossover', 'abstain', 'broken_rule', 'kept', 'erased']);
+const strong = new Set(['abstain', 'kept']);  // colours that need the other ink
 function stacked(rows, partsOf, tail) {
   const out = [];
   const sorted = [...rows].sort((a, b) => a.ratio - b.ratio || b.score - a.score);
@@ -137,7 +144,7 @@ function stacked(rows, partsOf, tail) {
     out.push(h('span', { class: 'ratio' }, ratio(row.ratio)), h('span', { class: 'who' }, armLabel(row.arm)),
       h('div', { class: 'bar' }, parts.map(part => h('a', {
         href: `#arm=${row.arm}${state.task === 'all' ? '' : `&task=${encodeURIComponent(state.task)}`}${part.filter ? '&' + part.filter : ''}`,
-        class: darkText.has(part.name) ? 'dark' : null, vars: { width: `${100 * part.n / total}%`, 'background-color': part.color, ...(part.name === 'none' || part.name === 'shared' ? { color: 'var(--ink)' } : {}) },
+        class: strong.has(part.name) ? 'strong' : null, vars: { width: `${100 * part.n / total}%`, 'background-color': part.color, ...(part.name === 'none' || part.name === 'shared' ? { color: 'var(--ink)' } : {}) },
         tip: `${armName(row.arm)}\n${word(part.name)}: ${plain(part.n)} of ${plain(total)} (${percent(part.n / total)} %)` + (meaning[part.name] ? `\n${meaning[part.name]}` : ''),
       }, part.n / total >= .05 ? plain(part.n) : ''))),
       h('span', { class: 'n' }, tail(row, total)));
@@ -164,7 +171,7 @@ function keptBars() {
   return [h('h3', {}, 'Does it help to keep the answer’s tokens?'),
     h('p', { class: 'quiet small' }, 'Right answers by the share of the answer’s (lane, token) pairs that the cache holds exactly; all question-blind arms, questions that the full cache answers.'),
     h('div', { class: 'bars' }, bins.map(([n, sum], bin) => !n ? null : [h('span', { class: 'ratio' }, ''), h('span', { class: 'who' }, label(bin)),
-      h('div', { class: 'bar', vars: { 'background-color': 'var(--soft)' } }, h('span', { class: 'dark', vars: { width: `${100 * sum / n}%`, 'background-color': 'var(--kept)' } }, sum / n > .12 ? `${percent(sum / n, 0)} %` : ''), sum / n <= .12 && h('span', {}, ` ${percent(sum / n, 0)} %`)),
+      h('div', { class: 'bar', vars: { 'background-color': 'var(--soft)' } }, h('span', { class: 'strong', vars: { width: `${100 * sum / n}%`, 'background-color': 'var(--kept)' } }, sum / n > .12 ? `${percent(sum / n, 0)} %` : ''), sum / n <= .12 && h('span', {}, ` ${percent(sum / n, 0)} %`)),
       h('span', { class: 'n' }, `n = ${plain(n)}`)]))];
 }
 function drawLost() {

@@ -81,6 +81,7 @@ function why(answer) {
     case 'partly': parts.push(`Partly kept: ${share}${answer.support ? `; of its ${plural(answer.support, 'supporting token')} ${percent(answer.support_kept, 0)} %` : ''}.`); break;
     default: parts.push(`${right ? 'Kept' : 'Kept but unused'}: ${share}.`);
   }
+  if (!right && answer.i.outcome[fullOf(arm.run)] !== '1') parts.push('The full cache does not get it right either.');
   if (right && answer.fate_name === 'erased') parts.push('It was right all the same: guessed, or read from what other tokens had taken up during the prefill.');
   return parts.join(' ');
 }
@@ -96,9 +97,8 @@ function excerpt(item, answer) {
     if (piece[0] === 'gap') return h('span', { class: 'gap' }, `… ${plural(piece[1], 'byte')} left out here …`);
     if (piece[0] === 's') return h('span', { class: 'support', title: 'the answer depends on this' }, piece[1]);
     const digit = answer ? answer.by_token[piece[2]] : undefined;
-    const kind = digit === undefined ? '' : digit === '0' ? ' gone' : digit === '9' ? '' : ' some';
     const held = digit === undefined ? 'states the answer' : digit === '0' ? 'held exactly by no lane' : digit === '9' ? 'held by every lane' : `held exactly by about ${percent(shareOf(digit), 0)} % of the lanes`;
-    return h('span', { class: 'token' + kind, title: held }, piece[1]);
+    return h('span', { class: digit === '0' ? 'token gone' : 'token', vars: { '--v': digit === undefined ? 0 : shareOf(digit).toFixed(2) }, title: held }, piece[1]);
   }));
 }
 
@@ -130,13 +130,16 @@ function openItem(number, arm) {
     h('div', { class: 'content' },
       h('p', { class: 'quiet small' }, `${item.task} · ${plain(data.lengths[item.length])} tokens · ${tags}`),
       h('dl', { class: 'pairs' }, item.system && [h('dt', {}, 'system prompt'), h('dd', {}, item.system)], h('dt', {}, 'question'), h('dd', {}, item.question), h('dt', {}, item.references.length > 1 ? 'expected, all or any' : 'expected'), h('dd', {}, item.references.join('\n') || '(that it does not know, or a rule kept)')),
+      given(item, arm, true),
       h('h3', {}, 'Context ', h('span', { class: 'quiet small' }, 'as held by ', armLabel(arm))),
       excerpt(item, answer),
-      item.excerpt && item.places > 0 && h('p', { class: 'quiet small' }, 'Underlined: the tokens that state the answer, solid where every lane holds them, dashed where some do, struck through where none does. Dotted: sentences it depends on.'),
-      h('h3', {}, `Answers, n = ${asked.length}`, h('span', { class: 'quiet small' }, ' by ratio; choose one to see its context')),
-      asked.map(i => given(item, i, i === arm))) ]);
+      item.excerpt && item.places > 0 && h('p', { class: 'quiet small' }, 'Underlined: the tokens that state the answer, the darker the more lanes hold them exactly, struck through where none does. Dotted: sentences that the answer depends on.'),
+      asked.length > 1 && h('h3', {}, `The other ${plural(asked.length - 1, 'arm')} `, h('span', { class: 'quiet small' }, 'by ratio; choose one to see the context as it holds it')),
+      asked.filter(i => i !== arm).map(i => given(item, i, false))) ]);
   dialog.dataset.next = at;
   if (!dialog.open) dialog.showModal();
+  const box = dialog.querySelector('.excerpt'), mark = dialog.querySelector('.excerpt .token') || dialog.querySelector('.excerpt .support');
+  if (box && mark) box.scrollTop = mark.offsetTop - box.clientHeight / 2;
   dialog.scrollTop = scroll;
 }
 dialog.addEventListener('close', () => { tip.hidden = true; if (location.hash.startsWith('#item=')) history.replaceState(null, '', '#answers'); });

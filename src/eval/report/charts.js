@@ -7,7 +7,7 @@ function pointTip(row) {
   const conditional = state.conditional;
   const score = conditional ? `${percent(row.of_full)} % ${range(row.of_full_low, row.of_full_high)} of what full gets, n = ${plain(row.full_right_n)}`
     : `${percent(row.score)} % ${range(row.low, row.high)}, ${countOf(row)}`;
-  return `${armName(row.arm)}\n${score}\n${bytes(row.bytes)}, ${ratio(row.ratio)} smaller than full` +
+  return `${armName(row.arm)}\n${score}\n${bytes(row.bytes)}, ratio ${ratio(row.ratio)}` +
     (row.diff === null ? '' : `\nto full: ${points(row.diff)} points ${range(row.diff_low, row.diff_high, points)}, p ${pValue(row.p_holm)} (Holm)`) +
     (row.a.sees_question ? '\nsees the question' : '') + (row.a.oracle ? '\noracle' : '');
 }

@@ -20,7 +20,7 @@ function verdict(row) {
 
 // The smallest cache on the front that these answers do not show to be worse than full.
 function headline(set) {
-  const rows = inTask(state.task).filter(row => setOf(row) === set && row.front && !isFull(row) && row.diff_high !== null && row.diff_high >= 0);
+  const rows = inTask(state.task).filter(row => setOf(row) === set && row.front && row.ratio > 1 && !isFull(row) && row.diff_high !== null && row.diff_high >= 0);
   const best = rows.sort(byBytes)[0];
   const full = inTask(state.task).find(row => setOf(row) === set && isFull(row));
   if (!best) return h('p', { class: 'lead' }, 'No compressed cache holds the score of the full one here: every one on the front is worse, or there are too few documents to say.');

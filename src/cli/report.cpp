@@ -35,7 +35,7 @@ void tell_apart(std::vector<eval::ReportRun>& runs, const std::vector<std::strin
 void report_command(const ReportCommand& command) {
   std::vector<eval::ReportRun> runs;
   for (const auto& folder : command.folders) {
-    runs.push_back(eval::read_run(folder));
+    runs.push_back(eval::read_report_run(folder));
     const auto& run = runs.back();
     if (run.documents.empty())
       note(

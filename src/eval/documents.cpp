@@ -18,6 +18,12 @@ std::string key(const DocumentRecord& document) {
   return document.suite + "/" + document.id + "/" + document.hash;
 }
 
+std::filesystem::path file_beside(const std::filesystem::path& predictions) {
+  const std::string name = predictions.filename().string();
+  if (predictions.has_parent_path()) return std::filesystem::path("documents") / name;
+  return "documents" + name.substr(std::string_view("predictions").size());
+}
+
 Json to_json(const std::vector<TextSpan>& spans) {
   Json list = Json::array();
   for (const auto& span : spans) list.push_back({span.begin, span.end});
@@ -83,19 +89,21 @@ DocumentRecord parse_document(std::string_view line) {
   }
 }
 
-std::vector<DocumentRecord> read_documents(const std::filesystem::path& path) {
+std::vector<DocumentRecord> read_documents(const std::filesystem::path& folder) {
   std::vector<DocumentRecord> documents;
-  if (!std::filesystem::exists(path)) return documents;
-  std::unordered_set<std::string> seen;  // shards that were interrupted may have written one twice
-  for_each_whole_line(path, [&](std::string_view line) {
-    DocumentRecord document = parse_document(line);
-    if (seen.insert(key(document)).second) documents.push_back(std::move(document));
-  });
+  std::unordered_set<std::string> seen;
+  for (const auto& file : line_files(folder, "documents", "documents"))
+    for_each_whole_line(file, [&](std::string_view line) {
+      DocumentRecord document = parse_document(line);
+      if (seen.insert(key(document)).second) documents.push_back(std::move(document));
+    });
   return documents;
 }
 
-DocumentLog::DocumentLog(const std::filesystem::path& path) : file_(path) {
-  for (const auto& document : read_documents(path)) done_.insert(key(document));
+DocumentLog::DocumentLog(const std::filesystem::path& folder,
+                         const std::filesystem::path& predictions)
+    : file_(folder / file_beside(predictions)) {
+  for (const auto& document : read_documents(folder)) done_.insert(key(document));
 }
 
 void DocumentLog::add(const DocumentRecord& document) {

@@ -38,14 +38,17 @@ DocumentRecord record_of(const std::string& suite, const Document& document,
 std::string to_line(const DocumentRecord& document);
 DocumentRecord parse_document(std::string_view line);
 
-// All documents of a file, each once; none when there is no file. A torn last line is left out, any
-// other bad line throws bad_file with its number.
-std::vector<DocumentRecord> read_documents(const std::filesystem::path& path);
+// All documents of a run's folder, each once: of documents.jsonl, of shards and of single work
+// items; none in folders of older runs. A torn last line is left out, any other bad line throws
+// bad_file with file and number.
+std::vector<DocumentRecord> read_documents(const std::filesystem::path& folder);
 
-// Appends to a file of documents. Opening it cuts off a torn last line and remembers what is there.
+// Appends to one file of documents and knows what all files of the folder hold.
 class DocumentLog {
  public:
-  explicit DocumentLog(const std::filesystem::path& path);
+  // `predictions` is the file, within the folder, of the answers to these documents:
+  // predictions.jsonl goes with documents.jsonl, items/KEY.jsonl with documents/KEY.jsonl.
+  DocumentLog(const std::filesystem::path& folder, const std::filesystem::path& predictions);
   bool has(const std::string& suite, const std::string& id, const std::string& hash) const {
     return done_.contains(suite + "/" + id + "/" + hash);
   }

@@ -23,13 +23,13 @@ DocumentRecord example(const std::string& id = "d-0000") {
 class DocumentsTest : public testing::Test {
  protected:
   void SetUp() override {
-    path_ = std::filesystem::temp_directory_path() /
-            (std::string("pith_documents_") +
-             testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove(path_);
+    folder_ = std::filesystem::temp_directory_path() /
+              (std::string("pith_documents_") +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder_);
   }
-  void TearDown() override { std::filesystem::remove(path_); }
-  std::filesystem::path path_;
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::filesystem::path folder_;
 };
 
 TEST(Documents, SurviveTheirLine) {
@@ -47,20 +47,27 @@ TEST(Documents, RefuseSpansOutsideTheText) {
 }
 
 TEST_F(DocumentsTest, AreWrittenOnceAndOutliveATornLine) {
-  {
-    DocumentLog log(path_);
-    log.add(example());
-  }
-  std::ofstream(path_, std::ios::app) << R"({"suite": "su)";
-  DocumentLog log(path_);
+  const auto file = folder_ / "documents.jsonl";
+  DocumentLog(folder_, "predictions.jsonl").add(example());
+  std::ofstream(file, std::ios::app) << R"({"suite": "su)";
+  DocumentLog log(folder_, "predictions.jsonl");
   EXPECT_TRUE(log.has("suite", "d-0000", "0123"));
   EXPECT_FALSE(log.has("suite", "d-0000", "other text"));
   log.add(example("d-0001"));
-  EXPECT_EQ(read_documents(path_).size(), 2u);
-  EXPECT_EQ(read_file(path_), to_line(example()) + "\n" + to_line(example("d-0001")) + "\n");
+  EXPECT_EQ(read_documents(folder_).size(), 2u);
+  EXPECT_EQ(read_file(file), to_line(example()) + "\n" + to_line(example("d-0001")) + "\n");
 }
 
-TEST_F(DocumentsTest, OfARunWithoutTheFileAreNone) { EXPECT_TRUE(read_documents(path_).empty()); }
+TEST_F(DocumentsTest, OfShardsAndWorkItemsAreReadTogether) {
+  DocumentLog(folder_, "predictions-0-of-2.jsonl").add(example());
+  DocumentLog(folder_, "predictions-1-of-2.jsonl").add(example("d-0001"));
+  DocumentLog(folder_, "items/0123.jsonl").add(example("d-0002"));
+  EXPECT_EQ(read_documents(folder_).size(), 3u);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "documents/0123.jsonl"));
+  EXPECT_TRUE(DocumentLog(folder_, "predictions.jsonl").has("suite", "d-0002", "0123"));
+}
+
+TEST_F(DocumentsTest, OfARunWithoutTheFileAreNone) { EXPECT_TRUE(read_documents(folder_).empty()); }
 
 }  // namespace
 }  // namespace pith::eval

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -35,16 +37,38 @@ void for_each_whole_line(const std::filesystem::path& path,
   }
 }
 
+std::vector<std::filesystem::path> line_files(const std::filesystem::path& folder,
+                                              std::string_view prefix, std::string_view pieces) {
+  std::vector<std::filesystem::path> files;
+  const auto collect = [&](const std::filesystem::path& from, std::string_view begins) {
+    if (!std::filesystem::is_directory(from)) return;
+    for (const auto& entry : std::filesystem::directory_iterator(from))
+      if (entry.path().extension() == ".jsonl" &&
+          entry.path().filename().string().starts_with(begins))
+        files.push_back(entry.path());
+  };
+  collect(folder, prefix);
+  collect(folder / pieces, "");
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 LineFile::LineFile(const std::filesystem::path& path) : path_(path) {
-  if (std::filesystem::exists(path)) {
-    const std::string text = read_file(path, kLargestFile);
-    const auto end = text.rfind('\n');
-    if (const auto whole = end == std::string::npos ? 0 : end + 1; whole != text.size())
-      std::filesystem::resize_file(path, whole);
-  }
+  std::filesystem::create_directories(path.parent_path());
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor_ < 0)
     fail(ErrorCode::io, fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
+  // Released by the system even if we are killed.
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor_);
+    fail(ErrorCode::io, fmt::format("another process is writing {}; wait for it, or share the work "
+                                    "with --shard I/N",
+                                    path.string()));
+  }
+  const std::string text = read_file(path, kLargestFile);
+  const auto end = text.rfind('\n');
+  if (const auto whole = end == std::string::npos ? 0 : end + 1; whole != text.size())
+    std::filesystem::resize_file(path, whole);
 }
 
 LineFile::~LineFile() {

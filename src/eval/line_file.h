@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <string_view>
+#include <vector>
 
 #include "base/types.h"
 
@@ -15,9 +16,16 @@ namespace pith::eval {
 void for_each_whole_line(const std::filesystem::path& path,
                          const std::function<void(std::string_view line)>& each);
 
+// The .jsonl files of a folder whose names begin with `prefix`, and those of its subfolder
+// `pieces`, sorted: a run's, those of its shards and of single work items.
+std::vector<std::filesystem::path> line_files(const std::filesystem::path& folder,
+                                              std::string_view prefix, std::string_view pieces);
+
 class LineFile {
  public:
-  explicit LineFile(const std::filesystem::path& path);  // cuts off a torn last line
+  // Makes the folder, cuts off a torn last line, and keeps other processes from writing the same
+  // file; io if one does.
+  explicit LineFile(const std::filesystem::path& path);
   ~LineFile();
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;

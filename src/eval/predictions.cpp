@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <tuple>
+#include <unordered_set>
 
 #include "base/error.h"
 
@@ -57,10 +61,11 @@ std::optional<Survival> survival_of(const Json& json, const std::string& what) {
 }  // namespace
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Prediction, key, suite, task, document, item, recipe, canonical,
-                                   sees_question, oracle, question, answer_prefix, answer,
-                                   references, score, failure, exact, contained, ended,
-                                   context_tokens, answer_tokens, entries, cache_bytes, full_bytes,
-                                   prefill_s, replay_s, compress_s, decode_s, tags)
+                                   twin, twin_of, applied, sees_question, oracle, question,
+                                   answer_prefix, answer, references, score, failure, exact,
+                                   contained, ended, context_tokens, answer_tokens, entries,
+                                   cache_bytes, full_bytes, prefill_s, replay_s, compress_s,
+                                   decode_s, tags)
 
 std::string hash_of(std::string_view text) {
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
@@ -76,7 +81,9 @@ std::string to_line(const Prediction& prediction) {
 
 Prediction parse_line(std::string_view line) {
   try {
-    const Json json = Json::parse(line);
+    Json json = Json::parse(line);
+    for (const char* later : {"twin", "twin_of", "applied"})  // not in lines of older runs
+      if (json.is_object() && !json.contains(later)) json[later] = "";
     Prediction prediction = json.get<Prediction>();
     prediction.document_hash = json.value("document_hash", "");
     prediction.answer_source = survival_of(json, "answer");
@@ -94,14 +101,49 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
   return predictions;
 }
 
-PredictionLog::PredictionLog(const std::filesystem::path& path) : file_(path) {
-  for (const auto& prediction : read_predictions(path))
-    done_.insert(prediction.key + "/" + prediction.item);
+std::string identity(const Prediction& prediction) {
+  return prediction.suite + "/" + prediction.document + "/" + prediction.item;
+}
+
+std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder) {
+  return line_files(folder, "predictions", "items");
+}
+
+std::vector<Prediction> unique_in_order(std::vector<Prediction> all) {
+  std::unordered_set<std::string> seen;
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (seen.insert(all[i].key + "/" + all[i].item).second) order.push_back(i);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::tie(all[a].suite, all[a].document, a) < std::tie(all[b].suite, all[b].document, b);
+  });
+  std::vector<Prediction> sorted;
+  sorted.reserve(order.size());
+  for (std::size_t i : order) sorted.push_back(std::move(all[i]));
+  return sorted;
+}
+
+std::vector<Prediction> read_run(const std::filesystem::path& folder) {
+  std::vector<Prediction> all;
+  for (const auto& file : prediction_files(folder))
+    for (auto& prediction : read_predictions(file)) all.push_back(std::move(prediction));
+  if (all.empty())
+    fail(ErrorCode::not_found,
+         fmt::format("{} holds no predictions; it must be the --out of a run of pith eval",
+                     folder.string()));
+  return unique_in_order(std::move(all));
+}
+
+PredictionLog::PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file)
+    : file_(folder / file) {
+  for (const auto& other : prediction_files(folder))
+    for (const auto& prediction : read_predictions(other))
+      bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
 }
 
 void PredictionLog::add(const Prediction& prediction) {
   file_.add(to_line(prediction));
-  done_.insert(prediction.key + "/" + prediction.item);
+  bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
 }
 
 }  // namespace pith::eval

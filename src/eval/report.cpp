@@ -11,6 +11,7 @@
 #include "eval/report/gather.h"
 #include "eval/report/page.h"
 #include "eval/report/tables.h"
+#include "eval/run_config.h"
 
 namespace pith::eval {
 namespace {
@@ -18,25 +19,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr Index kConfigBytes = 8192;
-
-// The value of `model` in config.json or config.yaml.
-std::string model_in(const std::string& config) {
-  const Json json = Json::parse(config, nullptr, false);
-  if (json.is_object()) return json.value("model", "");
-  const std::string_view field = "model:";
-  for (std::size_t line = 0; line < config.size();) {
-    const auto end = std::min(config.find('\n', line), config.size());
-    std::string_view text = std::string_view(config).substr(line, end - line);
-    if (text.starts_with(field)) {
-      text.remove_prefix(field.size());
-      while (!text.empty() && (text.front() == ' ' || text.front() == '"')) text.remove_prefix(1);
-      while (!text.empty() && (text.back() == ' ' || text.back() == '"')) text.remove_suffix(1);
-      return std::string(text);
-    }
-    line = end + 1;
-  }
-  return "";
-}
 
 Json run_json(const ReportRun& run) {
   std::set<std::string> documents, items;
@@ -64,6 +46,7 @@ Json arms_json(const Gathered& gathered) {
                     {"canonical", arm.canonical},
                     {"method", arm.method},
                     {"budget", arm.budget},
+                    {"twin", arm.twin},
                     {"sees_question", arm.sees_question},
                     {"oracle", arm.oracle}});
   return list;
@@ -92,23 +75,20 @@ std::string escaped(std::string_view text) {
 
 }  // namespace
 
-ReportRun read_run(const std::filesystem::path& folder) {
-  const auto predictions = folder / "predictions.jsonl";
-  if (!std::filesystem::exists(predictions))
-    fail(ErrorCode::not_found,
-         fmt::format("{} holds no predictions.jsonl; give a folder that pith eval --out wrote",
-                     folder.string()));
+ReportRun read_report_run(const std::filesystem::path& folder) {
   ReportRun run;
+  run.predictions = read_run(folder);
+  run.documents = read_documents(folder);
   const auto shown = std::filesystem::absolute(folder).lexically_normal();
   run.name = (shown.has_filename() ? shown : shown.parent_path()).filename().string();
-  for (const char* name : {"config.json", "config.yaml"})
-    if (const auto path = folder / name; std::filesystem::exists(path)) {
-      run.config = read_file(path);
-      break;
-    }
-  run.model = model_in(run.config);
-  run.predictions = read_predictions(predictions);
-  run.documents = read_documents(folder / "documents.jsonl");
+  if (const auto path = folder / "config.yaml"; std::filesystem::exists(path)) {
+    run.config = read_file(path);
+    run.model = read_recorded(folder).facts.model_name;
+  } else if (const auto old = folder / "config.json"; std::filesystem::exists(old)) {
+    run.config = read_file(old);
+    const Json config = Json::parse(run.config, nullptr, false);
+    if (config.is_object()) run.model = config.value("model", "");
+  }
   return run;
 }
 

@@ -22,9 +22,9 @@ struct ReportRun {
   std::vector<DocumentRecord> documents;  // empty for runs that wrote none
 };
 
-// Reads predictions.jsonl, documents.jsonl and config.json (or config.yaml) of a folder, which
-// gives the run its name. Throws not_found where there are no predictions, bad_file for damage.
-ReportRun read_run(const std::filesystem::path& folder);
+// Reads predictions, documents and config.yaml of a folder, which gives the run its name. Throws
+// not_found where there are no predictions, bad_file for damage.
+ReportRun read_report_run(const std::filesystem::path& folder);
 
 // All that the page shows. Figures are made from all predictions; of documents and answers as much
 // is taken as keeps the page below `page_bytes`, wrong answers first, and `left_out` says what not.

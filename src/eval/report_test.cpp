@@ -118,6 +118,7 @@ TEST(Report, LeavesNoBoundWhereOneDocumentGivesNone) {
   ReportRun one = run(1);
   one.predictions.push_back(one.predictions[1]);
   one.predictions.back().item = "d0/q1";
+  one.predictions.back().score = 1;  // where all are equal, Wilson's interval stands
   EXPECT_EQ(value(data_of(one)["scores"], 1, "low"), nullptr);
 }
 
@@ -126,6 +127,24 @@ TEST(Report, KeepsArmsThatSeeTheQuestionOffTheFront) {
   EXPECT_EQ(value(data_of(aware)["scores"], 1, "front"), true);
   for (auto& p : aware.predictions) p.sees_question = p.canonical != "full";
   EXPECT_EQ(value(data_of(aware)["scores"], 1, "front"), false);
+}
+
+TEST(Report, ShowsWhatAnArmHasOverItsTwins) {
+  ReportRun twinned = run(4);
+  for (int d = 0; d < 4; ++d) {
+    Prediction p = prediction("random at the bytes of snapkv @ 4x", d, 0);
+    p.twin = "random";
+    p.twin_of = "snapkv @ 4x";
+    twinned.predictions.push_back(p);
+  }
+  const Json data = data_of(twinned);
+  EXPECT_EQ(data["arms"][2]["method"], "random (twins)");
+  EXPECT_EQ(data["arms"][2]["twin"], "random");
+  const Json twins = value(data["scores"], 1, "twins");
+  ASSERT_EQ(twins.size(), 1u);
+  EXPECT_EQ(twins[0][0], "random");
+  EXPECT_EQ(twins[0][1], 4);    // items
+  EXPECT_EQ(twins[0][2], 0.5);  // right on every second document
 }
 
 TEST(Report, PutsRunsSideBySide) {
@@ -204,7 +223,7 @@ TEST(Report, RefusesRunsWithoutAnswersOrWithoutFull) {
   ReportRun partial = run(2);
   std::erase_if(partial.predictions, [](const auto& p) { return p.canonical == "full"; });
   EXPECT_THROW(data_of(partial), Error);
-  EXPECT_THROW(read_run("/no/such/folder"), Error);
+  EXPECT_THROW(read_report_run("/no/such/folder"), Error);
 }
 
 TEST(ReportTables, FrontIsWhatNoneBeats) {

@@ -9,11 +9,18 @@
 namespace pith::eval {
 namespace {
 
+constexpr std::string_view kTwinBytes = " at the bytes of ";
 constexpr double kSameLength = 1.15;  // contexts of one group differ by less
 
 // "snapkv @ 4x then int8 @ 8x" -> "snapkv then int8" and "4x, 8x".
+// A twin's budget is another arm's bytes.
 void split_budget(ReportArm& arm) {
   std::string_view left = arm.recipe;
+  if (const auto at = left.find(kTwinBytes); !arm.twin.empty() && at != std::string_view::npos) {
+    arm.method = std::string(left.substr(0, at)) + " (twins)";
+    arm.budget = left.substr(at + 1);
+    return;
+  }
   for (bool first = true; !left.empty(); first = false) {
     const auto end = left.find(" then ");
     const std::string_view stage = left.substr(0, end);
@@ -111,7 +118,7 @@ Gathered gather(std::span<const ReportRun> runs) {
     for (const Prediction& p : run.predictions) {
       const auto [arm, new_arm] = arms.try_emplace({r, p.canonical}, std::ssize(gathered.arms));
       if (new_arm) {
-        gathered.arms.push_back({r, p.recipe, p.canonical, "", "", false, p.oracle});
+        gathered.arms.push_back({r, p.recipe, p.canonical, "", "", p.twin, false, p.oracle});
         split_budget(gathered.arms.back());
       }
       gathered.arms[static_cast<std::size_t>(arm->second)].sees_question |= p.sees_question;

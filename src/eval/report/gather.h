@@ -15,6 +15,7 @@ struct ReportArm {
   Index run = 0;
   std::string recipe, canonical;
   std::string method, budget;  // the recipe without its budgets, and these
+  std::string twin;            // random, recency or spaced of a twin (predictions.h)
   bool sees_question = false, oracle = false;
 };
 

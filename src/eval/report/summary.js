@@ -44,13 +44,13 @@ const sizeCells = row => [h('td', {}, ratio(row.ratio)), h('td', {}, bytes(row.b
 const nCell = row => h('td', { tip: countOf(row) }, plain(row.n), h('small', {}, ` / ${row.documents}`));
 
 function frontTable(set) {
-  const rows = inTask(state.task).filter(row => setOf(row) === set && row.front).sort(byBytes);
+  const rows = inTask(state.task).filter(row => setOf(row) === set && (row.front || isFull(row))).sort(byBytes);
   const aware = inTask(state.task).filter(row => setOf(row) === set && !blind(row));
   return [
     sets.length > 1 && h('h3', {}, setName(set)),
     headline(set),
     h('div', { class: 'wide' }, h('table', {},
-      h('thead', {}, h('tr', {}, h('th', { class: 'name' }, 'Best recipe'), h('th', { class: 'drawn' }), h('th', {}, 'score %', h('small', {}, ' 95 %')), h('th', {}, 'ratio'), h('th', {}, 'cache'),
+      h('thead', {}, h('tr', {}, h('th', { class: 'name' }, 'Best recipes'), h('th', { class: 'drawn' }), h('th', {}, 'score %', h('small', {}, ' 95 %')), h('th', {}, 'ratio'), h('th', {}, 'cache'),
         h('th', {}, 'n', h('small', {}, ' / docs')), h('th', {}, 'to full, points'), h('th', { class: 'name' }, 'so it is'))),
       h('tbody', {}, rows.map(row => h('tr', {}, h('td', { class: 'name' }, armLabel(row.arm)), scoreCells(row), sizeCells(row), nCell(row),
         h('td', {}, difference(row)), h('td', { class: 'text' }, verdict(row))))))),
@@ -70,7 +70,7 @@ function listed(names, counts) {
 }
 
 function whatWentWrong() {
-  const rows = inTask(state.task).filter(row => blind(row) && !isFull(row));
+  const rows = inTask(state.task).filter(row => blind(row) && !isFull(row) && !row.a.twin);
   const asked = rows.reduce((sum, row) => sum + row.full_right_n, 0);
   const lost = sumLists(rows.map(row => row.lost), data.fates.length);
   const total = lost.reduce((a, b) => a + b, 0);
@@ -88,7 +88,7 @@ function whatWentWrong() {
 function drawSummary() {
   const title = state.task === 'all' ? 'All tasks together.' : `Task ${state.task}.`;
   show('short', sets.map(frontTable),
-    h('p', { class: 'quiet small' }, title, ' A recipe is listed when none has fewer bytes at as good a score. Questions of one document share its compression, so the documents, more than n, decide how wide an interval is.'),
+    h('p', { class: 'quiet small' }, title, ' A recipe is listed when none has fewer bytes at as good a score, and full always. Questions of one document share its compression, so the documents, more than n, decide how wide an interval is.'),
     whatWentWrong());
 }
 

@@ -18,9 +18,8 @@ constexpr Failure kFailures[] = {Failure::partial,    Failure::crossover, Failur
                                  Failure::unended};
 constexpr double kKeptEdges[] = {0, 0.25, 0.5, 0.75, 1};  // bins: nothing, four quarters, all of it
 
-// What ArmMetrics does not say: by class and by fate, and of how many documents.
+// What ArmMetrics does not say.
 struct Counts {
-  std::set<std::string> documents;
   std::map<Fate, Index> lost;  // wrong, and right with `full`
   Index wrong_too = 0;         // wrong, and not right with `full` either
 };
@@ -33,13 +32,22 @@ Index kept_bin(double share) {
   return bin + 1;
 }
 
+std::vector<Json> difference(const Difference& d) {
+  const Interval& interval = d.measured.difference;
+  return {interval.n,
+          rounded(interval.mean),
+          rounded(interval.low),
+          rounded(interval.high),
+          rounded(d.measured.p_value),
+          rounded(d.p_holm)};
+}
+
 Json row(Index arm, const ArmMetrics& m, const Counts& counts,
          const std::vector<std::string>& classes) {
-  const auto& d = m.to_baseline.difference;
   Json json = {arm,
                m.task,
                m.score.n,
-               std::ssize(counts.documents),
+               m.documents,
                rounded(m.score.mean),
                rounded(m.score.low),
                rounded(m.score.high),
@@ -47,12 +55,8 @@ Json row(Index arm, const ArmMetrics& m, const Counts& counts,
                rounded(m.conditional.mean),
                rounded(m.conditional.low),
                rounded(m.conditional.high)};
-  if (m.has_difference)
-    for (auto& value : {Json(d.n), rounded(d.mean), rounded(d.low), rounded(d.high),
-                        rounded(m.to_baseline.p_value), rounded(m.p_holm)})
-      json.push_back(value);
-  else
-    for (int i = 0; i < 6; ++i) json.push_back(nullptr);
+  const Difference* full = m.against("full");
+  for (Json& value : full ? difference(*full) : std::vector<Json>(6)) json.push_back(value);
   for (const double value : {m.cache_bytes, m.full_bytes, m.entries})
     json.push_back(rounded(value, 1));
   json.push_back(rounded(m.ratio, 1e-3));
@@ -73,6 +77,13 @@ Json row(Index arm, const ArmMetrics& m, const Counts& counts,
   json.push_back(std::move(failures));
   json.push_back(std::move(lost));
   json.push_back(counts.wrong_too);
+  Json twins = Json::array();
+  for (const Difference& d : m.differences)
+    if (d.against != "full" && d.against != "baseline") {
+      twins.push_back({d.against});
+      for (const Json& value : difference(d)) twins.back().push_back(value);
+    }
+  json.push_back(std::move(twins));
   return json;
 }
 
@@ -82,7 +93,7 @@ const std::vector<std::string> kColumns = {
     "diff",       "diff_low",      "diff_high", "p",           "p_holm",       "bytes",
     "full_bytes", "entries",       "ratio",     "exact",       "contained",    "worst_decile",
     "unended",    "answer_tokens", "prefill_s", "compress_s",  "front",        "failures",
-    "lost",       "wrong_too"};
+    "lost",       "wrong_too",     "twins"};
 
 std::size_t column(const std::string& name) {
   return static_cast<std::size_t>(std::find(kColumns.begin(), kColumns.end(), name) -
@@ -150,7 +161,6 @@ Json score_table(std::span<const ReportRun> runs, const Gathered& gathered) {
     const Prediction& p = *answer.prediction;
     for (const std::string& task : {p.task, std::string("all")}) {
       Counts& cell = counts[{answer.arm, task}];
-      cell.documents.insert(p.suite + "/" + p.document + "/" + p.document_hash);
       if (answer.lost())
         ++cell.lost[answer.fate];
       else

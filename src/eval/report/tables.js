@@ -20,19 +20,20 @@ function overview() {
 }
 
 const failureText = row => data.failures.map((name, i) => row.failures[i] ? `${word(name)} ${plain(row.failures[i])}` : null).filter(Boolean).join(', ');
+const twinText = row => row.twins.map(([name, n, mean, low, high, p, holm], i) => [i > 0 && h('br'), `${name} ${points(mean)} `, h('small', {}, `${range(low, high, points)} n = ${plain(n)}, p ${pValue(holm)}`)]);
 function taskTable(task) {
-  const rows = inTask(task).sort(armOrder);
+  const rows = inTask(task).sort(armOrder), twins = rows.some(row => row.twins.length);
   return h('div', { class: 'wide' }, h('table', {},
     h('thead', {}, h('tr', {}, h('th', { class: 'name' }, 'Recipe'), h('th', { class: 'drawn' }), h('th', {}, 'score %', h('small', {}, ' 95 %')), h('th', {}, 'n', h('small', {}, ' / docs')), h('th', {}, 'ratio'), h('th', {}, 'cache'),
-      h('th', {}, 'to full, points'), h('th', {}, 'p', h('small', {}, ' Holm')), h('th', {}, '% of what full gets'), h('th', { class: 'text' }, 'failures'), h('th', {}, 'worst tenth'), h('th', {}, 'compress'))),
-    h('tbody', {}, rows.map(row => h('tr', { class: row.front ? 'best' : null }, h('td', { class: 'name' }, armLabel(row.arm)), scoreCells(row), nCell(row), sizeCells(row), h('td', {}, difference(row)), h('td', {}, pValue(row.p_holm)),
+      h('th', {}, 'to full, points'), h('th', {}, 'p', h('small', {}, ' Holm')), twins && h('th', {}, 'to its twins, points'), h('th', {}, '% of what full gets'), h('th', { class: 'text' }, 'failures'), h('th', {}, 'worst tenth'), h('th', {}, 'compress'))),
+    h('tbody', {}, rows.map(row => h('tr', { class: row.front ? 'best' : null }, h('td', { class: 'name' }, armLabel(row.arm)), scoreCells(row), nCell(row), sizeCells(row), h('td', {}, difference(row)), h('td', {}, pValue(row.p_holm)), twins && h('td', {}, twinText(row)),
       h('td', {}, row.full_right_n ? [percent(row.of_full, 0), ' ', h('small', {}, `${range(row.of_full_low, row.of_full_high)} n = ${plain(row.full_right_n)}`)] : h('small', {}, 'full gets none')),
       h('td', { class: 'text' }, h('small', {}, failureText(row), row.unended ? ` (${percent(row.unended, 0)} % did not end)` : '')), h('td', {}, percent(row.worst_decile, 0)), h('td', {}, `${plain(row.compress_s, 1)} s`))))));
 }
 
 function drawTasks() {
   show('tasks', overview(),
-    h('p', { class: 'quiet small' }, 'Score in percent. A cell leads to its answers. Below, every task in full; a bold recipe stands on the front of its task.'),
+    h('p', { class: 'quiet small' }, 'Score in percent. A cell leads to its answers. Below, every task in full; a bold recipe stands on the front of its task.', data.arms.some(arm => arm.twin) && ' Twins choose nothing: they show what chance, age and even spacing get out of the same bytes.'),
     ['all', ...tasks].map(task => h('details', { class: 'task', open: task === state.task }, h('summary', {}, task === 'all' ? 'all tasks' : task), taskTable(task))));
 }
 

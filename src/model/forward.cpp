@@ -26,6 +26,11 @@ ForwardWorkspace::~ForwardWorkspace() = default;
 ForwardWorkspace::ForwardWorkspace(ForwardWorkspace&&) noexcept = default;
 ForwardWorkspace& ForwardWorkspace::operator=(ForwardWorkspace&&) noexcept = default;
 
+void ForwardWorkspace::ignore_batch_size() {
+  state_->activations.ignore_batch_size();
+  state_->query_activations.ignore_batch_size();
+}
+
 namespace {
 
 std::span<float> sized(std::vector<float>& buffer, Index size) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "eval/judge.h"
+#include "eval/survival.h"
 #include "kernels/isa.h"
 #include "recipe/budget.h"
 
@@ -52,6 +53,7 @@ struct DocumentRunner::Arm {
   Index group;
   Context context;
   CompressionReport report;
+  HeldTokens held;
 };
 
 // A question that waits for its answer. Asks of one group follow each other and share their arm.
@@ -60,7 +62,9 @@ struct DocumentRunner::Ask {
   Label label;
   Index group;
   const Item* item;
-  CompressionReport report = {};  // of its arm, from when it was begun
+  // Of its arm, from when it was begun:
+  CompressionReport report = {};
+  Survival answer_source = {}, support_source = {};
 };
 
 // A document, read once: all arms begin from a fork of it.
@@ -70,7 +74,8 @@ struct DocumentRunner::Reading {
   std::string text_hash;
   std::span<const Item> items;
   const DocumentPrompt& prompt;
-  bool with_question;  // the text ends in the only item's question
+  SourceTokens source;  // of the document's text
+  bool with_question;   // the text ends in the only item's question
   Context whole;
   recipe::Signals signals;
   const Item* observed = nullptr;  // whose question the signals tell of
@@ -154,6 +159,7 @@ bool DocumentRunner::run(const std::string& suite, const Document& document) {
                     .text_hash = hash,
                     .items = document.items,
                     .prompt = prompt,
+                    .source = {engine_->tokenizer(), document.text, prompt.prefix_tokens()},
                     .with_question = false,
                     .whole = Context(engine_),
                     .signals = {},
@@ -171,6 +177,7 @@ bool DocumentRunner::run(const std::string& suite, const Document& document) {
                     .text_hash = hash,
                     .items = std::span(document.items).subspan(i, 1),
                     .prompt = prompt,
+                    .source = {engine_->tokenizer(), document.text, prompt.prefix_tokens()},
                     .with_question = true,
                     .whole = Context(engine_),
                     .signals = {},
@@ -273,19 +280,23 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
     reading.observed = ask.item;
   }
   const Timed timed(summary_.compress_s);
-  Arm arm{ask.group, reading.whole.fork(), {}};
+  Context context = reading.whole.fork();
+  CompressionReport report;
   try {
-    arm.report = compress(arm.context, *ask.recipe, reading.signals);
+    report = compress(context, *ask.recipe, reading.signals);
   } catch (const Error& error) {
     fail(error.code(),
          fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, error.what()));
   }
   ++summary_.arms;
-  return arm;
+  HeldTokens held(context.cache(), std::ssize(reading.prompt.context()));
+  return {ask.group, std::move(context), report, std::move(held)};
 }
 
 GenerateJob DocumentRunner::begin(Reading& reading, Ask& ask, const Arm& arm) {
   ask.report = arm.report;
+  ask.answer_source = arm.held.of(reading.source.overlapping(answer_spans(*ask.item)));
+  ask.support_source = arm.held.of(reading.source.overlapping(ask.item->support));
   GenerateJob job{arm.context.fork(), {.max_tokens = ask.item->max_tokens}};
   std::vector<Token> tokens = reading.question(*ask.item);
   const auto prefix = engine_->tokenizer().encode(ask.item->answer_prefix);
@@ -348,10 +359,13 @@ void DocumentRunner::record(const Reading& reading, const Ask& ask, const Genera
   prediction.cache_bytes = ask.report.bytes_after;
   prediction.full_bytes = ask.report.full_bytes;
   prediction.prefill_s = reading.times.read_seconds;
-  prediction.replay_s = needs.replay || needs.replay_plus ? reading.times.replay_seconds : 0;
+  prediction.replay_s = needs.replays() ? reading.times.replay_seconds : 0;
   prediction.compress_s = ask.report.seconds;
   prediction.decode_s = generated.seconds;
   prediction.tags = item.tags;
+  prediction.document_hash = hash_of(reading.document.text);
+  prediction.answer_source = ask.answer_source;
+  prediction.support_source = ask.support_source;
   log_.add(prediction);
   ++summary_.answered;
 }

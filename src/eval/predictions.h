@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/types.h"
+#include "eval/line_file.h"
+#include "eval/survival.h"
 
 namespace pith::eval {
 
@@ -34,6 +37,10 @@ struct Prediction {
   Index entries = 0, cache_bytes = 0, full_bytes = 0;
   double prefill_s = 0, replay_s = 0, compress_s = 0, decode_s = 0;
   std::map<std::string, std::string> tags;
+  std::string document_hash;  // DocumentRecord::hash
+  // What became of the tokens that state the answer, and of the support, in this cache; none in
+  // lines of older runs. Written flat: answer_kept, answer_evicted, ..., support_kept, ...
+  std::optional<Survival> answer_source, support_source;
 
   double ratio() const {
     return cache_bytes > 0 ? static_cast<double>(full_bytes) / static_cast<double>(cache_bytes) : 0;
@@ -68,9 +75,6 @@ std::vector<Prediction> read_run(const std::filesystem::path& folder);
 class PredictionLog {
  public:
   PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file);
-  ~PredictionLog();
-  PredictionLog(const PredictionLog&) = delete;
-  PredictionLog& operator=(const PredictionLog&) = delete;
 
   bool has(const std::string& key, const std::string& item) const {
     return bytes_.contains(key + "/" + item);
@@ -83,8 +87,7 @@ class PredictionLog {
   void add(const Prediction& prediction);  // on the disk's way in one write when this returns
 
  private:
-  std::filesystem::path path_;
-  int descriptor_ = -1;
+  LineFile file_;
   std::unordered_map<std::string, Index> bytes_;
 };
 

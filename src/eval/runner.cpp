@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "eval/corpus.h"
 #include "eval/document_runner.h"
+#include "eval/documents.h"
 #include "eval/predictions.h"
 #include "recipe/recipe.h"
 
@@ -40,8 +41,10 @@ class Runner {
   Runner(const std::shared_ptr<Engine>& engine, const RunConfig& config,
          const std::filesystem::path& out, const std::filesystem::path& file,
          const std::function<void(const RunProgress&)>& progress)
-      : corpus_(corpus_of(*engine, config)),
+      : engine_(engine),
+        corpus_(corpus_of(*engine, config)),
         log_(out, file),
+        written_(out, file),
         documents_(engine, config, log_, [this] { report(); }),
         arms_(arms_of(config)),
         progress_(progress) {}
@@ -55,6 +58,8 @@ class Runner {
     for (Index i : numbers) {
       const auto start = Clock::now();
       const Document document = corpus_.document(i);
+      if (!written_.has(corpus_.suite(i), document.id, hash_of(document.text)))
+        written_.add(record_of(corpus_.suite(i), document, engine_->tokenizer()));
       summary.make_s += seconds_since(start);
       what_ = fmt::format("{} {}", corpus_.suite(i), document.id);
       items_ = std::ssize(document.items);
@@ -85,8 +90,10 @@ class Runner {
                .what = what_});
   }
 
+  std::shared_ptr<Engine> engine_;
   Corpus corpus_;
   PredictionLog log_;
+  DocumentLog written_;
   DocumentRunner documents_;
   Index arms_;
   const std::function<void(const RunProgress&)>& progress_;
@@ -152,6 +159,10 @@ void merge_runs(const std::vector<std::filesystem::path>& folders,
   for (const auto& prediction : unique_in_order(std::move(all)))
     writer.write(to_line(prediction) + "\n");
   writer.commit();
+  DocumentLog written(out, "predictions.jsonl");
+  for (const auto& folder : folders)
+    for (const auto& document : read_documents(folder))
+      if (!written.has(document.suite, document.id, document.hash)) written.add(document);
 }
 
 Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& config,

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "eval/documents.h"
 #include "eval/metrics.h"
 #include "eval/predictions.h"
 #include "support/tiny_model.h"
@@ -77,6 +78,23 @@ TEST_F(RunnerTest, ARunThatWasKilledGoesOnWithoutLossOrRepetition) {
   std::filesystem::create_directories(folder_ / "killed");
   std::ofstream(folder_ / "killed" / "predictions.jsonl") << text.substr(0, text.size() / 2);
   EXPECT_EQ(answers(run(config(), "killed")), whole);
+}
+
+TEST_F(RunnerTest, RecordsDocumentsOnceAndWhatBecameOfTheirAnswers) {
+  run(config(), "record");
+  const auto predictions = run(config(), "record");  // goes on, with nothing left to do
+  const auto documents = read_documents(folder_ / "record");
+  std::map<std::string, std::string> texts;
+  for (const auto& d : documents) EXPECT_TRUE(texts.emplace(d.suite + d.id, d.hash).second);
+  for (const auto& p : predictions) {
+    EXPECT_EQ(texts.at(p.suite + p.document), p.document_hash);
+    ASSERT_TRUE(p.answer_source && p.answer_source->tokens > 0) << p.item;
+    if (p.canonical == "full") {
+      EXPECT_EQ(p.answer_source->kept, 1) << p.item;
+    } else if (p.recipe == "random @ 2x") {
+      EXPECT_LT(p.answer_source->kept, 1) << p.item;
+    }
+  }
 }
 
 TEST_F(RunnerTest, ShardsTogetherAreTheWhole) {
@@ -163,6 +181,34 @@ TEST(Predictions, SurviveTheirFile) {
   const auto again = parse_line(to_line(prediction));
   EXPECT_EQ(to_line(again), to_line(prediction));
   EXPECT_EQ(again.answer, prediction.answer);
+}
+
+TEST(Predictions, KeepWhatBecameOfTheAnswer) {
+  Prediction prediction;
+  prediction.answer_source = {.tokens = 2,
+                              .kept = 0.25,
+                              .summarised = 0.5,
+                              .evicted = 0,
+                              .layers = 1,
+                              .kept_by_layer = {0.5, 0},
+                              .kept_by_token = {0.5, 0}};
+  prediction.support_source = Survival{};
+  const auto again = parse_line(to_line(prediction));
+  EXPECT_EQ(to_line(again), to_line(prediction));
+  EXPECT_EQ(again.answer_source->kept_by_token, (std::vector<double>{0.5, 0}));
+  EXPECT_EQ(again.support_source->tokens, 0);
+}
+
+TEST(Predictions, OfOlderRunsAreStillRead) {
+  const auto old = parse_line(
+      R"({"key":"k","suite":"s","task":"t","document":"d","item":"i","recipe":"full",)"
+      R"("canonical":"full","sees_question":false,"oracle":false,"question":"?",)"
+      R"("answer_prefix":"","answer":"a","references":[],"score":1,"failure":"none",)"
+      R"("exact":true,"contained":true,"ended":true,"context_tokens":1,"answer_tokens":1,)"
+      R"("entries":1,"cache_bytes":1,"full_bytes":1,"prefill_s":0,"replay_s":0,)"
+      R"("compress_s":0,"decode_s":0,"tags":{}})");
+  EXPECT_FALSE(old.answer_source);
+  EXPECT_EQ(old.document_hash, "");
 }
 
 }  // namespace

@@ -55,8 +55,8 @@ def metrics(out):
     return [{k: v for k, v in arm.items() if k not in TIMES} for arm in arms]
 
 
-def test_writes_three_files(whole):
-    assert {path.name for path in whole.iterdir()} == {"config.yaml", "predictions.jsonl", "metrics.json"}
+def test_writes_its_files(whole):
+    assert {path.name for path in whole.iterdir()} == {"config.yaml", "documents.jsonl", "predictions.jsonl", "metrics.json"}
     assert len(predictions(whole)) == 2 * 10 * 3  # full is always one
     assert "model_hash" in (whole / "config.yaml").read_text()
 

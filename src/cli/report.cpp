@@ -39,8 +39,8 @@ void report_command(const ReportCommand& command) {
     const auto& run = runs.back();
     if (run.documents.empty())
       note(
-          fmt::format("{} has no documents.jsonl: answers are shown without their context; the "
-                      "same pith eval command adds it",
+          fmt::format("{} has no documents.jsonl (it is of an older version): answers are shown "
+                      "without their context",
                       folder));
   }
   tell_apart(runs, command.folders);

@@ -147,4 +147,4 @@ def test_runs_stand_side_by_side(open_page, pith, results, tmp_path):
 
 
 def test_folders_without_results_are_refused(fails, tmp_path):
-    fails("report", tmp_path, words=["predictions.jsonl", "pith eval"])
+    fails("report", tmp_path, words=["no predictions", "pith eval"])

@@ -87,7 +87,7 @@ void qk_few(const AttentionStrip& s) {
   const Index steps = Step::steps(s.head_dim);
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
     for_row_blocks(s.rows, [&]<int R>(Index r) {
-      constexpr int kParts = R >= 6 ? 1 : R >= 3 ? 2 : 4;
+      constexpr int kParts = R >= 3 ? 2 : 4;
       qk_block<Step, R, 1, kParts>(s.tiles + i, s.queries + r * steps, s.head_dim,
                                    s.strip + r * s.stride + i * 16, s.stride);
     });
@@ -120,7 +120,8 @@ void qk(const AttentionStrip& s) {
 }
 
 // Two bf16 queries' dimensions to each 32-bit word.
-void pack_bf16(const float* queries, Index n, float* packed) {
+void pack_bf16(const float* queries, Index rows, Index head_dim, float* packed) {
+  const Index n = rows * head_dim;
   Index i = 0;
   for (; i + 32 <= n; i += 32)
     _mm512_storeu_si512(packed + i / 2,
@@ -131,7 +132,8 @@ void pack_bf16(const float* queries, Index n, float* packed) {
                         (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(queries + i)));
 }
 
-void pack_f32(const float* queries, Index n, float* packed) {
+void pack_f32(const float* queries, Index rows, Index head_dim, float* packed) {
+  const Index n = rows * head_dim;
   for (Index i = 0; i < n; i += 16) _mm512_storeu_ps(packed + i, _mm512_loadu_ps(queries + i));
 }
 
@@ -392,7 +394,10 @@ void scale(float* x, float factor, Index n) {
 
 }  // namespace
 
-const AttentionKernels kAttentionAvx512 = {
-    {pack_bf16, qk<Bf16Step>, pv_bf16}, {pack_f32, qk<F32Step>, pv_f32}, softmax, scale};
+const AttentionKernels kAttentionAvx512 = {{pack_bf16, qk<Bf16Step>, pv_bf16},
+                                           {pack_f32, qk<F32Step>, pv_f32},
+                                           kPackedAvx512,
+                                           softmax,
+                                           scale};
 
 }  // namespace pith

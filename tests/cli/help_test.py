@@ -1,6 +1,6 @@
 import pytest
 
-COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "probe"]
+COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "report", "probe"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -9,6 +9,7 @@ namespace pith::recipe {
 // Scorers.
 PartInfo random_part();
 PartInfo recency_part();
+PartInfo spaced_part();
 PartInfo knorm_part();
 PartInfo keydiff_part();
 PartInfo attention_part();
@@ -18,6 +19,7 @@ PartInfo tova_part();
 PartInfo expected_attention_part();
 PartInfo kvzip_part();
 PartInfo kvzip_plus_part();
+PartInfo reference_attention_part();
 
 // Adjusters.
 PartInfo pins_part();
@@ -31,15 +33,21 @@ PartInfo global_part();
 PartInfo positions_part();
 PartInfo chunked_part();
 PartInfo route_part();
+PartInfo keep_all_part();
 
 // Realisers.
 PartInfo drop_part();
 PartInfo rerotate_part();
 PartInfo summary_part();
+PartInfo match_part();
 
 // Formats.
 PartInfo bf16_part();
 PartInfo f32_part();
+PartInfo int8_part();
+PartInfo int4_part();
+PartInfo int2_part();
+PartInfo e4m3_part();
 
 // sum_i a[i] * b[i], in eight partial sums so that compilers vectorise it.
 inline float dot(const float* a, const float* b, Index n) {

@@ -171,4 +171,18 @@ void Cache::truncate(Index token) {
   impl_->source_tokens = std::min(impl_->source_tokens, std::max<Index>(token, 0));
 }
 
+// Angles are computed in double: a position of 10^5 in f32 would already cost 3 digits of the
+// fastest pair.
+void rotate(std::span<const double> frequencies, float from, float to, float* key) {
+  const auto half = static_cast<Index>(frequencies.size());
+  const double distance = static_cast<double>(to) - static_cast<double>(from);
+  for (Index i = 0; i < half; ++i) {
+    const double angle = distance * frequencies[static_cast<std::size_t>(i)], c = std::cos(angle),
+                 s = std::sin(angle);
+    const double a = key[i], b = key[i + half];
+    key[i] = static_cast<float>(a * c - b * s);
+    key[i + half] = static_cast<float>(a * s + b * c);
+  }
+}
+
 }  // namespace pith::cache

@@ -26,6 +26,10 @@ struct Rotation {
       inverse_frequencies;  // [L][D/2], radians per position, scaling included
 };
 
+// Moves a key or query [D] from one position to another: pairs turn by (to - from) times their
+// frequency.
+void rotate(std::span<const double> frequencies, float from, float to, float* key);  // [D/2], [D]
+
 struct Bytes {
   Index keys_values = 0;  // what tiles hold, scales and centres of packed ones included
   Index columns = 0;      // positions, weights, spans, kinds

@@ -14,20 +14,6 @@ using std::size_t;
 // keep their codes and their centre, so that plan after plan nothing is rounded twice.
 constexpr Index kFewPacked = 64;
 
-// Rotates the pairs (i, i + D/2) by (to - from) times their frequency. Angles are computed in
-// double: a position of 10^5 in f32 would already cost 3 digits of the fastest pair.
-void rotate(std::span<const double> frequencies, float from, float to, float* key) {
-  const auto half = static_cast<Index>(frequencies.size());
-  const double distance = static_cast<double>(to) - static_cast<double>(from);
-  for (Index i = 0; i < half; ++i) {
-    const double angle = distance * frequencies[static_cast<size_t>(i)], c = std::cos(angle),
-                 s = std::sin(angle);
-    const double a = key[i], b = key[i + half];
-    key[i] = static_cast<float>(a * c - b * s);
-    key[i + half] = static_cast<float>(a * s + b * c);
-  }
-}
-
 // What goes into one segment together; compared in the order in which segments lie in the lane:
 // annotated before plain, packed before others, so that new tokens continue the last segment.
 struct Group {

@@ -85,6 +85,8 @@ int run(int argc, char** argv) {
   add_bench(app);
   add_eval(app);
   add_compare(app);
+  add_probe(app);
+  add_report(app);
   add_pull(app);
   try {
     return parse_and_run(app, argc, argv);

@@ -6,8 +6,9 @@
 
 namespace pith {
 
-SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens)
-    : engine_(engine), needs_(needs) {
+SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens,
+                                 Index prefix)
+    : engine_(engine), needs_(needs), prefix_(std::min(prefix, tokens)) {
   const auto& config = engine.config();
   const auto heads = static_cast<std::size_t>(config.query_heads),
              D = static_cast<std::size_t>(config.head_dim);
@@ -27,6 +28,12 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
       moments.sum.resize(heads * D);
       moments.product.resize(heads * D * D);
     }
+  }
+  if (needs.context_queries > 0) {
+    sample_.emplace(config.layer_count(), config.query_heads, config.head_dim, tokens - prefix_,
+                    needs.context_queries);
+    rotation_ = engine.cache_rotation();
+    signals_.context_queries = sample_->count();
   }
   if (wants_attention()) sums_.resize(static_cast<std::size_t>(engine.pool().size()));
 }
@@ -51,28 +58,31 @@ void SignalCollector::unrotated(Index layer, std::span<const float> /*hidden*/,
       vector_kernels().axpy(1.0f / static_cast<float>(rows), query(r, 0), heads * D,
                             moments.shift.data());
   }
-  std::vector<float> centred(static_cast<std::size_t>(D * rows)),
-      product(static_cast<std::size_t>(D * D));
-  Activations activations;
-  for (Index h = 0; h < heads;
-       ++h) {  // product = X^T X for the centred queries X [rows, D] of one head
+  // Centred queries as columns, [Hq, D, stride]: zeros fill the rows up, so that their distance is
+  // no power of two, which would put a column into few sets of the cache.
+  const Index stride = round_up(rows, 16) + 16;
+  centred_.assign(static_cast<std::size_t>(heads * D * stride), 0.0f);
+  engine_.pool().run(heads, [&](Index h, int) {
     const float* shift = moments.shift.data() + h * D;
+    float* columns = centred_.data() + h * D * stride;
     for (Index r = 0; r < rows; ++r)
-      for (Index d = 0; d < D; ++d)
-        centred[static_cast<std::size_t>(d * rows + r)] = query(r, h)[d] - shift[d];
-    activations.prepare(centred, D, rows, Numerics::exact, engine_.pool());
+      for (Index d = 0; d < D; ++d) columns[d * stride + r] = query(r, h)[d] - shift[d];
+    for (Index d = 0; d < D; ++d)
+      moments.sum[static_cast<std::size_t>(h * D + d)] +=
+          static_cast<double>(vector_kernels().sum(columns + d * stride, rows));
+  });
+  Activations activations;
+  std::vector<float> product(static_cast<std::size_t>(D * D));
+  for (Index h = 0; h < heads; ++h) {
+    const auto columns = std::span(centred_).subspan(static_cast<std::size_t>(h * D * stride),
+                                                     static_cast<std::size_t>(D * stride));
+    activations.prepare(columns, D, stride, Numerics::exact, engine_.pool());
     const Product job{
-        {WeightType::f32, D, rows, reinterpret_cast<const std::byte*>(centred.data())},
+        {WeightType::f32, D, stride, reinterpret_cast<const std::byte*>(columns.data())},
         nullptr,
         product.data(),
         D};
     multiply(activations, std::span(&job, 1), engine_.pool());
-    for (Index d = 0; d < D; ++d) {
-      double sum = 0;
-      for (Index r = 0; r < rows; ++r)
-        sum += static_cast<double>(centred[static_cast<std::size_t>(d * rows + r)]);
-      moments.sum[static_cast<std::size_t>(h * D + d)] += sum;
-    }
     double* total = moments.product.data() + h * D * D;
     for (Index i = 0; i < D * D; ++i)
       total[i] += static_cast<double>(product[static_cast<std::size_t>(i)]);
@@ -81,6 +91,8 @@ void SignalCollector::unrotated(Index layer, std::span<const float> /*hidden*/,
 }
 
 void SignalCollector::rotated(Index layer, std::span<const float> queries) {
+  if (sample_)
+    sample_->take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim;
   const Index start = signals_.tokens - signals_.window;  // of the window
   auto& window = signals_.layers[static_cast<std::size_t>(layer)].window_queries;
@@ -107,8 +119,7 @@ void SignalCollector::observe(const cache::WeightBlock& block) {
     if (needs_.attention_sum)
       vector_kernels().axpy(1.0f, weights, block.entries, sums.sum.data() + head * T);
     if (!needs_.attention_max) continue;
-    float* max = sums.max.data() + head * T;
-    for (Index j = 0; j < block.entries; ++j) max[j] = std::max(max[j], weights[j]);
+    vector_kernels().raise(1.0f, weights, block.entries, sums.max.data() + head * T);
   }
 }
 
@@ -143,6 +154,11 @@ recipe::Signals SignalCollector::finish() {
           layer.query_covariance[(h * D + i) * D + j] =
               static_cast<float>(moments.product[(h * D + i) * D + j] / n -
                                  moments.sum[h * D + i] / n * (moments.sum[h * D + j] / n));
+  }
+  if (sample_) {
+    auto queries = sample_->finish();
+    for (std::size_t l = 0; l < queries.size(); ++l)
+      signals_.layers[l].context_queries = std::move(queries[l]);
   }
   return std::move(signals_);
 }

@@ -2,18 +2,21 @@
 // queries, attention received. The replay has its own observer (replay.h).
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "engine/engine.h"
 #include "engine/observer.h"
+#include "engine/query_sample.h"
 #include "recipe/signals.h"
 
 namespace pith {
 
 class SignalCollector final : public ReadObserver, private cache::AttentionTap {
  public:
-  // For a context of `tokens` tokens, read from position 0.
-  SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens);
+  // For a context of `tokens` tokens, read from position 0, of which `prefix` are the chat
+  // template's.
+  SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens, Index prefix);
 
   bool wants_unrotated() const override { return needs_.query_moments; }
   void begin_chunk(Index first, Index rows) override;
@@ -47,7 +50,10 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   recipe::Signals signals_;
   std::vector<Moments> moments_;
   std::vector<ThreadSums> sums_;
-  Index first_ = 0, rows_ = 0;
+  std::vector<float> centred_;
+  std::optional<QuerySample> sample_;  // of the document's queries
+  cache::Rotation rotation_;
+  Index prefix_ = 0, first_ = 0, rows_ = 0;
 };
 
 // Captures the rotated queries of everything that is read: the question's.

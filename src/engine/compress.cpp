@@ -16,7 +16,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 // What a plain prefill can skip: with none of these, nobody needs to watch it.
 bool watches_prefill(const recipe::SignalNeeds& needs) {
   return needs.window_queries > 0 || needs.query_moments || needs.attention_sum ||
-         needs.attention_max;
+         needs.attention_max || needs.context_queries > 0;
 }
 
 }  // namespace
@@ -26,18 +26,20 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
                               ReadTimes* times) {
   PITH_CHECK(context.next_position() == 0, "read_document starts from an empty context");
   const auto start = std::chrono::steady_clock::now();
-  SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()));
+  SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()),
+                            options.prefix_tokens);
   context.read(tokens, watches_prefill(needs) ? &collector : nullptr, options.progress);
   recipe::Signals signals = collector.finish();
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
   signals.sentence_starts = options.sentence_starts;
   if (times) times->read_seconds = seconds_since(start);
-  if (needs.replay || needs.replay_plus) {
+  if (needs.replays()) {
     const auto replay_start = std::chrono::steady_clock::now();
     replay(context,
            {.prefix_tokens = options.prefix_tokens,
             .answer_prompt = options.answer_prompt,
+            .queries = needs.replay_queries,
             .progress = options.replay_progress},
            signals);
     if (times) times->replay_seconds = seconds_since(replay_start);

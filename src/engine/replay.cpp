@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <optional>
 
 #include "engine/observer.h"
+#include "engine/query_sample.h"
 #include "kernels/vector.h"
 
 namespace pith {
@@ -26,15 +27,27 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     Index replay = 0;  // [replay, n)
   };
 
-  ReplayObserver(const Context& context, const Lanes& lanes)
+  // `sample`, if not null, takes the queries as rows `first_row`, ... of all that is replayed.
+  ReplayObserver(const Context& context, const Lanes& lanes, QuerySample* sample, Index first_row)
       : context_(context),
         lanes_(lanes),
+        sample_(sample),
+        row_(first_row),
         heads_(context.engine().config().query_heads),
         layers_(context.cache().shape().layers),
         threads_(static_cast<std::size_t>(context.engine().pool().size())),
         best_(static_cast<std::size_t>(layers_)) {}
 
   bool wants_unrotated() const override { return true; }
+
+  void begin_chunk(Index /*first*/, Index rows) override {
+    row_ += rows_;
+    rows_ = rows;
+  }
+
+  void rotated(Index layer, std::span<const float> queries) override {
+    if (sample_) sample_->take({layer, row_, queries});
+  }
 
   void unrotated(Index /*layer*/, std::span<const float> hidden,
                  std::span<const float> /*queries*/) override {
@@ -104,36 +117,35 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   };
 
   static void raise(std::vector<float>& to, const std::vector<float>& from) {
-    for (std::size_t i = 0; i < from.size(); ++i) to[i] = std::max(to[i], from[i]);
+    vector_kernels().raise(1.0f, from.data(), std::ssize(from), to.data());
   }
 
   void observe(const cache::WeightBlock& block) override {
     auto& thread = threads_[static_cast<std::size_t>(block.thread)];
     thread.best.resize(heads_ * lanes_.length);
     thread.used = true;
+    const VectorKernels& kernels = vector_kernels();
     for (Index r = 0; r < block.queries * block.group; ++r) {
       const float* weights = block.weights + r * block.stride;
-      const float total =
-          std::accumulate(weights, weights + lanes_.sinks, 0.0f) +
-          std::accumulate(weights + lanes_.chunk, weights + lanes_.chunk + lanes_.length, 0.0f) +
-          std::accumulate(weights + lanes_.replay, weights + block.entries, 0.0f);
+      const float total = kernels.sum(weights, lanes_.sinks) +
+                          kernels.sum(weights + lanes_.chunk, lanes_.length) +
+                          kernels.sum(weights + lanes_.replay, block.entries - lanes_.replay);
       if (!(total > 0)) continue;
       const float plain_scale = 1.0f / total,
                   scale = plain_scale *
                           row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
       const Index head = block.kv_head * block.group + r % block.group;
-      float* plain = thread.best.plain.data() + head * lanes_.length;
-      float* scaled = thread.best.scaled.data() + head * lanes_.length;
       const float* chunk = weights + lanes_.chunk;
-      for (Index j = 0; j < lanes_.length; ++j) {
-        plain[j] = std::max(plain[j], chunk[j] * plain_scale);
-        scaled[j] = std::max(scaled[j], chunk[j] * scale);
-      }
+      kernels.raise(plain_scale, chunk, lanes_.length,
+                    thread.best.plain.data() + head * lanes_.length);
+      kernels.raise(scale, chunk, lanes_.length, thread.best.scaled.data() + head * lanes_.length);
     }
   }
 
   const Context& context_;
   Lanes lanes_;
+  QuerySample* sample_;
+  Index row_, rows_ = 0;  // of the block at hand
   Index heads_, layers_;
   std::vector<ThreadBest> threads_;
   std::vector<Best> best_;        // [L]
@@ -184,6 +196,12 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
   const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
   Index total = 0, done = 0;
   for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
+  std::optional<QuerySample> sample;
+  if (options.queries > 0) {
+    const auto& config = context.engine().config();
+    sample.emplace(shape.layers, config.query_heads, shape.head_dim, total, options.queries);
+    signals.replay_queries = sample->count();
+  }
   for (const auto& chunk : chunks) {
     Context fork = context.fork();
     const bool bounded =
@@ -194,16 +212,22 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
       fork.cache().apply(plan);
     }
     const Index seen = bounded ? options.prefix_tokens + chunk.end - chunk.begin : signals.tokens;
-    ReplayObserver observer(fork, {.sinks = std::min(options.sinks, chunk.begin),
-                                   .chunk = bounded ? options.prefix_tokens : chunk.begin,
-                                   .length = chunk.end - chunk.begin,
-                                   .replay = seen});
+    ReplayObserver observer(fork,
+                            {.sinks = std::min(options.sinks, chunk.begin),
+                             .chunk = bounded ? options.prefix_tokens : chunk.begin,
+                             .length = chunk.end - chunk.begin,
+                             .replay = seen},
+                            sample ? &*sample : nullptr, done);
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
       if (options.progress) options.progress(done + now, total);
     });
     observer.finish(chunk.begin, signals);
     done += static_cast<Index>(chunk.tokens.size());
   }
+  if (!sample) return;
+  auto queries = sample->finish();
+  for (std::size_t l = 0; l < queries.size(); ++l)
+    signals.layers[l].replay_queries = std::move(queries[l]);
 }
 
 }  // namespace pith

@@ -48,6 +48,10 @@ class Activations {
   void prepare(std::span<const float> x,  // [T, K]
                Index tokens, Index cols, Numerics numerics, ThreadPool& pool);
 
+  // From now on takes the path of many tokens for few ones, too: no bit of a token's products then
+  // depends on how many others there are. Slower for fewer than eight.
+  void ignore_batch_size();
+
   struct State;
   const State& state() const { return *state_; }
 
@@ -67,5 +71,12 @@ struct Product {
 // for many. The bits of y depend on the instruction set, the numerics and which of the two paths
 // was taken; not on the number of threads, the schedule or the other tokens of the batch.
 void multiply(const Activations& x, std::span<const Product> products, ThreadPool& pool);
+
+// The product with the transpose, as gradients need it: x[t, k] = sum_n y[t, n] * w[n, k], in f32.
+// Weights are dequantised in blocks on the way.
+void multiply_transposed(std::span<const float> y,  // [T, N]
+                         Index tokens, const WeightMatrix& w,
+                         std::span<float> x,  // [T, K]
+                         ThreadPool& pool);
 
 }  // namespace pith

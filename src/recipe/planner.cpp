@@ -33,6 +33,9 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
   if (needs.question_queries && signals.question_tokens == 0)
     refuse("no queries of a question; ask one, or take a recipe that does not see it");
   if (needs.sentences && signals.sentence_starts.empty()) refuse("no beginnings of sentences");
+  if ((needs.context_queries > 0 && signals.context_queries == 0) ||
+      (needs.replay_queries > 0 && signals.replay_queries == 0))
+    refuse("no reference queries");
   for (Index layer = 0; layer < shape.layers; ++layer) {
     if (shape.window(layer) > 0) continue;
     const LayerSignals& own = signals.layers[layer];
@@ -50,6 +53,10 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     expect(needs.attention_max, own.attention_max, heads * tokens, "attention maxima");
     expect(needs.replay, own.replay, shape.kv_heads * tokens, "replay scores");
     expect(needs.replay_plus, own.replay_plus, shape.kv_heads * tokens, "replay_plus scores");
+    expect(needs.context_queries > 0, own.context_queries, heads * signals.context_queries * depth,
+           "context queries");
+    expect(needs.replay_queries > 0, own.replay_queries, heads * signals.replay_queries * depth,
+           "replay queries");
     expect(needs.question_queries, own.question_queries, heads * signals.question_tokens * depth,
            "question queries");
   }
@@ -69,9 +76,14 @@ LaneSizes lane_sizes(const Stage& stage, const Scene& scene) {
   return sizes;
 }
 
+// Whether the realiser runs once, when it is settled what stays: it adds entries or fits them.
+bool runs_last(const PartInfo& realiser) {
+  return realiser.adds != nullptr || realiser.reweights != nullptr;
+}
+
 // What the cache will allocate at most once the plan is applied and `added` entries with it.
 Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
-                    const std::vector<bool>& packed_before) {
+                    const std::vector<bool>& packed_before, bool reweighted) {
   Index bytes = 0;
   for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
     const cache::LanePlan& own = plan.lanes[lane];
@@ -83,7 +95,7 @@ Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vect
       const float token = static_cast<float>(entry.span.begin);
       const float position = own.move_to.empty() ? entry.position : own.move_to[i];
       const float weight = own.log_weight.empty() ? entry.log_weight : own.log_weight[i];
-      const bool is_plain = entry.kind == cache::EntryKind::exact && weight == 0 &&
+      const bool is_plain = !reweighted && entry.kind == cache::EntryKind::exact && weight == 0 &&
                             position == token && entry.span.end == entry.span.begin + 1;
       LaneContent::Count& count = content.of(own.formats.empty() ? *own.format : own.formats[i]);
       ++(is_plain ? count.plain : count.annotated);
@@ -151,7 +163,7 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
     stage.format.info->assign(scene, stage.format.arguments, scores, out.plan);
   if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)
     out.problem = "no entry would be left";
-  if (stage.realiser.info->adds == nullptr)
+  if (!runs_last(*stage.realiser.info))
     stage.realiser.info->realise(scene, stage.realiser.arguments, out.plan);
   return out;
 }
@@ -161,9 +173,8 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
        fmt::format("budget of \"{}\": {}; give a larger budget", to_string(stage), problem));
 }
 
-// Realisers that add entries compute them once, when it is settled what stays.
 cache::Plan finish(const Stage& stage, const Scene& scene, cache::Plan plan) {
-  if (stage.realiser.info->adds != nullptr)
+  if (runs_last(*stage.realiser.info))
     stage.realiser.info->realise(scene, stage.realiser.arguments, plan);
   return plan;
 }
@@ -177,6 +188,9 @@ cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
 // The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
+  const Part& realiser = stage.realiser;
+  const bool reweighted =
+      realiser.info->reweights != nullptr && realiser.info->reweights(realiser.arguments);
   // Between one entry per lane and as many as if no tile had a gap and all were of the format.
   const Index entry = entry_bytes(scene.shape(), stage.format.info->format);
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
@@ -191,7 +205,7 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
   const auto too_large = [&](Index total) {
     scene.set_room(room_of_entries(total, sizes));
     Attempt now = attempt(stage, scene, scores);
-    taken = planned_bytes(scene, now.plan, sizes.added, packed_before);
+    taken = planned_bytes(scene, now.plan, sizes.added, packed_before, reweighted);
     if (taken > bytes) return true;
     if (now.problem.empty()) best = std::move(now.plan);
     problem = now.problem;

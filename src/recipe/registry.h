@@ -81,6 +81,7 @@ struct PartInfo {
   std::string_view source = {};   // paper or code, with its arXiv id
   Cost cost = Cost::columns;
   bool oracle = false;  // uses the uncompressed cache where a deployment could not
+  bool blind = false;   // a scorer that looks at neither text nor model: a control
   std::vector<Parameter> parameters = {};
   SignalNeeds (*needs)(const Arguments&) = nullptr;  // null: nothing
 
@@ -103,7 +104,10 @@ struct PartInfo {
   bool sizes_itself = false;       // an allocator that can do without budget
   std::string_view sized_by = {};  // ... by this parameter
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
-  std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
+  bool (*reweights)(const Arguments&) = nullptr;  // of realisers that fit: they run once, when it
+                                                  // is settled what stays; true: they may give
+                                                  // every kept entry a log-weight
+  std::string_view (*required_allocator)(const Arguments&) = nullptr;  // "" or null: any
   bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only
 };
 

@@ -14,6 +14,8 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
   replay_plus |= other.replay_plus;
   question_queries |= other.question_queries;
   sentences |= other.sentences;
+  context_queries = std::max(context_queries, other.context_queries);
+  replay_queries = std::max(replay_queries, other.replay_queries);
   return *this;
 }
 

@@ -24,8 +24,13 @@ struct SignalNeeds {
   bool replay = false;         // KVzip's replay scores
   bool replay_plus = false;    // KVzip+'s
   bool question_queries =
-      false;               // the queries of the question's tokens: the recipe sees the question
-  bool sentences = false;  // where sentences begin
+      false;                  // the queries of the question's tokens: the recipe sees the question
+  bool sentences = false;     // where sentences begin
+  Index context_queries = 0;  // so many of the context's queries, moved behind it
+  Index replay_queries = 0;   // so many of the replay's
+
+  // Whether the context must be read a second time.
+  bool replays() const { return replay || replay_plus || replay_queries > 0; }
 
   SignalNeeds& operator|=(const SignalNeeds& other);  // the union
   friend bool operator==(const SignalNeeds&, const SignalNeeds&) = default;
@@ -42,6 +47,10 @@ struct LayerSignals {
   std::vector<float> replay;  // [Hkv, T]: max over replay queries and group (KVzip); 0 where never
                               // scored (chat prefix)
   std::vector<float> replay_plus;  // [Hkv, T]: with rows / ||hidden||, columns * ||Wo v|| (KVzip+)
+  // Reference queries: what attends to the context from behind it. Evenly spaced samples, rotated
+  // at positions from next_position on.
+  std::vector<float> context_queries;   // [Hq, nc, D]
+  std::vector<float> replay_queries;    // [Hq, nr, D]
   std::vector<float> question_queries;  // [Hq, nq, D], rotated at positions next_position ..
                                         // next_position + nq - 1
 };
@@ -54,6 +63,8 @@ struct Signals {
   Index next_position = 0;    // of the first token after the context
   Index window = 0;           // w as collected
   Index question_tokens = 0;  // nq
+  Index context_queries = 0;  // nc
+  Index replay_queries = 0;   // nr
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
   std::vector<LayerSignals> layers;  // [L]

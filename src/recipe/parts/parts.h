@@ -9,6 +9,7 @@ namespace pith::recipe {
 // Scorers.
 PartInfo random_part();
 PartInfo recency_part();
+PartInfo spaced_part();
 PartInfo knorm_part();
 PartInfo keydiff_part();
 PartInfo attention_part();
@@ -18,6 +19,7 @@ PartInfo tova_part();
 PartInfo expected_attention_part();
 PartInfo kvzip_part();
 PartInfo kvzip_plus_part();
+PartInfo reference_attention_part();
 
 // Adjusters.
 PartInfo pins_part();
@@ -37,6 +39,7 @@ PartInfo keep_all_part();
 PartInfo drop_part();
 PartInfo rerotate_part();
 PartInfo summary_part();
+PartInfo match_part();
 
 // Formats.
 PartInfo bf16_part();

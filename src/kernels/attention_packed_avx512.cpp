@@ -134,7 +134,9 @@ template <typename C>
 void qk(const AttentionStrip& s) {
   const Index begin = C::values(s.head_dim), end = C::bytes(s.head_dim);
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
-    for_row_blocks<8>(s.rows, [&]<int R>(Index r) { qk_block<C, R, (R >= 5 ? 1 : 2)>(s, i, r); });
+    for_row_blocks<8>(s.rows, [&]<int R>(Index r) {
+      qk_block<C, R, (R >= 5 && !C::kByteQueries ? 1 : 2)>(s, i, r);
+    });
     for (Index at = begin; at < end; at += 64) _mm_prefetch(chars(s.tiles[i]) + at, _MM_HINT_T0);
   }
 }

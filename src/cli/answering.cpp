@@ -30,7 +30,7 @@ Arm make_arm(const recipe::Recipe& recipe) {
 
 bool replays(const recipe::Recipe& recipe) {
   const recipe::SignalNeeds needs = recipe.needs();
-  return needs.replay || needs.replay_plus;
+  return needs.replay || needs.replay_plus || needs.second_pass;
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ struct EngineOptions {
   int threads = 0;                     // 0: one per core
   Numerics numerics = Numerics::fast;  // exact also keeps the cache in f32
   Index prefill_chunk = 512;           // tokens computed at once
+  std::filesystem::path calibration;   // what was measured of the model (calibration.h); load()
+                                       // fills in the model's path + ".calibration"
 };
 
 // Immutable but for its threads and buffers: one forward pass at a time (calls from several threads

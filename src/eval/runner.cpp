@@ -240,8 +240,9 @@ class Runner {
       prediction.cache_bytes = arm.report.bytes_after;
       prediction.full_bytes = arm.report.full_bytes;
       prediction.prefill_s = times.read_seconds;
+      const recipe::SignalNeeds needs = recipe.needs();
       prediction.replay_s =
-          recipe.needs().replay || recipe.needs().replay_plus ? times.replay_seconds : 0;
+          needs.replay || needs.replay_plus || needs.second_pass ? times.replay_seconds : 0;
       prediction.compress_s = arm.report.seconds;
       prediction.decode_s = generated[i].seconds;
       prediction.tags = item.tags;

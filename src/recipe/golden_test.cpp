@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "recipe/local_attention.h"
+#include "recipe/parts/compactor.h"
 #include "recipe/planner.h"
 #include "recipe/recipe.h"
 #include "recipe/select.h"
@@ -41,6 +43,29 @@ void rotate(float* x, Index depth, double position, const std::vector<double>& f
   }
 }
 
+// The kinds of attention inside chunks that the golden files were made with.
+const std::vector<LocalAttention> kLocal = {{.chunk = 256, .kvpress = true},
+                                            {.chunk = 64, .kvpress = true},
+                                            {.chunk = 256, .first = 8, .last = 4, .kvpress = true}};
+
+// Column sums of every kind for one query head.
+void collect_local(const Signals& all, std::span<const float> queries, const float* keys,
+                   Index head, Index depth, LayerSignals& out) {
+  for (std::size_t k = 0; k < kLocal.size(); ++k)
+    for (Index first = kLocal[k].first; first < all.tokens - kLocal[k].last;
+         first += kLocal[k].chunk) {
+      const Index n = std::min(kLocal[k].chunk, all.tokens - kLocal[k].last - first);
+      local_attention_columns(queries.subspan(static_cast<std::size_t>(first * depth),
+                                              static_cast<std::size_t>(n * depth)),
+                              {keys + first * depth, static_cast<std::size_t>(n * depth)}, depth,
+                              local_scale(kLocal[k], all.attention_scale),
+                              local_padding(kLocal[k], n),
+                              std::span(out.local_attention[k])
+                                  .subspan(static_cast<std::size_t>(head * all.tokens + first),
+                                           static_cast<std::size_t>(n)));
+    }
+}
+
 // Fills the signals of one layer from its unrotated queries [Hq, T, D] and keys [Hkv, T, D].
 void collect(const Signals& all, const float* queries, const float* keys, Index heads, Index depth,
              const std::vector<double>& frequencies, LayerSignals& out) {
@@ -63,9 +88,11 @@ void collect(const Signals& all, const float* queries, const float* keys, Index 
             static_cast<float>(sum / static_cast<double>(counted));
       }
     std::vector<double> weight(static_cast<std::size_t>(tokens));
+    std::vector<float> all_rotated;
     for (Index t = 0; t < tokens; ++t) {
       std::vector<float> rotated(q + t * depth, q + (t + 1) * depth);
       rotate(rotated.data(), depth, static_cast<double>(t), frequencies);
+      all_rotated.insert(all_rotated.end(), rotated.begin(), rotated.end());
       if (t >= tokens - all.window)
         std::copy(rotated.begin(), rotated.end(),
                   &out.window_queries[(h * all.window + t - tokens + all.window) * depth]);
@@ -83,6 +110,7 @@ void collect(const Signals& all, const float* queries, const float* keys, Index 
         most = std::max(most, static_cast<float>(weight[j] / total));
       }
     }
+    collect_local(all, all_rotated, keys + h / group * tokens * depth, h, depth, out);
   }
 }
 
@@ -105,6 +133,7 @@ Context load(const std::string& model, Index layer_count) {
   signals.attention_scale = 1 / std::sqrt(static_cast<float>(depth));
   signals.prefix_tokens = npz.at("prefix_ids").size();
   signals.window = 64;
+  signals.local_attention = kLocal;
   const auto zeros = [](Index n) { return std::vector<float>(static_cast<std::size_t>(n)); };
   const Index query_heads = signals.query_heads;
   for (Index layer = 0; layer < layer_count; ++layer)
@@ -115,7 +144,9 @@ Context load(const std::string& model, Index layer_count) {
                               .attention_max = zeros(query_heads * tokens),
                               .replay = zeros(heads * tokens),
                               .replay_plus = zeros(heads * tokens),
-                              .question_queries = {}});
+                              .question_queries = {},
+                              .local_attention = std::vector<std::vector<float>>(
+                                  kLocal.size(), zeros(query_heads * tokens))});
   for (float l : npz.at("layers").data) context.layers.push_back(static_cast<Index>(l));
   for (float l : npz.at("queries_layers").data)
     context.query_layers.push_back(static_cast<Index>(l));
@@ -176,12 +207,13 @@ struct Case {
   std::string recipe;
   bool scores = true;      // compare them too
   bool keys_only = false;  // no queries needed: all three layers of either model
+  float kept = 0;          // the golden score of protected entries; 0: the maximum plus 1
 };
 
 // Golden scores of protected entries are the layer's maximum plus 1. AdaKV overwrites those that it
 // safeguards by FLT_MAX, the maximum among them: these are left out.
 float compare_scores(const Array& golden_scores, Index slot, Index heads, Index tokens,
-                     const Scores& mine, Index layer, const std::string& where) {
+                     const Scores& mine, Index layer, float kept, const std::string& where) {
   float highest = -1e30f, lowest = 1e30f, worst = 0;
   bool overwritten = false;
   const auto each = [&](auto&& body) {
@@ -200,6 +232,8 @@ float compare_scores(const Array& golden_scores, Index slot, Index heads, Index 
   each([&](float s, float expected) {
     if (s < kForced && expected < 1e30f)
       worst = std::max(worst, std::abs(s - expected) / scale);
+    else if (!overwritten && kept > 0)
+      worst = std::max(worst, std::abs(kept - expected));
     else if (!overwritten)
       worst = std::max(worst, std::abs(highest + 1 - expected) / (highest + 1));
   });
@@ -228,7 +262,7 @@ void run(const std::string& model, const Case& test) {
         std::find(real.layers.begin(), real.layers.end(), layer) - real.layers.begin();
     float scale = 0;
     if (test.scores)
-      scale = compare_scores(npz.at("scores"), slot, heads, tokens, mine, layer, where);
+      scale = compare_scores(npz.at("scores"), slot, heads, tokens, mine, layer, test.kept, where);
     // One set per layer, so that entries which heads compete for may tie as well.
     std::set<Index> kept_by_us, kept_by_them;
     std::vector<float> scores;
@@ -276,6 +310,12 @@ TEST(Golden, OnePassPressesOfBothModels) {
       {"adakv_expected_attention_r50", "adakv_expected_attention @ 0.5"},
       {"adakv_expected_attention_r80", "adakv_expected_attention @ 0.8"},
       {"adakv_snapkv_r50", "adakv_snapkv(window=16) @ 0.5"},
+      {"lagkv_lag32_r50", "lagkv(lag=32) @ 0.5", true, true, 1},
+      {"lagkv_lag32_r80", "lagkv(lag=32) @ 0.8", true, true, 1},
+      {"cur_r50", "cur @ 0.5", true, true, 1},
+      {"cur_r80", "cur @ 0.8", true, true, 1},
+      {"non_causal_attention_r50", "non_causal_attention(quirk=kvpress) @ 0.5"},
+      {"non_causal_attention_r80", "non_causal_attention(quirk=kvpress) @ 0.8"},
   };
   for (const Case& test : both)
     for (const char* model : {"smollm2", "qwen05"}) run(model, test);
@@ -299,8 +339,70 @@ TEST(Golden, OnePassPressesOfSmolLM2) {
       {"adakv_snapkv_r80", "adakv_snapkv(window=16) @ 0.8"},
       {"chunk_expected_attention_c1024_r50", "chunk_expected_attention @ 0.5"},
       {"chunk_knorm_c64_r80", "knorm + chunked(64) @ 0.8", false, true},
+      {"lagkv_lag128_r50", "lagkv(quirk=kvpress) @ 0.5", true, true, 1},
+      {"lagkv_lag32_cross_r50", "lagkv(lag=32, cross=true) @ 0.5", true, true, 1},
+      {"cur_key_r50", "cur(key) @ 0.5", true, true, 1},
+      {"cur_value_r50", "cur(value) @ 0.5", true, true, 1},
+      {"cur_kv_avg_r50", "cur(kv_avg) @ 0.5", true, true, 1},
+      {"cur_nolocal_r50", "cur(window=0) @ 0.5", true, true, 1},
+      {"non_causal_attention_c64_r50", "non_causal(chunk=64, quirk=kvpress) @ 0.5"},
+      {"dms_knorm_w32_t-12", "knorm + pins(sinks=0, recent=32) + threshold(-12)", true, true},
+      {"simlayerkv_t05", "simlayer(recent=48, quirk=kvpress) + threshold(-0.5)", false},
+      {"simlayerkv_t09", "simlayer(recent=48, quirk=kvpress) + threshold(-0.9)", false},
+      {"capkv_r50", "capkv @ 0.5"},
+      {"capkv_r80", "capkv @ 0.8"},
   };
   for (const Case& test : cases) run("smollm2", test);
+}
+
+// leverage and compactor with torch's random projections. kvpress inverts its Gram matrix in f32:
+// scores carry 2e-4 of noise.
+TEST(Golden, LeverageAndCompactorKeepTheSameEntries) {
+  const auto check = [](const std::string& model, const std::string& file, double removed,
+                        bool both) {
+    SCOPED_TRACE(model + " " + file);
+    Context& real = context(model);
+    const Npz npz = Npz::open(golden(model + "__" + file));
+    const Array &expected = npz.at("scores"), &mask = npz.at("kept_mask"),
+                &draws = npz.at("sketch");
+    const Index heads = mask.shape[1], tokens = mask.shape[2], size = draws.shape[3];
+    const Index sketch_size = heads * draws.shape[2] * size;
+    Scene scene(real.cache, real.signals, nullptr);
+    for (Index layer : both ? real.query_layers : real.layers) {
+      const Index slot =
+          std::find(real.layers.begin(), real.layers.end(), layer) - real.layers.begin();
+      std::vector<float> sketch(draws.data.begin() + slot * sketch_size,
+                                draws.data.begin() + (slot + 1) * sketch_size);
+      for (float& x : sketch) x /= std::sqrt(static_cast<float>(size));
+      std::vector<std::vector<float>> mine(static_cast<std::size_t>(heads),
+                                           std::vector<float>(static_cast<std::size_t>(tokens)));
+      if (both)
+        score_compactor(scene, layer, kLocal[2], sketch, static_cast<float>(removed), mine);
+      else
+        score_leverage(scene, layer, {}, sketch, mine);
+      const float* theirs = &expected.data[slot * heads * tokens];
+      const float scale = *std::max_element(theirs, theirs + heads * tokens);
+      for (Index h = 0; h < heads; ++h) {
+        std::set<Index> kept;
+        for (Index j = 0; j < tokens; ++j) {
+          if (mine[h][j] < kForced) {
+            EXPECT_NEAR(mine[h][j], theirs[h * tokens + j], 1e-3f * scale);
+          } else {
+            EXPECT_EQ(theirs[h * tokens + j], scale);
+          }
+          if (mask.data[(layer * heads + h) * tokens + j] != 0) kept.insert(j);
+        }
+        const auto best = best_entries(mine[h], kept_of(tokens, removed));
+        expect_same_set({best.begin(), best.end()}, kept, mine[h], 1e-3f * scale,
+                        "layer " + std::to_string(layer));
+      }
+    }
+  };
+  for (const char* model : {"smollm2", "qwen05"}) {
+    check(model, "leverage_score_r50", 0.5, false);
+    check(model, "compactor_r50", 0.5, true);
+    check(model, "compactor_r80", 0.8, true);
+  }
 }
 
 // Stored scores, our choice: for scores that cannot be recomputed (torch's random numbers) or that

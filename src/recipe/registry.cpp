@@ -59,16 +59,22 @@ std::string_view to_string(Cost cost) {
 
 const std::vector<PartInfo>& parts() {
   static const std::vector<PartInfo> all = {
-      random_part(),  recency_part(),    knorm_part(),
-      keydiff_part(), attention_part(),  question_attention_part(),
-      snapkv_part(),  tova_part(),       expected_attention_part(),
-      kvzip_part(),   kvzip_plus_part(),  // scorers
-      pins_part(),    chunk_mean_part(),  // adjusters
-      uniform_part(), pyramid_part(),    adakv_part(),
-      global_part(),  positions_part(),  chunked_part(),
-      route_part(),                                       // allocators
-      drop_part(),    rerotate_part(),   summary_part(),  // realisers
-      bf16_part(),    f32_part(),                         // formats
+      random_part(),     recency_part(),    knorm_part(),
+      keydiff_part(),    attention_part(),  question_attention_part(),
+      snapkv_part(),     tova_part(),       expected_attention_part(),
+      kvzip_part(),      kvzip_plus_part(),  // scorers
+      lagkv_part(),      cur_part(),        leverage_part(),
+      non_causal_part(), compactor_part(),  capkv_part(),
+      finch_part(),      simlayer_part(),   dropkv_part(),
+      echo_part(),       kvcompose_part(),  qfilters_part(),
+      kvzap_part(),      duo_part(),        triattention_part(),
+      rkv_part(),        pins_part(),       chunk_mean_part(),  // adjusters
+      uniform_part(),    pyramid_part(),    adakv_part(),
+      global_part(),     positions_part(),  chunked_part(),
+      route_part(),  // allocators
+      threshold_part(),  composite_part(),  drop_part(),
+      rerotate_part(),   summary_part(),  // realisers
+      bf16_part(),       f32_part(),      // formats
   };
   return all;
 }
@@ -91,8 +97,10 @@ std::string recipes_table() {
       "    stage  = part { \" + \" part } [ \" @ \" budget ]\n"
       "    part   = name [ \"(\" key=value {, key=value} \")\" ]\n\n"
       "A stage is one scorer, any adjusters, one allocator, one realiser and one format, in any "
-      "order. What is left out is completed: `uniform` (`global` after `kvzip` and `kvzip_plus`), "
-      "`drop`, `bf16`. A bare first value belongs to the first parameter: `attention(max)`. `full` "
+      "order. What is left out is completed: `uniform` (after some scorers another one, which "
+      "their "
+      "line names), `drop`, `bf16`. A bare first value belongs to the first parameter: "
+      "`attention(max)`. `full` "
       "alone is no compression.\n\n"
       "Budgets: `@ 0.9` removes that fraction of the entries (kvpress' compression_ratio: a lane "
       "of "

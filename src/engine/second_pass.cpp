@@ -9,12 +9,16 @@ namespace {
 
 class MaximaObserver final : public ReadObserver, private cache::AttentionTap {
  public:
-  MaximaObserver(const Engine& engine, Index threads, recipe::Signals& signals)
-      : size_(static_cast<std::size_t>(engine.config().query_heads * signals.tokens)),
+  MaximaObserver(Engine& engine, recipe::Signals& signals)
+      : shape_(engine.cache_shape()),
+        size_(static_cast<std::size_t>(engine.config().query_heads * signals.tokens)),
         signals_(signals),
-        threads_(static_cast<std::size_t>(threads)) {}
+        threads_(static_cast<std::size_t>(engine.pool().size())) {}
 
-  cache::AttentionTap* tap(Index /*layer*/) override { return this; }
+  // Layers with a sliding window hold other entries, and are not compressed.
+  cache::AttentionTap* tap(Index layer) override {
+    return shape_.window(layer) > 0 ? nullptr : this;
+  }
 
   void end_layer(Index layer) override {
     auto& out = signals_.layers[static_cast<std::size_t>(layer)].second_pass;
@@ -35,6 +39,7 @@ class MaximaObserver final : public ReadObserver, private cache::AttentionTap {
     }
   }
 
+  cache::Shape shape_;
   std::size_t size_;
   recipe::Signals& signals_;
   std::vector<std::vector<float>> threads_;  // [Hq, T] of the layer at hand
@@ -47,7 +52,7 @@ void second_pass(const Context& context, const Progress& progress, recipe::Signa
   const auto size = static_cast<std::size_t>(engine.config().query_heads * signals.tokens);
   for (auto& layer : signals.layers) layer.second_pass.assign(size, 0.0f);
   Context fork = context.fork();
-  MaximaObserver observer(engine, engine.pool().size(), signals);
+  MaximaObserver observer(engine, signals);
   const std::vector<Token> tokens = context.tokens();
   fork.read(tokens, &observer, progress);
 }

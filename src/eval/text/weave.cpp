@@ -37,8 +37,7 @@ Woven assemble(const std::vector<Planted>& planted, const Stock& stock, Index n)
   std::vector<std::pair<Index, std::size_t>> order;  // (filler sentences before it, which)
   for (std::size_t i = 0; i < planted.size(); ++i)
     order.emplace_back(std::llround(planted[i].depth * static_cast<double>(n)), i);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(order.begin(), order.end());
   Woven woven;
   woven.planted.resize(planted.size());
   woven.places.resize(planted.size());

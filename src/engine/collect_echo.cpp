@@ -20,7 +20,6 @@ constexpr float kHidden = -std::numeric_limits<float>::infinity();
 EchoCollector::EchoCollector(Engine& engine, Index chunk, Index prefix_tokens, Index tokens)
     : engine_(engine),
       chunk_(chunk),
-      prefix_(prefix_tokens),
       tokens_(tokens),
       rows_(engine.config().layer_count(), engine.config().query_heads, engine.config().kv_heads,
             engine.config().head_dim, chunk, prefix_tokens, tokens),

@@ -34,7 +34,7 @@ class EchoCollector {
             std::span<const float> sine, Layer& layer) const;
 
   Engine& engine_;
-  Index chunk_, prefix_, tokens_;
+  Index chunk_, tokens_;
   ChunkRows rows_;
   std::vector<Layer> layers_;
 };

@@ -1,6 +1,6 @@
 import pytest
 
-COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare"]
+COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "calibrate"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

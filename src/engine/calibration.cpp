@@ -121,11 +121,14 @@ void Calibration::save(const std::filesystem::path& path) const {
 }
 
 Calibration Calibration::load(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path), name = path.string();
+  return parse(read_file(path), path.string());
+}
+
+Calibration Calibration::parse(std::string_view bytes, const std::string& name) {
   if (bytes.substr(0, kMagic.size()) != kMagic)
     fail(ErrorCode::bad_file,
          fmt::format("{} is not a calibration (expected it to begin with {})", name, kMagic));
-  Reader head(std::string_view(bytes).substr(kMagic.size()), name);
+  Reader head(bytes.substr(kMagic.size()), name);
   const auto length = head.number<std::uint64_t>(), hash = head.number<std::uint64_t>();
   const auto payload = head.bytes(length);
   if (!head.empty()) head.damaged("it has bytes too many");

@@ -40,6 +40,7 @@ struct Calibration {
   void save(const std::filesystem::path& path) const;  // appears whole or not at all
   // Throws not_found, bad_file for a damaged file.
   static Calibration load(const std::filesystem::path& path);
+  static Calibration parse(std::string_view bytes, const std::string& name);
   // That of an engine's model (EngineOptions::calibration). Throws not_found with the command that
   // makes it, bad_input for another model's.
   static Calibration of(const Engine& engine);

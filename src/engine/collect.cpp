@@ -165,11 +165,14 @@ void SignalCollector::collect_local(Index layer, std::span<const float> queries)
     const recipe::LocalAttention& kind = needs_.local_attention[k];
     std::vector<float>& out = signals_.layers[static_cast<std::size_t>(layer)].local_attention[k];
     local_[k].add(layer, first_, rows_, queries, keys_, [&](const ChunkRows::Chunk& chunk) {
+      const Index padding = recipe::local_padding(kind, chunk.size);
+      std::vector<recipe::Panels> keys;
+      for (Index h = 0; h < config.kv_heads; ++h)
+        keys.push_back(recipe::local_panels(chunk.key(h, kind.chunk, D), D, padding));
       engine_.pool().run(config.query_heads, [&](Index head, int) {
         recipe::local_attention_columns(
-            chunk.query(head, kind.chunk, D), chunk.key(head / config.group(), kind.chunk, D), D,
-            recipe::local_scale(kind, config.attention_scale),
-            recipe::local_padding(kind, chunk.size),
+            chunk.query(head, kind.chunk, D), keys[static_cast<std::size_t>(head / config.group())],
+            D, recipe::local_scale(kind, config.attention_scale), padding,
             std::span(out).subspan(static_cast<std::size_t>(head * T + chunk.begin),
                                    static_cast<std::size_t>(chunk.size)));
       });

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "kernels/vector.h"
-#include "recipe/row_kernels.h"
 
 namespace pith {
 namespace {
@@ -59,22 +58,32 @@ void EchoCollector::rotated(Index layer, Index first_token, Index rows,
       cosine.push_back(static_cast<float>(std::cos(delta * w)));
       sine.push_back(static_cast<float>(std::sin(delta * w)));
     }
-    engine_.pool().run(config.query_heads,
-                       [&](Index head, int) { look(head, chunk, cosine, sine, own); });
+    std::vector<Seen> seen;
+    for (Index h = 0; h < config.kv_heads; ++h) seen.push_back(pack(h, chunk, own));
+    engine_.pool().run(config.query_heads, [&](Index head, int) {
+      look(head, chunk, seen[static_cast<std::size_t>(head / config.group())], cosine, sine, own);
+    });
   });
 }
 
-void EchoCollector::look(Index head, const ChunkRows::Chunk& chunk, std::span<const float> cosine,
-                         std::span<const float> sine, Layer& layer) const {
+EchoCollector::Seen EchoCollector::pack(Index kv_head, const ChunkRows::Chunk& chunk,
+                                        const Layer& layer) const {
+  const Index D = engine_.config().head_dim, sinks = std::min(kSinks, chunk.begin);
+  const auto keys = chunk.key(kv_head, chunk_, D);
+  std::vector<float> all(keys.begin(), keys.end());
+  const auto first = layer.sinks.begin() + kv_head * kSinks * D;
+  all.insert(all.end(), first, first + sinks * D);
+  return {{all, chunk.size + sinks, D}, {keys, chunk.size, D}};
+}
+
+void EchoCollector::look(Index head, const ChunkRows::Chunk& chunk, const Seen& seen,
+                         std::span<const float> cosine, std::span<const float> sine,
+                         Layer& layer) const {
   const Index D = engine_.config().head_dim, half = std::ssize(cosine), n = chunk.size;
-  const Index kv_head = head / engine_.config().group();
   const Index sinks = std::min(kSinks, chunk.begin);
   const float scale = engine_.config().attention_scale;
-  const auto queries = chunk.query(head, chunk_, D), keys = chunk.key(kv_head, chunk_, D);
-  std::vector<float> seen(keys.begin(), keys.end());  // the chunk, then the sinks
-  const auto first = layer.sinks.begin() + kv_head * kSinks * D;
-  seen.insert(seen.end(), first, first + sinks * D);
-  const recipe::Panels original(seen, n + sinks, D), past(keys, n, D);
+  const auto queries = chunk.query(head, chunk_, D);
+  const recipe::Panels &original = seen.original, &past = seen.past;
   const Index offset = original.count * recipe::kPanel;
   const Index stride = offset + past.count * recipe::kPanel;
   const auto& kernels = recipe::row_kernels();

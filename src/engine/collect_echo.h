@@ -8,6 +8,7 @@
 
 #include "engine/chunk_rows.h"
 #include "engine/context.h"
+#include "recipe/row_kernels.h"
 #include "recipe/signals.h"
 
 namespace pith {
@@ -30,8 +31,13 @@ class EchoCollector {
     std::vector<float> sinks;          // [Hkv, sinks, D]
     std::vector<float> plain, scaled;  // [Hq, T]: largest weight, and times row_scale
   };
-  void look(Index head, const ChunkRows::Chunk& chunk, std::span<const float> cosine,
-            std::span<const float> sine, Layer& layer) const;
+  struct Seen {               // by the queries of one KV head's group
+    recipe::Panels original;  // the chunk, then the sinks
+    recipe::Panels past;      // the chunk alone, in place of the copy's own keys
+  };
+  Seen pack(Index kv_head, const ChunkRows::Chunk& chunk, const Layer& layer) const;
+  void look(Index head, const ChunkRows::Chunk& chunk, const Seen& seen,
+            std::span<const float> cosine, std::span<const float> sine, Layer& layer) const;
 
   Engine& engine_;
   Index chunk_, tokens_;

@@ -58,14 +58,15 @@ inline void collect_local(const Signals& all, std::span<const float> queries, co
     for (Index first = kLocal[k].first; first < all.tokens - kLocal[k].last;
          first += kLocal[k].chunk) {
       const Index n = std::min(kLocal[k].chunk, all.tokens - kLocal[k].last - first);
-      local_attention_columns(queries.subspan(static_cast<std::size_t>(first * depth),
-                                              static_cast<std::size_t>(n * depth)),
-                              {keys + first * depth, static_cast<std::size_t>(n * depth)}, depth,
-                              local_scale(kLocal[k], all.attention_scale),
-                              local_padding(kLocal[k], n),
-                              std::span(out.local_attention[k])
-                                  .subspan(static_cast<std::size_t>(head * all.tokens + first),
-                                           static_cast<std::size_t>(n)));
+      local_attention_columns(
+          queries.subspan(static_cast<std::size_t>(first * depth),
+                          static_cast<std::size_t>(n * depth)),
+          local_panels({keys + first * depth, static_cast<std::size_t>(n * depth)}, depth,
+                       local_padding(kLocal[k], n)),
+          depth, local_scale(kLocal[k], all.attention_scale), local_padding(kLocal[k], n),
+          std::span(out.local_attention[k])
+              .subspan(static_cast<std::size_t>(head * all.tokens + first),
+                       static_cast<std::size_t>(n)));
     }
 }
 

@@ -8,14 +8,16 @@
 namespace pith::recipe {
 namespace {
 
-// ridge I + sum_t w_t x_t x_t'. Products of 32 rows are summed in float, these in double.
+// ridge I + sum_t w_t x_t x_t'. Sums over 256 rows are kept in float, 32 rows at a time, all others
+// in double.
 std::vector<double> gram(std::span<const float> rows, Index k, double ridge,
                          std::span<const float> weights) {
-  constexpr Index kRows = 32;
+  constexpr Index kRows = 32, kFloatRows = 256;
   const Index n = std::ssize(rows) / k, stride = ceil_div(k, kPanel) * kPanel;
   std::vector<double> out(static_cast<std::size_t>(k * k));
   for (Index i = 0; i < k; ++i) out[i * k + i] = ridge;
-  std::vector<float> columns, weighted, product(static_cast<std::size_t>(k * stride));
+  std::vector<float> columns, weighted, product(static_cast<std::size_t>(k * stride)),
+      partial(product.size());
   for (Index first = 0; first < n; first += kRows) {
     const Index count = std::min(kRows, n - first);
     columns.resize(static_cast<std::size_t>(k * count));
@@ -28,8 +30,11 @@ std::vector<double> gram(std::span<const float> rows, Index k, double ridge,
     const Panels panels(weighted, k, count);
     row_kernels().multiply(columns.data(), k, panels.data.data(), panels.count, count,
                            product.data(), stride);
+    for (std::size_t i = 0; i < product.size(); ++i) partial[i] += product[i];
+    if ((first + kRows) % kFloatRows != 0 && first + kRows < n) continue;
     for (Index i = 0; i < k; ++i)
-      for (Index j = 0; j < k; ++j) out[i * k + j] += double{product[i * stride + j]};
+      for (Index j = 0; j < k; ++j) out[i * k + j] += double{partial[i * stride + j]};
+    std::fill(partial.begin(), partial.end(), 0.0f);
   }
   return out;
 }

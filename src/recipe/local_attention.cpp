@@ -2,17 +2,18 @@
 
 #include <algorithm>
 
-#include "recipe/row_kernels.h"
-
 namespace pith::recipe {
 
-void local_attention_columns(std::span<const float> queries, std::span<const float> keys,
-                             Index depth, float scale, Index padding, std::span<float> columns) {
+Panels local_panels(std::span<const float> keys, Index depth, Index padding) {
+  std::vector<float> padded(keys.size() + static_cast<std::size_t>(padding * depth));
+  std::copy(keys.begin(), keys.end(), padded.begin());
+  return Panels(padded, std::ssize(padded) / depth, depth);
+}
+
+void local_attention_columns(std::span<const float> queries, const Panels& panels, Index depth,
+                             float scale, Index padding, std::span<float> columns) {
   constexpr Index kBlock = 16;
   const Index n = std::ssize(columns), all = n + padding;
-  std::vector<float> padded(keys.begin(), keys.end());
-  padded.resize(static_cast<std::size_t>(all * depth));
-  const Panels panels(padded, all, depth);
   const Index stride = panels.count * kPanel;
   std::vector<float> scaled(static_cast<std::size_t>(kBlock * depth)),
       logits(static_cast<std::size_t>(kBlock * stride)), sums(static_cast<std::size_t>(all));

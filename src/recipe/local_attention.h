@@ -6,14 +6,18 @@
 #include <span>
 #include <vector>
 
+#include "recipe/row_kernels.h"
 #include "recipe/signals.h"
 
 namespace pith::recipe {
 
-// Column sums of softmax(scale q k') for one query head; `padding` rows of zeros join both sides.
-void local_attention_columns(std::span<const float> queries,  // [n, D], rotated
-                             std::span<const float> keys,     // [n, D], rotated
-                             Index depth, float scale, Index padding, std::span<float> columns);
+// The keys of a chunk with `padding` rows of zeros behind them; the heads of a group share them.
+Panels local_panels(std::span<const float> keys, Index depth, Index padding);  // [n, D], rotated
+
+// Column sums of softmax(scale q k') for one query head; as many rows of zeros join the queries.
+void local_attention_columns(std::span<const float> queries, const Panels& keys,  // [n, D], rotated
+                             Index depth, float scale, Index padding,
+                             std::span<float> columns);  // [n]
 
 // Logits are multiplied by this, and a chunk of n tokens is filled up by as many zeros.
 inline float local_scale(const LocalAttention& kind, float attention_scale) {

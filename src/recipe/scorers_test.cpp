@@ -89,9 +89,9 @@ TEST(LocalAttention, ColumnsSumWhatAllTokensPay) {
   const float log3 = std::log(3.0f);
   const std::vector<float> queries = {1, 0, 1, 0}, keys = {log3, 0, 0, 0};
   std::vector<float> columns(2);
-  local_attention_columns(queries, keys, 2, 1, 0, columns);
+  local_attention_columns(queries, local_panels(keys, 2, 0), 2, 1, 0, columns);
   EXPECT_THAT(columns, ElementsAre(near(1.5f), near(0.5f)));  // 3/4 and 1/4 of two queries
-  local_attention_columns(queries, keys, 2, 1, 2,
+  local_attention_columns(queries, local_panels(keys, 2, 2), 2, 1, 2,
                           columns);  // two zeros: 3/6, 1/6; 1/4 of each zero
   EXPECT_THAT(columns, ElementsAre(near(1 + 0.5f), near(1.0f / 3 + 0.5f)));
 }

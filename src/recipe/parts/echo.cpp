@@ -17,7 +17,7 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
 std::vector<Parameter> parameters() {
   std::vector<Parameter> all = {
       flag("plus", "true", "normalised as kvzip_plus is, which layers' competition needs"),
-      integer("chunk", "512", 16, 1 << 20, "tokens that are copied at once")};
+      integer("chunk", "384", 16, 1 << 20, "tokens that are copied at once")};
   for (const Parameter& parameter : replay_parameters()) all.push_back(parameter);
   return all;
 }

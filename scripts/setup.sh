@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config ca-certificates python3 python3-pip
-  libfmt-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libicu-dev libxxhash-dev
+  libfmt-dev libcli11-dev libeigen3-dev nlohmann-json3-dev libpcre2-dev libicu-dev libxxhash-dev
   libssl-dev libcurl4-openssl-dev libzip-dev libgtest-dev libgmock-dev
 )
 TEST_PACKAGES=(clang-19 libclang-rt-19-dev libbenchmark-dev python3-venv)

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.h"
 #include "cache/cache_impl.h"
+#include "cache/lane_builder.h"
 
 namespace pith::cache {
 namespace {
@@ -56,6 +56,13 @@ void check_added(Index lane, std::span<const EntryInfo> added, Index source_toke
   }
 }
 
+void check_format(Index lane, Format format, Index head_dim) {
+  if (format > kLastFormat) refuse(lane, "unknown format {}", static_cast<int>(format));
+  if (traits(format).packed && head_dim > kMaxPackedDim)
+    refuse(lane, "{} packs heads of up to {} dimensions; these have {}", to_string(format),
+           kMaxPackedDim, head_dim);
+}
+
 void check(const Plan& plan, const Cache::Impl& cache) {
   const Shape& shape = cache.shape;
   if (plan.lanes.size() != cache.lanes.size())
@@ -75,17 +82,30 @@ void check(const Plan& plan, const Cache::Impl& cache) {
     check_numbers(i, "move_to", lane.move_to);
     check_numbers(i, "log_weight", lane.log_weight);
     check_added(i, lane.add.info, cache.source_tokens);
-    if (lane.format && *lane.format > Format::f32) refuse(i, "unknown format");
+    check_size(i, "formats", lane.formats.size(), kept, true);
+    if (lane.format) check_format(i, *lane.format, shape.head_dim);
+    for (const Format format : lane.formats) check_format(i, format, shape.head_dim);
     if (!lane.move_to.empty() && cache.rotation->inverse_frequencies.empty())
       refuse(i, "entries cannot move: this cache was made without a rotation");
   }
 }
 
 bool changes_nothing(const LanePlan& plan, const Lane& lane, Format format) {
-  return plan.move_to.empty() && plan.log_weight.empty() && plan.values.empty() &&
-         plan.add.info.empty() && static_cast<Index>(plan.keep.size()) == lane.size() &&
-         std::all_of(lane.segments.begin(), lane.segments.end(),
-                     [&](const Segment& segment) { return segment.layout.format == format; });
+  if (!plan.move_to.empty() || !plan.log_weight.empty() || !plan.values.empty() ||
+      !plan.add.info.empty() || static_cast<Index>(plan.keep.size()) != lane.size())
+    return false;
+  auto wanted = plan.formats.begin();
+  for (const Segment& segment : lane.segments) {
+    const Format has = segment.layout.format;
+    if (plan.formats.empty()) {
+      if (has != format) return false;
+      continue;
+    }
+    if (!std::all_of(wanted, wanted + segment.count, [&](Format f) { return f == has; }))
+      return false;
+    wanted += segment.count;
+  }
+  return true;
 }
 
 bool shared(const Lane& lane) {
@@ -94,118 +114,6 @@ bool shared(const Lane& lane) {
                        [](const Tile& tile) { return tile.shared(); });
   });
 }
-
-// Rotates the pairs (i, i + D/2) by (to - from) times their frequency. Angles are computed in
-// double: a position of 10^5 in f32 would already cost 3 digits of the fastest pair.
-void rotate(std::span<const double> frequencies, float from, float to, float* key) {
-  const auto half = static_cast<Index>(frequencies.size());
-  const double distance = static_cast<double>(to) - static_cast<double>(from);
-  for (Index i = 0; i < half; ++i) {
-    const double angle = distance * frequencies[static_cast<size_t>(i)], c = std::cos(angle),
-                 s = std::sin(angle);
-    const double a = key[i], b = key[i + half];
-    key[i] = static_cast<float>(a * c - b * s);
-    key[i + half] = static_cast<float>(a * s + b * c);
-  }
-}
-
-// Builds the lane that a plan describes: annotated entries first, plain ones after them, so that
-// new tokens continue the plain segment.
-class LaneBuilder {
- public:
-  LaneBuilder(const Cache::Impl& cache, Index lane, const LanePlan& plan)
-      : cache_(cache),
-        lane_(lane),
-        plan_(plan),
-        format_(plan.format.value_or(cache.format)),
-        kept_(static_cast<Index>(plan.keep.size())),
-        key_(static_cast<size_t>(cache.shape.head_dim)),
-        value_(key_) {}
-
-  Lane build() {
-    read_infos();
-    std::vector<size_t> plain, annotated;
-    for (size_t j = 0; j < infos_.size(); ++j)
-      (is_plain(infos_[j]) ? plain : annotated).push_back(j);
-    Lane lane;
-    add_segment(lane, annotated, true);
-    add_segment(lane, plain, false);
-    return lane;
-  }
-
- private:
-  // The columns of kept, then of new entries as they will be.
-  void read_infos() {
-    LaneCursor cursor(cache_.lane(lane_));
-    places_.reserve(plan_.keep.size());
-    infos_.reserve(plan_.keep.size() + plan_.add.info.size());
-    for (size_t j = 0; j < plan_.keep.size(); ++j) {
-      const Place place = cursor.at(plan_.keep[j]);
-      EntryInfo info = place.segment->info(place.index);
-      if (!plan_.move_to.empty()) info.position = plan_.move_to[j];
-      if (!plan_.log_weight.empty()) info.log_weight = plan_.log_weight[j];
-      places_.push_back(place);
-      infos_.push_back(info);
-    }
-    infos_.insert(infos_.end(), plan_.add.info.begin(), plan_.add.info.end());
-  }
-
-  void add_segment(Lane& lane, std::vector<size_t>& entries, bool annotated) {
-    if (entries.empty()) return;
-    std::sort(entries.begin(), entries.end(), [&](size_t a, size_t b) {
-      const float at = infos_[a].position, bt = infos_[b].position;
-      return at != bt ? at < bt : a < b;
-    });
-    Segment& segment =
-        lane.segments.emplace_back(TileLayout(format_, annotated, cache_.shape.head_dim));
-    segment.tiles.reserve(
-        static_cast<size_t>(ceil_div(static_cast<Index>(entries.size()), kTileEntries)));
-    for (const size_t j : entries) {
-      const Index slot = segment.count % kTileEntries;
-      std::byte* tile = segment.grow(*cache_.pool);
-      if (static_cast<Index>(j) < kept_)
-        write_kept(j, segment.layout, tile, slot);
-      else
-        write_added(j - static_cast<size_t>(kept_), segment.layout, tile, slot);
-      write_info(segment.layout, tile, slot, infos_[j]);
-    }
-  }
-
-  void write_kept(size_t j, const TileLayout& layout, std::byte* tile, Index slot) {
-    const Place& place = places_[j];
-    const TileLayout& from = place.segment->layout;
-    const float old_position = read_position(from, place.tile(), place.slot());
-    const bool moved = infos_[j].position != old_position;
-    if (!moved && plan_.values.empty() && from.format == layout.format) {
-      copy_entry(layout, place.tile(), place.slot(), tile, slot);
-      return;
-    }
-    read_key(from, place.tile(), place.slot(), key_.data());
-    read_value(from, place.tile(), place.slot(), value_.data());
-    if (moved) {
-      const auto layer = static_cast<size_t>(lane_ / cache_.shape.kv_heads);
-      rotate(cache_.rotation->inverse_frequencies[layer], old_position, infos_[j].position,
-             key_.data());
-    }
-    const float* value =
-        plan_.values.empty() ? value_.data() : plan_.values.data() + j * key_.size();
-    write_entry(layout, tile, slot, key_.data(), value);
-  }
-
-  void write_added(size_t j, const TileLayout& layout, std::byte* tile, Index slot) {
-    write_entry(layout, tile, slot, plan_.add.keys.data() + j * key_.size(),
-                plan_.add.values.data() + j * key_.size());
-  }
-
-  const Cache::Impl& cache_;
-  Index lane_;
-  const LanePlan& plan_;
-  Format format_;
-  Index kept_;
-  std::vector<float> key_, value_;
-  std::vector<Place> places_;     // of kept entries
-  std::vector<EntryInfo> infos_;  // of kept, then new entries
-};
 
 }  // namespace
 
@@ -221,7 +129,7 @@ void Cache::apply(const Plan& plan) {
     // so that old slabs become empty.
     const bool stays =
         changes_nothing(lane_plan, lane, lane_plan.format.value_or(impl_->format)) && shared(lane);
-    lanes.push_back(stays ? lane : LaneBuilder(*impl_, i, lane_plan).build());
+    lanes.push_back(stays ? lane : build_lane(*impl_, i, lane_plan));
   }
   impl_->lanes.swap(lanes);
   lanes.clear();  // before `fresh` ends, which would let new tiles into old slabs

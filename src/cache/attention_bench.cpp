@@ -30,8 +30,8 @@ struct Bench {
   // Decode: so many layers, attended in turn, that keys and values come from memory as in a model;
   // short lanes: from the caches.
   Index layers() const {
-    const Index layer_bytes = entries * heads * dim * (format == Format::bf16 ? 4 : 8);
-    return tokens > 1 || entries <= 1024 ? 1 : std::max<Index>(2, (Index{128} << 20) / layer_bytes);
+    const Index layer_bytes = entries * heads * dim * 2 * traits(format).bits / 8;
+    return tokens > 1 || entries <= 1024 ? 1 : std::max<Index>(2, (Index{64} << 20) / layer_bytes);
   }
 };
 
@@ -49,11 +49,17 @@ struct BenchTap : AttentionTap {
 
 void run(benchmark::State& state) {
   const Bench b(state);
-  Cache cache({.layers = b.layers(), .kv_heads = b.heads, .head_dim = b.dim}, {}, b.format);
+  Cache cache({.layers = b.layers(), .kv_heads = b.heads, .head_dim = b.dim}, {},
+              traits(b.format).packed ? Format::bf16 : b.format);
   Rng rng(1);
   const auto rows = testing::random_floats(512 * b.heads * b.dim, rng);
   for (Index n = 0; n < b.entries; n += 512)
     for (Index layer = 0; layer < b.layers(); ++layer) cache.append(layer, rows, rows, n, n);
+  if (traits(b.format).packed) {
+    Plan plan = testing::identity(cache);
+    for (LanePlan& lane : plan.lanes) lane.format = b.format;
+    cache.apply(plan);
+  }
   const auto queries = testing::random_floats(b.tokens * b.heads * b.group * b.dim, rng);
   std::vector<float> out(queries.size());
   ThreadPool pool(b.threads);
@@ -73,8 +79,8 @@ void run(benchmark::State& state) {
     attend(options, {&job, 1}, pool);
     options.layer = (options.layer + 1) % b.layers();
   }
-  const double element = b.format == Format::bf16 ? 2 : 4;
-  const double kv = static_cast<double>(b.entries * b.heads * b.dim) * 2 * element;
+  const double kv =
+      static_cast<double>(b.entries * b.heads * b.dim * 2 * traits(b.format).bits / 8);
   const double seen = static_cast<double>(b.tokens) *
                       (static_cast<double>(b.entries) - static_cast<double>(b.tokens - 1) / 2);
   const double flop = 4.0 * static_cast<double>(b.dim * b.heads * b.group) * seen;
@@ -102,6 +108,9 @@ void decode(benchmark::internal::Benchmark* bench) {
   for (Heads h : kModels)
     for (int threads : {1, 2})
       for (Index n : {1024, 16384}) bench->Args({h.dim, h.group, h.kv, 1, n, threads, 0, 0});
+  for (Heads h : kModels)
+    for (int format = 2; format <= static_cast<int>(kLastFormat); ++format)
+      bench->Args({h.dim, h.group, h.kv, 1, 16384, 2, 0, format});
 }
 
 void prefill(benchmark::internal::Benchmark* bench) {
@@ -114,7 +123,7 @@ void prefill(benchmark::internal::Benchmark* bench) {
 }
 
 // Process time beside wall time: on a shared machine it is the steadier of the two.
-const std::vector<std::string> kArgs = {"D", "G", "Hkv", "T", "n", "threads", "tap", "f32"};
+const std::vector<std::string> kArgs = {"D", "G", "Hkv", "T", "n", "threads", "tap", "format"};
 BENCHMARK(run)
     ->Name("decode")
     ->Apply(decode)

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/hadamard.h"
+
 namespace pith::cache {
 namespace {
 
@@ -34,9 +36,11 @@ Index chunk_count(const Lane& lane) {
 }
 
 void BlockRunner::reserve(const BlockSize& size) {
-  for (auto* matrix : {&queries_, &packed_, &packed32_, &out_})
+  for (auto* matrix : {&queries_, &rotated_queries_, &out_})
     matrix->reserve(size.rows * size.head_dim);
-  for (auto* column : {&m_, &l_, &factors_}) column->reserve(size.rows);
+  for (auto* packed : {&bf16_queries_, &f32_queries_, &packed_queries_})
+    packed->reserve(size.rows * packed_query_floats(size.head_dim));
+  for (auto* column : {&m_, &l_, &factors_, &base_}) column->reserve(size.rows);
   for (auto* column : {&low_, &high_}) column->reserve(size.queries);
   kernel_scratch_.reserve(attention_scratch_bytes(size.rows, size.head_dim));
   strip_.reserve(size.rows * (std::max(round_up(size.tap_entries, 16), kChunkTiles * kTileEntries) +
@@ -65,16 +69,21 @@ void BlockRunner::run(const AttentionOptions& options, const AttentionBlock& blo
   for (const Segment& segment : lane.segments) {
     const auto tiles = static_cast<Index>(segment.tiles.size());
     see(segment, first_entry);
+    bool based = false;
     for (Index tile = 0; tile < tiles; tile += kChunkTiles, ++chunk) {
       if (chunk < block.first_chunk || chunk >= block.last_chunk) continue;
       const Index first = std::max(tile, low_.data()[0] / kTileEntries);
       const Index last = std::min(
           {tile + kChunkTiles, tiles, ceil_div(high_.data()[block.queries - 1], kTileEntries)});
-      if (first < last) run_chunk(segment, first_entry, first, last);
+      if (first >= last) continue;
+      if (segment.layout.packed && !based) take_base(segment);
+      based = true;
+      run_chunk(segment, first_entry, first, last);
     }
     first_entry += segment.count;
   }
   if (block.job->tap) show_weights();
+  turn_out(false);
   write_result();
 }
 
@@ -86,7 +95,8 @@ void BlockRunner::load_queries() {
     float* to = queries_.data() + q * group_ * head_dim_;
     for (Index i = 0; i < group_ * head_dim_; ++i) to[i] = from[i] * options_->scale;
   }
-  packed_bf16_ = packed_f32_ = false;
+  has_bf16_ = has_f32_ = has_rotated_ = out_rotated_ = false;
+  packed_for_.reset();
   std::fill_n(out_.data(), rows_ * head_dim_, 0.0f);
   std::fill_n(m_.data(), rows_, -kInfinity);
   std::fill_n(l_.data(), rows_, 0.0f);
@@ -106,15 +116,64 @@ void BlockRunner::see(const Segment& segment, Index first_entry) {
   }
 }
 
+// The queries as the kernels of the segment's format read them.
+float* BlockRunner::queries_for(const Segment& segment) {
+  const auto pack = [&](const TileKernels& kernels, bool& has, Scratch<float>& to) {
+    if (!has) kernels.pack(queries_.data(), rows_, head_dim_, to.data());
+    has = true;
+    return to.data();
+  };
+  const Format format = segment.layout.format;
+  if (format == Format::bf16) return pack(kernels_->bf16, has_bf16_, bf16_queries_);
+  if (format == Format::f32) return pack(kernels_->f32, has_f32_, f32_queries_);
+  if (packed_for_ == format) return packed_queries_.data();
+  packed_for_ = format;
+  const float* queries = queries_.data();
+  if (traits(format).rotates_keys) {
+    if (!has_rotated_) {
+      std::copy_n(queries, rows_ * head_dim_, rotated_queries_.data());
+      rotate_hadamard(rotated_queries_.data(), rows_, head_dim_);
+      has_rotated_ = true;
+    }
+    queries = rotated_queries_.data();
+  }
+  kernels_->packed[static_cast<int>(traits(format).packing)].pack(queries, rows_, head_dim_,
+                                                                  packed_queries_.data());
+  return packed_queries_.data();
+}
+
+// q . centre: what a packed segment's logits begin with.
+void BlockRunner::take_base(const Segment& segment) {
+  constexpr Index kParts = 8;  // partial sums, so that compilers vectorise
+  const float* centre = segment.centre_data();
+  for (Index r = 0; r < rows_; ++r) {
+    const float* q = queries_.data() + r * head_dim_;
+    float part[kParts] = {};
+    Index d = 0;
+    for (; d + kParts <= head_dim_; d += kParts)
+      for (Index k = 0; k < kParts; ++k) part[k] += q[d + k] * centre[d + k];
+    float sum = 0;
+    for (; d < head_dim_; ++d) sum += q[d] * centre[d];
+    for (float p : part) sum += p;
+    base_.data()[r] = sum;
+  }
+}
+
+// Brings the sums so far into the basis of rotated values, or back.
+void BlockRunner::turn_out(bool rotated) {
+  if (rotated == out_rotated_) return;
+  (rotated ? rotate_hadamard : unrotate_hadamard)(out_.data(), rows_, head_dim_);
+  out_rotated_ = rotated;
+}
+
 void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index first_tile,
                             Index last_tile) {
   const TileLayout& layout = segment.layout;
-  const bool bf16 = layout.format == Format::bf16;
-  const TileKernels& kernels = bf16 ? kernels_->bf16 : kernels_->f32;
-  bool& packed = bf16 ? packed_bf16_ : packed_f32_;
-  float* queries = bf16 ? packed_.data() : packed32_.data();
-  if (!packed) kernels.pack(queries_.data(), rows_ * head_dim_, queries);
-  packed = true;
+  const TileKernels& kernels =
+      layout.packed ? kernels_->packed[static_cast<int>(traits(layout.format).packing)]
+                    : (layout.format == Format::bf16 ? kernels_->bf16 : kernels_->f32);
+  float* queries = queries_for(segment);
+  turn_out(traits(layout.format).rotates_values);
 
   const std::byte *tiles[kChunkTiles], *next[kChunkTiles];
   alignas(64) float log_weights[kChunkTiles * kTileEntries];
@@ -139,6 +198,7 @@ void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index fir
   s.tiles = tiles;
   s.next = next;
   s.queries = queries;
+  s.base = layout.packed ? base_.data() : nullptr;
   s.strip = strip_.data() + column;
   s.stride = stride_;
   s.factors = factors_.data();

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "cache/attention.h"
@@ -73,6 +74,9 @@ class BlockRunner {
   };
   void load_queries();
   void see(const Segment& segment, Index first_entry);
+  float* queries_for(const Segment& segment);
+  void take_base(const Segment& segment);
+  void turn_out(bool rotated);
   void run_chunk(const Segment& segment, Index first_entry, Index first_tile, Index last_tile);
   void softmax(const float* bias, float* strip, Index first, Index entries);
   void show_weights();
@@ -84,9 +88,13 @@ class BlockRunner {
   int thread_ = 0;
   Index group_ = 0, rows_ = 0, head_dim_ = 0, entries_ = 0, stride_ = 0;
 
-  Scratch<float> queries_, packed_;  // [rows, D] scaled, and as qk wants them
-  bool packed_bf16_ = false, packed_f32_ = false;
-  Scratch<float> packed32_;
+  Scratch<float> queries_;  // [rows, D] scaled
+  // Queries as qk wants them, for bf16, f32, and the last packed format; and rotated.
+  Scratch<float> bf16_queries_, f32_queries_, packed_queries_, rotated_queries_;
+  bool has_bf16_ = false, has_f32_ = false, has_rotated_ = false;
+  std::optional<Format> packed_for_;
+  Scratch<float> base_;             // [rows], q . centre of the packed segment at hand
+  bool out_rotated_ = false;        // out_ is in the basis of rotated values
   Scratch<float> strip_;            // [rows, stride]
   Scratch<float> out_;              // [rows, D]
   Scratch<float> m_, l_, factors_;  // [rows]

@@ -33,11 +33,20 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
 // Two layers of two KV heads; layer 1 is tested, so that lanes of another layer lie between.
 Cache make_cache(const Case& c, Rng& rng) {
   Cache cache({.layers = 2, .kv_heads = 2, .head_dim = c.head_dim, .windows = {0, c.window}},
-              rope(2, c.head_dim), c.format);
+              rope(2, c.head_dim), traits(c.format).packed ? Format::f32 : c.format);
   append_random(cache, c.context, rng);
+  if (traits(c.format).packed && !c.ragged) {
+    Plan plan = testing::identity(cache);
+    for (LanePlan& lane : plan.lanes) lane.format = c.format;
+    cache.apply(plan);
+  }
   if (c.ragged) {
     auto plan = random_plan(cache, 0.6, 5, rng);
-    for (LanePlan& lane : plan.lanes) lane.format = rng.below(2) ? Format::bf16 : Format::f32;
+    for (LanePlan& lane : plan.lanes)
+      if (traits(c.format).packed)
+        testing::random_formats(lane, c.format, rng);
+      else
+        lane.format = rng.below(2) ? Format::bf16 : Format::f32;
     cache.apply(plan);
     append_random(cache, c.context / 2, rng);
   }
@@ -90,8 +99,15 @@ struct Collect : AttentionTap {
 };
 
 // bf16 dot products round the queries to 8 bits of mantissa; logits of these cases are below 8.
+// Vector kernels round weights and queries that meet int8 to 16 bits, queries that meet int4 and
+// int2 to 8, and those of e4m3 as for bf16.
 double tolerance(Format format, bool ragged) {
   if (format == Format::f32 && !ragged) return 2e-5;
+  if (traits(format).packed && active_isa() != Isa::scalar) {
+    const bool is_int8 = traits(format).packing == Packing::int8;
+    if (is_int8 && !ragged) return 1e-3;
+    if (active_isa() == Isa::avx2 || !ragged) return 1e-2;
+  }
   return active_isa() == Isa::avx512 ? 2e-2 : 2e-4;
 }
 
@@ -144,6 +160,15 @@ std::vector<Case> cases() {
                         .context = 300,
                         .format = format,
                         .ragged = ragged});
+  for (Index dim : {2, 34, 64, 80, 128, 256})
+    for (int format = 2; format <= static_cast<int>(kLastFormat); ++format)
+      list.push_back({.head_dim = dim,
+                      .group = 3,
+                      .tokens = 1 + format % 4,
+                      .context = 600,
+                      .window = format % 3 == 0 ? 150 : 0,
+                      .format = static_cast<Format>(format),
+                      .ragged = format % 2 == 0});
   for (Index dim : {2, 34})
     list.push_back({.head_dim = dim, .group = 2, .tokens = 3, .context = 40});
   for (Index group = 1; group <= 8; ++group)

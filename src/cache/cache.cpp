@@ -32,6 +32,8 @@ void check_shape(const Shape& shape, const Rotation& rotation) {
 
 Cache::Cache(Shape shape, Rotation rotation, Format format) : impl_(std::make_unique<Impl>()) {
   check_shape(shape, rotation);
+  PITH_CHECK(!traits(format).packed,
+             fmt::format("new entries in {}: only plans pack entries", to_string(format)));
   impl_->lanes.resize(static_cast<std::size_t>(shape.lanes()));
   impl_->shape = std::move(shape);
   impl_->rotation = std::make_shared<const Rotation>(std::move(rotation));
@@ -65,6 +67,7 @@ Bytes Cache::bytes() const {
     for (const Segment& segment : lane.segments) {
       const auto tiles = static_cast<Index>(segment.tiles.size());
       bytes.keys_values += tiles * segment.layout.positions();
+      if (segment.layout.packed) bytes.keys_values += centre_bytes(segment.layout.head_dim);
       bytes.columns += tiles * (segment.layout.bytes() - segment.layout.positions());
       bytes.tables += static_cast<Index>(segment.tiles.capacity() * sizeof(Tile));
     }
@@ -73,7 +76,8 @@ Bytes Cache::bytes() const {
 }
 
 Index Cache::full_bytes() const {
-  return impl_->source_tokens * impl_->shape.lanes() * impl_->shape.head_dim * 2 * Index{sizeof(bf16)};
+  return impl_->source_tokens * impl_->shape.lanes() * impl_->shape.head_dim * 2 *
+         Index{sizeof(bf16)};
 }
 
 void Cache::append(Index layer, std::span<const float> keys, std::span<const float> values,
@@ -95,7 +99,8 @@ void Cache::append(Index layer, std::span<const float> keys, std::span<const flo
       const Index slot = segment.count % kTileEntries;
       std::byte* tile = segment.grow(*impl_->pool);
       const Index at = (t * heads + head) * dim;
-      write_entry(layout, tile, slot, keys.data() + at, values.data() + at);
+      write_key(layout, tile, slot, keys.data() + at, nullptr);
+      write_value(layout, tile, slot, values.data() + at);
       const auto token = static_cast<std::int32_t>(first_token + t);
       write_info(layout, tile, slot,
                  {.position = static_cast<float>(first_position + t), .span = {token, token + 1}});
@@ -110,7 +115,7 @@ void Cache::read_keys(Index lane, std::span<float> out) const {
   float* to = out.data();
   for (const Segment& segment : impl_->lane(lane).segments)
     for (Index j = 0; j < segment.count; ++j, to += impl_->shape.head_dim)
-      read_key(segment.layout, segment.tile_of(j), j % kTileEntries, to);
+      read_key(segment.layout, segment.tile_of(j), j % kTileEntries, segment.centre_data(), to);
 }
 
 void Cache::read_values(Index lane, std::span<float> out) const {
@@ -128,6 +133,13 @@ std::vector<EntryInfo> Cache::read_info(Index lane) const {
   for (const Segment& segment : impl_->lane(lane).segments)
     for (Index j = 0; j < segment.count; ++j) infos.push_back(segment.info(j));
   return infos;
+}
+
+std::vector<Format> Cache::read_formats(Index lane) const {
+  std::vector<Format> formats;
+  for (const Segment& segment : impl_->lane(lane).segments)
+    formats.insert(formats.end(), static_cast<std::size_t>(segment.count), segment.layout.format);
+  return formats;
 }
 
 void Cache::truncate(Index token) {
@@ -157,6 +169,20 @@ void Cache::truncate(Index token) {
     std::erase_if(segments, [](const Segment& segment) { return segment.count == 0; });
   }
   impl_->source_tokens = std::min(impl_->source_tokens, std::max<Index>(token, 0));
+}
+
+// Angles are computed in double: a position of 10^5 in f32 would already cost 3 digits of the
+// fastest pair.
+void rotate(std::span<const double> frequencies, float from, float to, float* key) {
+  const auto half = static_cast<Index>(frequencies.size());
+  const double distance = static_cast<double>(to) - static_cast<double>(from);
+  for (Index i = 0; i < half; ++i) {
+    const double angle = distance * frequencies[static_cast<std::size_t>(i)], c = std::cos(angle),
+                 s = std::sin(angle);
+    const double a = key[i], b = key[i + half];
+    key[i] = static_cast<float>(a * c - b * s);
+    key[i + half] = static_cast<float>(a * s + b * c);
+  }
 }
 
 }  // namespace pith::cache

@@ -26,8 +26,12 @@ struct Rotation {
       inverse_frequencies;  // [L][D/2], radians per position, scaling included
 };
 
+// Moves a key or query [D] from one position to another: pairs turn by (to - from) times their
+// frequency.
+void rotate(std::span<const double> frequencies, float from, float to, float* key);  // [D/2], [D]
+
 struct Bytes {
-  Index keys_values = 0;  // what tiles hold
+  Index keys_values = 0;  // what tiles hold, scales and centres of packed ones included
   Index columns = 0;      // positions, weights, spans, kinds
   Index tables = 0;       // tile lists and the like
   Index total() const { return keys_values + columns + tables; }
@@ -35,7 +39,8 @@ struct Bytes {
 
 class Cache {
  public:
-  // A cache of its own pool (shared by its forks). New entries are stored in `format`.
+  // A cache of its own pool (shared by its forks). New entries are stored in `format`: bf16 or f32;
+  // only plans make packed entries.
   Cache(Shape shape, Rotation rotation, Format format = Format::bf16);
   Cache(Cache&&) noexcept;
   Cache& operator=(Cache&&) noexcept;
@@ -51,9 +56,10 @@ class Cache {
   Index entries() const;         // over all lanes
   Index source_tokens() const;   // one past the highest source token that was ever appended: spans
                                  // lie in [0, source_tokens)
-  Bytes bytes() const;       // allocated for this cache; shared tiles count in full in every fork
-  Index full_bytes() const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
-                             // else: the denominator of ratios, as everyone counts a full cache
+  Bytes bytes() const;  // allocated for this cache; shared tiles count in full in every fork
+  Index full_bytes()
+      const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
+              // else: the denominator of ratios, as everyone counts a full cache
   Index resident_bytes() const;  // what the pool holds from the system, all forks together
 
   // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +
@@ -66,6 +72,7 @@ class Cache {
   void read_keys(Index lane, std::span<float> out) const;    // [n, D], rotated at their positions
   void read_values(Index lane, std::span<float> out) const;  // [n, D]
   std::vector<EntryInfo> read_info(Index lane) const;        // [n]
+  std::vector<Format> read_formats(Index lane) const;        // [n]
 
   // Replaces the entries by what the plan names. Validated first: on Error (bad_input, naming lane
   // and entry) nothing has changed. Memory of evicted entries goes back to the pool, and to the

@@ -75,6 +75,17 @@ inline Plan random_plan(const Cache& cache, double kept, Index added, Rng& rng) 
   return plan;
 }
 
+// Formats at random, half of them `likely`: one for the lane, sometimes one for each kept entry.
+inline void random_formats(LanePlan& lane, Format likely, Rng& rng) {
+  const auto draw = [&] {
+    return rng.below(2) ? likely
+                        : static_cast<Format>(rng.below(static_cast<Index>(kLastFormat) + 1));
+  };
+  lane.format = draw();
+  if (rng.below(2))
+    for (std::size_t j = 0; j < lane.keep.size(); ++j) lane.formats.push_back(draw());
+}
+
 struct Reference {
   std::vector<double> out;      // [T, Hq, D]
   std::vector<double> weights;  // [T, Hq, n of the lane, at most max_n]

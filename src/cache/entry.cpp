@@ -1,5 +1,7 @@
 #include "cache/entry.h"
 
+#include <iterator>
+
 namespace pith::cache {
 
 std::string_view to_string(EntryKind kind) {
@@ -14,14 +16,25 @@ std::string_view to_string(EntryKind kind) {
   return "?";
 }
 
-std::string_view to_string(Format format) {
-  switch (format) {
-    case Format::bf16:
-      return "bf16";
-    case Format::f32:
-      return "f32";
-  }
-  return "?";
+std::string_view to_string(Format format) { return traits(format).name; }
+
+const FormatTraits& traits(Format format) {
+  static constexpr FormatTraits kTraits[] = {
+      {"bf16", 16, false, Packing::int8, false, false},
+      {"f32", 32, false, Packing::int8, false, false},
+      {"int8", 8, true, Packing::int8, false, false},
+      {"int8_k", 8, true, Packing::int8, true, false},
+      {"int8_kv", 8, true, Packing::int8, true, true},
+      {"int4", 4, true, Packing::int4, false, false},
+      {"int4_k", 4, true, Packing::int4, true, false},
+      {"int4_kv", 4, true, Packing::int4, true, true},
+      {"int2", 2, true, Packing::int2, false, false},
+      {"int2_k", 2, true, Packing::int2, true, false},
+      {"int2_kv", 2, true, Packing::int2, true, true},
+      {"e4m3", 8, true, Packing::e4m3, false, false},
+  };
+  static_assert(std::size(kTraits) == static_cast<std::size_t>(kLastFormat) + 1);
+  return kTraits[static_cast<std::size_t>(format)];
 }
 
 }  // namespace pith::cache

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "kernels/packed_tile.h"
 
 namespace pith::cache {
 
@@ -14,9 +15,33 @@ namespace pith::cache {
 enum class EntryKind : std::uint8_t { exact, summary, virtual_entry };
 std::string_view to_string(EntryKind kind);
 
-// How the keys and values of a segment are stored.
-enum class Format : std::uint8_t { bf16, f32 };
+// How the keys and values of a segment are stored. The numbers are those of saved files. `_k`:
+// keys rotated by a Hadamard matrix before they are rounded; `_kv`: values too.
+enum class Format : std::uint8_t {
+  bf16,
+  f32,
+  int8,
+  int8_k,
+  int8_kv,
+  int4,
+  int4_k,
+  int4_kv,
+  int2,
+  int2_k,
+  int2_kv,
+  e4m3,
+};
+inline constexpr Format kLastFormat = Format::e4m3;
 std::string_view to_string(Format format);
+
+struct FormatTraits {
+  std::string_view name;
+  Index bits;       // of a number
+  bool packed;      // tiles as in kernels/packed_tile.h
+  Packing packing;  // if so
+  bool rotates_keys, rotates_values;
+};
+const FormatTraits& traits(Format format);
 
 // The source tokens [begin, end) of the context that an entry stands for.
 struct Span {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/numbers.h"
+#include "cache/packed_entry.h"
 
 namespace pith::cache {
 namespace {
@@ -32,16 +33,25 @@ bool is_plain(const EntryInfo& info) {
          info.position == static_cast<float>(info.span.begin) && info.span.begin <= kLastPlainToken;
 }
 
-void write_entry(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
-                 const float* value) {
+void write_key(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
+               const float* centre) {
   const Index dim = layout.head_dim;
-  std::byte* values = tile + layout.values() + slot * dim * layout.element;
+  if (layout.packed) return write_packed_key(layout, tile, slot, key, centre);
   if (layout.format == Format::f32) {
     for (Index d = 0; d < dim; ++d) store(tile, d * kTileEntries + slot, key[d]);
-    std::memcpy(values, value, static_cast<std::size_t>(dim) * sizeof(float));
     return;
   }
   for (Index d = 0; d < dim; ++d) store(tile, pair_index(d, slot), to_bf16(key[d]));
+}
+
+void write_value(const TileLayout& layout, std::byte* tile, Index slot, const float* value) {
+  const Index dim = layout.head_dim;
+  if (layout.packed) return write_packed_value(layout, tile, slot, value);
+  std::byte* values = tile + layout.values() + slot * dim * layout.element;
+  if (layout.format == Format::f32) {
+    std::memcpy(values, value, static_cast<std::size_t>(dim) * sizeof(float));
+    return;
+  }
   for (Index d = 0; d < dim; ++d) store(values, d, to_bf16(value[d]));
 }
 
@@ -54,7 +64,9 @@ void write_info(const TileLayout& layout, std::byte* tile, Index slot, const Ent
   store(tile + layout.kinds(), slot, static_cast<std::uint8_t>(info.kind));
 }
 
-void read_key(const TileLayout& layout, const std::byte* tile, Index slot, float* key) {
+void read_key(const TileLayout& layout, const std::byte* tile, Index slot, const float* centre,
+              float* key) {
+  if (layout.packed) return read_packed_key(layout, tile, slot, centre, key);
   if (layout.format == Format::f32) {
     for (Index d = 0; d < layout.head_dim; ++d) key[d] = load<float>(tile, d * kTileEntries + slot);
     return;
@@ -64,6 +76,7 @@ void read_key(const TileLayout& layout, const std::byte* tile, Index slot, float
 }
 
 void read_value(const TileLayout& layout, const std::byte* tile, Index slot, float* value) {
+  if (layout.packed) return read_packed_value(layout, tile, slot, value);
   const std::byte* values = tile + layout.values() + slot * layout.head_dim * layout.element;
   if (layout.format == Format::f32) {
     std::memcpy(value, values, static_cast<std::size_t>(layout.head_dim) * sizeof(float));
@@ -95,9 +108,10 @@ void copy_entry(const TileLayout& layout, const std::byte* from, Index from_slot
                 Index to_slot) {
   const Index words =
       layout.values() /
-      (4 * kTileEntries);  // a key is this many words, 16 words apart, in either format
+      (4 * kTileEntries);  // a key is this many words, 16 words apart, in every format
   for (Index i = 0; i < words; ++i)
     store(to, i * kTileEntries + to_slot, load<std::uint32_t>(from, i * kTileEntries + from_slot));
+  if (layout.packed) return copy_packed_value(layout, from, from_slot, to, to_slot);
   const Index row = layout.head_dim * layout.element;
   std::memcpy(to + layout.values() + to_slot * row, from + layout.values() + from_slot * row,
               static_cast<std::size_t>(row));

@@ -2,6 +2,7 @@
 // part of the cache's interface, and without any check of its input.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "cache/entry.h"
@@ -10,23 +11,27 @@
 
 namespace pith::cache {
 
-// Where things are in a tile. Keys and values are as kernels/attention.h says; columns follow. A
+// Where things are in a tile. Keys and values are as kernels/attention.h says (scales and zeros of
+// packed ones included); columns follow. A
 // plain tile holds entries that need no columns but the position: kind exact, log-weight 0, span
 // [position, position + 1).
 struct TileLayout {
   Format format = Format::bf16;
   bool annotated = false;
   Index head_dim = 0;  // D
-  Index element = 0;   // bytes of a number: 2 or 4
+  bool packed = false;
+  Index element = 0;  // bytes of a number: 2 or 4; of packed ones 0
 
   TileLayout(Format tile_format, bool is_annotated, Index dim)
       : format(tile_format),
         annotated(is_annotated),
         head_dim(dim),
-        element(tile_format == Format::bf16 ? 2 : 4) {}
+        packed(traits(tile_format).packed),
+        element(packed ? 0 : traits(tile_format).bits / 8) {}
 
-  Index values() const { return kTileEntries * head_dim * element; }
-  Index positions() const { return 2 * values(); }  // f32[16]
+  PackedTile packing() const { return {traits(format).packing, head_dim}; }
+  Index values() const { return packed ? packing().values() : kTileEntries * head_dim * element; }
+  Index positions() const { return packed ? packing().bytes() : 2 * values(); }  // f32[16]
   Index log_weights() const {
     return positions() + 4 * kTileEntries;
   }  // f32[16], and so on in annotated tiles only
@@ -43,11 +48,13 @@ inline constexpr Index kLastPlainToken = (Index{1} << 24) - 1;
 // Whether an entry can live in a plain tile.
 bool is_plain(const EntryInfo& info);
 
-// Single entries of a tile; `slot` < 16. Keys and values have D floats.
-void write_entry(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
-                 const float* value);
+// Single entries of a tile; `slot` < 16. Keys and values have D floats. `centre` is the segment's.
+void write_key(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
+               const float* centre);
+void write_value(const TileLayout& layout, std::byte* tile, Index slot, const float* value);
 void write_info(const TileLayout& layout, std::byte* tile, Index slot, const EntryInfo& info);
-void read_key(const TileLayout& layout, const std::byte* tile, Index slot, float* key);
+void read_key(const TileLayout& layout, const std::byte* tile, Index slot, const float* centre,
+              float* key);
 void read_value(const TileLayout& layout, const std::byte* tile, Index slot, float* value);
 EntryInfo read_info(const TileLayout& layout, const std::byte* tile, Index slot);
 float read_position(const TileLayout& layout, const std::byte* tile, Index slot);
@@ -55,15 +62,21 @@ void copy_entry(const TileLayout& layout, const std::byte* from, Index from_slot
                 Index to_slot);  // columns excluded
 
 // Entries of one format, plain or annotated, by ascending position.
+//
+// Packed keys are stored as what they differ from a centre, the mean of the keys that were rounded
+// together: most models add a large constant to all keys, which costs bits and says nothing
+// (softmax does not see it; SageAttention, arXiv 2410.02367, takes it off, too).
 struct Segment {
   TileLayout layout;
   Index count = 0;
-  std::vector<Tile> tiles;  // ceil(count / 16)
+  std::vector<Tile> tiles;                           // ceil(count / 16)
+  std::shared_ptr<const std::vector<float>> centre;  // packed: [D], not rotated
 
   explicit Segment(const TileLayout& tile_layout) : layout(tile_layout) {}
   const std::byte* tile_of(Index j) const {
     return tiles[static_cast<std::size_t>(j / kTileEntries)].data();
   }
+  const float* centre_data() const { return centre ? centre->data() : nullptr; }
   EntryInfo info(Index j) const { return read_info(layout, tile_of(j), j % kTileEntries); }
   float position(Index j) const { return read_position(layout, tile_of(j), j % kTileEntries); }
 
@@ -72,6 +85,12 @@ struct Segment {
   std::byte* grow(TilePool& pool);
   void shrink(Index new_count);
 };
+
+// Packed segments are made of so many entries or fewer, so that a centre fits its keys well: what
+// one softmax step sees.
+inline constexpr Index kPackedEntries = 256;
+inline constexpr Index kMaxPackedDim = 1024;
+constexpr Index centre_bytes(Index head_dim) { return head_dim * 4 + 64; }  // with its headers
 
 struct Lane {
   std::vector<Segment> segments;  // none is empty

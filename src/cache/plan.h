@@ -27,7 +27,8 @@ struct LanePlan {
   std::vector<float> log_weight;  // empty (unchanged), or [keep]
   std::vector<float> values;      // empty (unchanged), or [keep, D]: new values
   std::optional<Format>
-      format;  // of what is kept and added; none = as the cache stores new entries
+      format;                   // of what is kept and added; none = as the cache stores new entries
+  std::vector<Format> formats;  // empty (all as `format` says), or [keep]
   NewEntries add;
 };
 

@@ -1,5 +1,5 @@
 // File layout, little-endian:
-//   "PITHCTX1"
+//   "PITHCTX2" ("PITHCTX1": the same without packed segments; read, no longer written)
 //   sections in this order: INFO, SHAP, then one LAYR for each layer; nothing follows
 //
 //   section = tag char[4], u32 zero, u64 length, u64 XXH3 of the payload, payload
@@ -9,8 +9,8 @@
 //   SHAP    = i64 L, i64 Hkv, i64 D, i64 source tokens, u64 format of new entries,
 //             u64 count (0 or L), i64 windows, u64 count (0 or L * D/2), f64 inverse frequencies
 //   LAYR    = for each KV head: u64 segments, then each segment
-//   segment = u32 format, u32 annotated, i64 entries, tiles as in memory (cache/lane.h) with
-//             unused slots zero
+//   segment = u32 format, u32 annotated, i64 entries, of packed formats f32 centre [D], then tiles
+//             as in memory (cache/lane.h) with unused slots zero
 #include "cache/snapshot.h"
 
 #include <fmt/format.h>
@@ -30,8 +30,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::string_view kMagic = "PITHCTX1";
-constexpr int kVersion = 1;
+constexpr std::string_view kMagic = "PITHCTX2", kMagicWithoutPacked = "PITHCTX1";
 constexpr Index kSectionHeader = 24;
 constexpr Index kMaxHeadDim = 1024;  // the largest of any known model is 512; tiles must fit a slab
 
@@ -125,10 +124,14 @@ class Reader {
 class File {
  public:
   File(std::span<const std::byte> bytes, const std::string& name) : left_(bytes), name_(name) {
-    if (bytes.size() < kMagic.size() ||
-        std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+    const std::string_view magic(reinterpret_cast<const char*>(bytes.data()),
+                                 std::min(bytes.size(), kMagic.size()));
+    if (magic != kMagic && magic != kMagicWithoutPacked)
       fail(ErrorCode::bad_file,
-           fmt::format("{} is not a pith context (expected it to begin with {})", name, kMagic));
+           fmt::format("{} is not a pith context that this version reads (expected it to begin "
+                       "with {} or {})",
+                       name, kMagic, kMagicWithoutPacked));
+    version_ = magic == kMagic ? 2 : 1;
     left_ = left_.subspan(kMagic.size());
   }
 
@@ -150,6 +153,8 @@ class File {
     return {payload, std::move(label), name_};
   }
 
+  int version() const { return version_; }
+  Format last_format() const { return version_ == 1 ? Format::f32 : kLastFormat; }
   Index left() const { return static_cast<Index>(left_.size()); }
   void end() const {
     if (!left_.empty())
@@ -160,6 +165,7 @@ class File {
  private:
   std::span<const std::byte> left_;
   const std::string& name_;
+  int version_ = 0;
 };
 
 void write_segment(const Segment& segment, Writer& writer) {
@@ -167,6 +173,8 @@ void write_segment(const Segment& segment, Writer& writer) {
   writer.number(static_cast<std::uint32_t>(layout.format));
   writer.number(static_cast<std::uint32_t>(layout.annotated));
   writer.number(segment.count);
+  if (layout.packed)
+    writer.bytes(segment.centre_data(), static_cast<std::size_t>(layout.head_dim) * sizeof(float));
   std::vector<std::byte> clean(static_cast<std::size_t>(layout.bytes()));
   for (Index first = 0; first < segment.count; first += kTileEntries) {
     std::memset(clean.data(), 0, clean.size());  // neither stale entries nor padding reach the disk
@@ -182,7 +190,7 @@ void write_segment(const Segment& segment, Writer& writer) {
 SnapshotInfo read_info(File& file) {
   Reader reader = file.section("INFO", "INFO");
   SnapshotInfo info;
-  info.version = kVersion;
+  info.version = file.version();
   info.model_hash = reader.number<std::uint64_t>();
   info.next_position = reader.number<Index>();
   info.model_name = reader.string();
@@ -243,15 +251,27 @@ void check_entry(const Reader& reader, const EntryInfo& info, float previous, In
   reader.expect(info.kind <= EntryKind::virtual_entry, "an entry is of no known kind");
 }
 
-Segment read_segment(Reader& reader, const Cache::Impl& cache) {
+// The centre of a packed segment.
+std::vector<float> read_centre(Reader& reader, Index head_dim) {
+  std::vector<float> centre(static_cast<std::size_t>(head_dim));
+  const auto bytes = reader.bytes(centre.size() * sizeof(float));
+  std::memcpy(centre.data(), bytes.data(), bytes.size());
+  for (float x : centre) reader.expect(std::isfinite(x), "a centre is not finite");
+  return centre;
+}
+
+Segment read_segment(Reader& reader, const Cache::Impl& cache, Format last_format) {
   const auto format = reader.number<std::uint32_t>(), annotated = reader.number<std::uint32_t>();
   const auto count = reader.number<Index>();
-  reader.expect(format <= static_cast<std::uint32_t>(Format::f32) && annotated <= 1,
+  reader.expect(format <= static_cast<std::uint32_t>(last_format) && annotated <= 1,
                 "a segment's format");
   const TileLayout layout(static_cast<Format>(format), annotated != 0, cache.shape.head_dim);
   reader.expect(count > 0 && (count - 1) / kTileEntries < reader.left() / layout.bytes(),
                 "a segment's size");
   Segment segment(layout);
+  if (layout.packed)
+    segment.centre =
+        std::make_shared<const std::vector<float>>(read_centre(reader, cache.shape.head_dim));
   float previous = -std::numeric_limits<float>::infinity();
   for (Index first = 0; first < count; first += kTileEntries) {
     const auto bytes = reader.bytes(static_cast<std::uint64_t>(layout.bytes()));
@@ -322,7 +342,8 @@ Snapshot parse(std::span<const std::byte> bytes, const std::string& name) {
     Reader reader = file.section("LAYR", fmt::format("LAYR of layer {}", layer));
     for (Index head = 0; head < cache.shape.kv_heads; ++head)
       for (auto left = reader.number<std::uint64_t>(); left > 0; --left)
-        cache.lane(cache.shape.lane(layer, head)).segments.push_back(read_segment(reader, cache));
+        cache.lane(cache.shape.lane(layer, head))
+            .segments.push_back(read_segment(reader, cache, file.last_format()));
     reader.end();
   }
   file.end();

@@ -33,8 +33,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto snapshot = pith::cache::parse(bytes, "fuzz");
     // What parse() accepts must be usable.
-    for (pith::Index lane = 0; lane < snapshot.cache.shape().lanes(); ++lane)
+    const auto& shape = snapshot.cache.shape();
+    for (pith::Index lane = 0; lane < shape.lanes(); ++lane) {
       snapshot.cache.read_info(lane);
+      std::vector<float> numbers(
+          static_cast<std::size_t>(snapshot.cache.size(lane) * shape.head_dim));
+      snapshot.cache.read_keys(lane, numbers);
+      snapshot.cache.read_values(lane, numbers);
+    }
     auto fork = snapshot.cache.fork();
     fork.truncate(0);
   } catch (const pith::Error&) {

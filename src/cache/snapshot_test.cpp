@@ -23,7 +23,7 @@ std::filesystem::path temporary(const char* name) {
          (std::string("pith_snapshot_") + name + std::to_string(::getpid()));
 }
 
-// Small, with everything that a cache can hold: windows, both formats, plain and annotated entries,
+// Small, with everything that a cache can hold: windows, all formats, plain and annotated entries,
 // an empty lane.
 Cache everything(Rng& rng) {
   Cache cache({.layers = 2, .kv_heads = 2, .head_dim = 8, .windows = {0, 16}}, testing::rope(2, 8));
@@ -31,6 +31,10 @@ Cache everything(Rng& rng) {
   Plan plan = testing::random_plan(cache, 0.5, 3, rng);
   plan.lanes[1].format = Format::f32;
   plan.lanes[2] = {};
+  auto& formats = plan.lanes[3].formats;
+  for (std::size_t j = 0; j < plan.lanes[3].keep.size(); ++j)
+    formats.push_back(static_cast<Format>(j % (static_cast<std::size_t>(kLastFormat) + 1)));
+  plan.lanes[3].format = Format::int4_kv;
   cache.apply(plan);
   append_random(cache, 3, rng);
   return cache;
@@ -104,6 +108,25 @@ TEST(Snapshot, ALoadedCacheGoesOn) {
   append_random(cache, 5, first);
   append_random(loaded.cache, 5, second);
   EXPECT_EQ(saved(cache, info_of(cache)), saved(loaded.cache, info_of(cache)));
+}
+
+// Version 1 had no packed entries; all else is the same.
+TEST(Snapshot, FilesOfVersion1AreRead) {
+  Rng rng(8);
+  Cache cache({.layers = 1, .kv_heads = 1, .head_dim = 8}, testing::rope(1, 8));
+  append_random(cache, 20, rng);
+  std::string bytes = saved(cache, info_of(cache));
+  EXPECT_EQ(bytes.substr(0, 8), "PITHCTX2");
+  bytes[7] = '1';
+  EXPECT_EQ(parse_text(bytes).info.version, 1);
+  EXPECT_EQ(parse_text(bytes).cache.size(0), 20);
+  Plan plan = testing::identity(cache);
+  plan.lanes[0].format = Format::int4;
+  cache.apply(plan);
+  bytes = saved(cache, info_of(cache));
+  EXPECT_EQ(parse_text(bytes).info.version, 2);
+  bytes[7] = '1';
+  EXPECT_THROW(parse_text(bytes), Error);
 }
 
 TEST(Snapshot, EveryTruncationIsRefused) {

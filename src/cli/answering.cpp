@@ -28,11 +28,6 @@ Arm make_arm(const recipe::Recipe& recipe) {
   return arm;
 }
 
-bool replays(const recipe::Recipe& recipe) {
-  const recipe::SignalNeeds needs = recipe.needs();
-  return needs.replay || needs.replay_plus || needs.second_pass;
-}
-
 }  // namespace
 
 void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes,
@@ -66,7 +61,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
       full_.reset();
     }
     arm.report = compress(*arm.context, *arm.recipe, signals_);
-    arm.compress_seconds = arm.report.seconds + (replays(*arm.recipe) ? times_.replay_seconds : 0);
+    arm.compress_seconds = arm.report.seconds + (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
   }
   const auto looks = [](const Arm& arm) { return arm.sees_question; };
   if (std::none_of(arms_.begin(), arms_.end(), looks)) {
@@ -101,7 +96,7 @@ Answer Answering::answer(Index index, std::span<const Token> question,
     observe_question(context, question, signals_);
     answer.report = compress(context, *arm.recipe, signals_);
     answer.compress_seconds =
-        answer.report.seconds + (replays(*arm.recipe) ? times_.replay_seconds : 0);
+        answer.report.seconds + (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
   } else {
     answer.report = arm.report;
     answer.compress_seconds = arm.compress_seconds;

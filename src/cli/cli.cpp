@@ -85,6 +85,7 @@ int run(int argc, char** argv) {
   add_bench(app);
   add_eval(app);
   add_compare(app);
+  add_probe(app);
   add_pull(app);
   add_calibrate(app);
   try {

@@ -18,6 +18,7 @@ void add_recipes(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_probe(CLI::App& app);
 void add_pull(CLI::App& app);
 void add_calibrate(CLI::App& app);
 

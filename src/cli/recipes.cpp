@@ -47,6 +47,10 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
   if (needs.query_moments) names.push_back("query_moments");
   if (needs.attention_sum) names.push_back("attention_sum");
   if (needs.attention_max) names.push_back("attention_max");
+  if (needs.context_queries > 0)
+    names.push_back(fmt::format("{} queries of the context", needs.context_queries));
+  if (needs.replay_queries > 0)
+    names.push_back(fmt::format("{} queries of the replay", needs.replay_queries));
   if (needs.replay) names.push_back("replay");
   if (needs.replay_plus) names.push_back("replay_plus");
   if (needs.question_queries) names.push_back("question_queries");

@@ -14,12 +14,13 @@ namespace pith {
 bool SignalCollector::watches(const recipe::SignalNeeds& needs) {
   return needs.window_queries > 0 || needs.query_moments || needs.query_means ||
          needs.query_magnitudes || needs.attention_sum || needs.attention_max ||
-         !needs.local_attention.empty() || needs.echo > 0 || needs.kvzap;
+         needs.context_queries > 0 || !needs.local_attention.empty() || needs.echo > 0 ||
+         needs.kvzap;
 }
 
 SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens,
-                                 Index prefix_tokens)
-    : engine_(engine), needs_(needs) {
+                                 Index prefix)
+    : engine_(engine), needs_(needs), prefix_(std::min(prefix, tokens)) {
   const auto& config = engine.config();
   const auto heads = static_cast<std::size_t>(config.query_heads),
              D = static_cast<std::size_t>(config.head_dim);
@@ -48,8 +49,14 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
     for (auto& layer : signals_.layers)
       layer.local_attention.emplace_back(heads * static_cast<std::size_t>(tokens));
   }
+  if (needs.context_queries > 0) {
+    sample_.emplace(config.layer_count(), config.query_heads, config.head_dim, tokens - prefix_,
+                    needs.context_queries);
+    rotation_ = engine.cache_rotation();
+    signals_.context_queries = sample_->count();
+  }
   if (wants_attention()) sums_.resize(static_cast<std::size_t>(engine.pool().size()));
-  if (needs.echo > 0) echo_.emplace(engine, needs.echo, prefix_tokens, tokens);
+  if (needs.echo > 0) echo_.emplace(engine, needs.echo, prefix_, tokens);
   if (needs.query_filters || needs.kvzap) look_up_calibration();
 }
 
@@ -122,25 +129,29 @@ void SignalCollector::collect_moments(Index layer, std::span<const float> querie
       vector_kernels().axpy(1.0f / static_cast<float>(rows), query(r, 0), heads * D,
                             moments.shift.data());
   }
-  std::vector<float> centred(static_cast<std::size_t>(D * rows)),
-      product(static_cast<std::size_t>(D * D));
-  Activations activations;
-  for (Index h = 0; h < heads;
-       ++h) {  // product = X^T X for the centred queries X [rows, D] of one head
+  // Centred queries as columns, [Hq, D, stride]: zeros fill the rows up, so that their distance is
+  // no power of two, which would put a column into few sets of the cache.
+  const Index stride = round_up(rows, 16) + 16;
+  centred_.assign(static_cast<std::size_t>(heads * D * stride), 0.0f);
+  engine_.pool().run(heads, [&](Index h, int) {
     const float* shift = moments.shift.data() + h * D;
+    float* columns = centred_.data() + h * D * stride;
     for (Index r = 0; r < rows; ++r)
-      for (Index d = 0; d < D; ++d)
-        centred[static_cast<std::size_t>(d * rows + r)] = query(r, h)[d] - shift[d];
-    for (Index d = 0; d < D; ++d) {
-      double sum = 0;
-      for (Index r = 0; r < rows; ++r)
-        sum += static_cast<double>(centred[static_cast<std::size_t>(d * rows + r)]);
-      moments.sum[static_cast<std::size_t>(h * D + d)] += sum;
-    }
-    if (!needs_.query_moments) continue;
-    activations.prepare(centred, D, rows, Numerics::exact, engine_.pool());
+      for (Index d = 0; d < D; ++d) columns[d * stride + r] = query(r, h)[d] - shift[d];
+    for (Index d = 0; d < D; ++d)
+      moments.sum[static_cast<std::size_t>(h * D + d)] +=
+          static_cast<double>(vector_kernels().sum(columns + d * stride, rows));
+  });
+  moments.count += rows;
+  if (!needs_.query_moments) return;
+  Activations activations;
+  std::vector<float> product(static_cast<std::size_t>(D * D));
+  for (Index h = 0; h < heads; ++h) {
+    const auto columns = std::span(centred_).subspan(static_cast<std::size_t>(h * D * stride),
+                                                     static_cast<std::size_t>(D * stride));
+    activations.prepare(columns, D, stride, Numerics::exact, engine_.pool());
     const Product job{
-        {WeightType::f32, D, rows, reinterpret_cast<const std::byte*>(centred.data())},
+        {WeightType::f32, D, stride, reinterpret_cast<const std::byte*>(columns.data())},
         nullptr,
         product.data(),
         D};
@@ -149,7 +160,6 @@ void SignalCollector::collect_moments(Index layer, std::span<const float> querie
     for (Index i = 0; i < D * D; ++i)
       total[i] += static_cast<double>(product[static_cast<std::size_t>(i)]);
   }
-  moments.count += rows;
 }
 
 void SignalCollector::stored(Index /*layer*/, std::span<const float> keys,
@@ -183,6 +193,8 @@ void SignalCollector::collect_local(Index layer, std::span<const float> queries)
 void SignalCollector::rotated(Index layer, std::span<const float> queries) {
   collect_local(layer, queries);
   if (echo_) echo_->rotated(layer, first_, rows_, queries, keys_);
+  if (sample_)
+    sample_->take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim;
   const Index start = signals_.tokens - signals_.window;  // of the window
   auto& window = signals_.layers[static_cast<std::size_t>(layer)].window_queries;
@@ -255,6 +267,11 @@ void SignalCollector::finish_moments() {
 recipe::Signals SignalCollector::finish(const Context& context) {
   finish_moments();
   if (echo_) echo_->finish(context, signals_);
+  if (sample_) {
+    auto queries = sample_->finish();
+    for (std::size_t l = 0; l < queries.size(); ++l)
+      signals_.layers[l].context_queries = std::move(queries[l]);
+  }
   return std::move(signals_);
 }
 

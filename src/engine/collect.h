@@ -11,15 +11,16 @@
 #include "engine/collect_echo.h"
 #include "engine/engine.h"
 #include "engine/observer.h"
+#include "engine/query_sample.h"
 #include "recipe/signals.h"
 
 namespace pith {
 
 class SignalCollector final : public ReadObserver, private cache::AttentionTap {
  public:
-  // For a context of `tokens` tokens, read from position 0.
-  SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens,
-                  Index prefix_tokens = 0);
+  // For a context of `tokens` tokens, read from position 0, of which `prefix` are the chat
+  // template's.
+  SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens, Index prefix);
 
   // What a plain prefill can skip: with none of these, nobody needs to watch it.
   static bool watches(const recipe::SignalNeeds& needs);
@@ -69,11 +70,14 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   recipe::Signals signals_;
   std::vector<Moments> moments_;
   std::vector<ThreadSums> sums_;
+  std::vector<float> centred_;
   std::vector<ChunkRows> local_;  // one for each kind
   std::vector<float> keys_;       // [R, Hkv, D] of the layer at hand
   std::optional<EchoCollector> echo_;
   std::vector<std::vector<float>> kvzap_;  // [L][Hkv, E + 1]
-  Index first_ = 0, rows_ = 0;
+  std::optional<QuerySample> sample_;      // of the document's queries
+  cache::Rotation rotation_;
+  Index prefix_ = 0, first_ = 0, rows_ = 0;
 };
 
 // Captures the rotated queries and keys of everything that is read: the question's.

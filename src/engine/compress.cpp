@@ -29,12 +29,13 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   signals.next_position = context.next_position();
   signals.sentence_starts = options.sentence_starts;
   if (times) times->read_seconds = seconds_since(start);
-  if (needs.replay || needs.replay_plus || needs.second_pass) {
+  if (needs.replays()) {
     const auto replay_start = std::chrono::steady_clock::now();
-    if (needs.replay || needs.replay_plus)
+    if (needs.replay || needs.replay_plus || needs.replay_queries > 0)
       replay(context,
              {.prefix_tokens = options.prefix_tokens,
               .answer_prompt = options.answer_prompt,
+              .queries = needs.replay_queries,
               .progress = options.replay_progress},
              signals);
     if (needs.second_pass) second_pass(context, options.replay_progress, signals);

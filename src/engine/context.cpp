@@ -149,36 +149,47 @@ void Context::read(std::span<const Token> tokens, ReadObserver* observer,
   }
 }
 
-std::vector<float> Context::read_and_score(std::span<const Token> tokens,
-                                           const Progress& progress) {
+void Context::read_states(std::span<const Token> tokens, const OnStates& on_states,
+                          ReadObserver* observer, const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
   check_room(*this, total);
-  std::vector<float> scores;
-  const Index E = engine_->config().width, V = engine_->config().vocabulary;
   for (Index done = 0; done < total;) {
     const Index rows = std::min(engine_->options().prefill_chunk, total - done);
     const auto hidden =
         read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)),
-                   rows, nullptr);
+                   rows, observer);
     const std::vector<float> states(hidden.begin(), hidden.end());
+    on_states(done, states);
+    done += rows;
+    if (done == total)
+      set_logits(std::span(states).last(static_cast<std::size_t>(engine_->config().width)));
+    if (progress) progress(done, total);
+  }
+}
+
+std::vector<float> Context::read_and_score(std::span<const Token> tokens,
+                                           const Progress& progress) {
+  const auto total = static_cast<Index>(tokens.size());
+  std::vector<float> scores;
+  const Index E = engine_->config().width, V = engine_->config().vocabulary;
+  const auto score = [&](Index first, std::span<const float> states) {
     constexpr Index kBlock = 32;  // rows of logits at once: they are vocabulary-wide
+    const Index rows = std::ssize(states) / E;
     std::vector<float> logits(static_cast<std::size_t>(std::min(kBlock, rows) * V));
     for (Index row = 0; row < rows; row += kBlock) {
       const Index count = std::min(kBlock, rows - row);
-      compute_logits(engine_->model(),
-                     std::span(states).subspan(static_cast<std::size_t>(row * E),
-                                               static_cast<std::size_t>(count * E)),
-                     engine_->options().numerics, engine_->workspace(), engine_->pool(),
-                     std::span(logits).first(static_cast<std::size_t>(count * V)));
-      for (Index r = 0; r < count && done + row + r + 1 < total; ++r)
+      compute_logits(
+          engine_->model(),
+          states.subspan(static_cast<std::size_t>(row * E), static_cast<std::size_t>(count * E)),
+          engine_->options().numerics, engine_->workspace(), engine_->pool(),
+          std::span(logits).first(static_cast<std::size_t>(count * V)));
+      for (Index r = 0; r < count && first + row + r + 1 < total; ++r)
         scores.push_back(log_probability(
             std::span(logits).subspan(static_cast<std::size_t>(r * V), static_cast<std::size_t>(V)),
-            tokens[static_cast<std::size_t>(done + row + r + 1)]));
+            tokens[static_cast<std::size_t>(first + row + r + 1)]));
     }
-    done += rows;
-    if (done == total) set_logits(std::span(states).last(static_cast<std::size_t>(E)));
-    if (progress) progress(done, total);
-  }
+  };
+  read_states(tokens, score, nullptr, progress);
   return scores;
 }
 

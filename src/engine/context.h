@@ -39,6 +39,12 @@ class Context {
   // before it: [tokens - 1].
   std::vector<float> read_and_score(std::span<const Token> tokens, const Progress& progress = {});
 
+  // The same as read(), and shows the final, normalised hidden states of all rows, chunk by chunk:
+  // [rows, E] of tokens[first], tokens[first + 1], ...
+  using OnStates = std::function<void(Index first, std::span<const float> states)>;
+  void read_states(std::span<const Token> tokens, const OnStates& on_states,
+                   ReadObserver* observer = nullptr, const Progress& progress = {});
+
   // One token into each of several contexts of the same engine, computed together.
   static void read_one_each(std::span<Context* const> contexts, std::span<const Token> tokens);
 

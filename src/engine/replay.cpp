@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "engine/observer.h"
+#include "engine/query_sample.h"
 #include "kernels/vector.h"
 
 namespace pith {
@@ -26,15 +28,27 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     Index replay = 0;  // [replay, n)
   };
 
-  ReplayObserver(const Context& context, const Lanes& lanes)
+  // `sample`, if not null, takes the queries as rows `first_row`, ... of all that is replayed.
+  ReplayObserver(const Context& context, const Lanes& lanes, QuerySample* sample, Index first_row)
       : context_(context),
         lanes_(lanes),
+        sample_(sample),
+        row_(first_row),
         heads_(context.engine().config().query_heads),
         layers_(context.cache().shape().layers),
         threads_(static_cast<std::size_t>(context.engine().pool().size())),
         best_(static_cast<std::size_t>(layers_)) {}
 
   bool wants_unrotated() const override { return true; }
+
+  void begin_chunk(Index /*first*/, Index rows) override {
+    row_ += rows_;
+    rows_ = rows;
+  }
+
+  void rotated(Index layer, std::span<const float> queries) override {
+    if (sample_) sample_->take({layer, row_, queries});
+  }
 
   void unrotated(Index /*layer*/, std::span<const float> hidden,
                  std::span<const float> /*queries*/) override {
@@ -134,6 +148,8 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
 
   const Context& context_;
   Lanes lanes_;
+  QuerySample* sample_;
+  Index row_, rows_ = 0;  // of the block at hand
   Index heads_, layers_;
   std::vector<ThreadBest> threads_;
   std::vector<Best> best_;        // [L]
@@ -184,6 +200,12 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
   const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
   Index total = 0, done = 0;
   for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
+  std::optional<QuerySample> sample;
+  if (options.queries > 0) {
+    const auto& config = context.engine().config();
+    sample.emplace(shape.layers, config.query_heads, shape.head_dim, total, options.queries);
+    signals.replay_queries = sample->count();
+  }
   for (const auto& chunk : chunks) {
     Context fork = context.fork();
     const bool bounded =
@@ -194,16 +216,22 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
       fork.cache().apply(plan);
     }
     const Index seen = bounded ? options.prefix_tokens + chunk.end - chunk.begin : signals.tokens;
-    ReplayObserver observer(fork, {.sinks = std::min(options.sinks, chunk.begin),
-                                   .chunk = bounded ? options.prefix_tokens : chunk.begin,
-                                   .length = chunk.end - chunk.begin,
-                                   .replay = seen});
+    ReplayObserver observer(fork,
+                            {.sinks = std::min(options.sinks, chunk.begin),
+                             .chunk = bounded ? options.prefix_tokens : chunk.begin,
+                             .length = chunk.end - chunk.begin,
+                             .replay = seen},
+                            sample ? &*sample : nullptr, done);
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
       if (options.progress) options.progress(done + now, total);
     });
     observer.finish(chunk.begin, signals);
     done += static_cast<Index>(chunk.tokens.size());
   }
+  if (!sample) return;
+  auto queries = sample->finish();
+  for (std::size_t l = 0; l < queries.size(); ++l)
+    signals.layers[l].replay_queries = std::move(queries[l]);
 }
 
 }  // namespace pith

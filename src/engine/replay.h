@@ -20,11 +20,12 @@ struct ReplayOptions {
       false;  // let the replay attend to all of the context, as kvpress does; otherwise to prefix
               // and chunk only, which bounds its cost at long contexts
   std::vector<Token> answer_prompt;  // chat tokens between a question and its answer
+  Index queries = 0;                 // sample so many of the replay's queries, too
   Progress progress;
 };
 
-// Fills `replay` and `replay_plus` of every layer. The context stays as it is; it must be
-// uncompressed.
+// Fills `replay` and `replay_plus` of every layer, and `replay_queries` where they are asked for.
+// The context stays as it is; it must be uncompressed.
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals);
 
 // The prompts of all chunks with the document tokens that each repeats; exposed for tests.

@@ -240,9 +240,7 @@ class Runner {
       prediction.cache_bytes = arm.report.bytes_after;
       prediction.full_bytes = arm.report.full_bytes;
       prediction.prefill_s = times.read_seconds;
-      const recipe::SignalNeeds needs = recipe.needs();
-      prediction.replay_s =
-          needs.replay || needs.replay_plus || needs.second_pass ? times.replay_seconds : 0;
+      prediction.replay_s = recipe.needs().replays() ? times.replay_seconds : 0;
       prediction.compress_s = arm.report.seconds;
       prediction.decode_s = generated[i].seconds;
       prediction.tags = item.tags;

@@ -4,7 +4,11 @@
 //
 // A tile is one block of memory, 64-byte aligned: the keys of 16 entries, then their values.
 //   bf16: keys [D/2][16][2], values [16][D]     (a register of 16 entries holds the operands of one
-//   bf16 dot product step) f32:  keys [D][16],      values [16][D]
+//   bf16 dot product step)
+//   f32:  keys [D][16],      values [16][D]
+//   packed (8, 4 or 2 bits): see kernels/packed_tile.h. Weights, and queries that meet
+//   int8, are rounded to 16 bits against the largest of a row, queries that meet int4 and int2 to
+//   8; integer sums are exact. Those of e4m3 are as for bf16.
 // A strip holds one row of logits (later weights) per query row. D is even; the vector kernels need
 // a multiple of 16.
 #pragma once
@@ -13,6 +17,7 @@
 
 #include "base/types.h"
 #include "kernels/isa.h"
+#include "kernels/packed_tile.h"
 
 namespace pith {
 
@@ -28,6 +33,7 @@ struct AttentionStrip {
   const std::byte* const* next =
       nullptr;                     // null, or tiles whose keys pv brings closer, as many as `tiles`
   const float* queries = nullptr;  // [rows, D], scaled and packed (qk)
+  const float* base = nullptr;     // [rows], what packed logits begin with, or null (qk)
   const float* factors = nullptr;  // [rows] (pv)
   float* strip = nullptr;          // [rows, stride]
   Index stride = 0;
@@ -36,8 +42,8 @@ struct AttentionStrip {
 };
 
 struct TileKernels {
-  // Brings scaled queries into the form that qk reads, which is no larger. n = rows * D.
-  void (*pack)(const float* queries, Index n, float* packed);
+  // Brings scaled queries into the form that qk reads: packed_query_floats(D) a row.
+  void (*pack)(const float* queries, Index rows, Index head_dim, float* packed);
   // strip[r, j] = q_r . k_j for all 16 entries of every tile, the unused ones of the last included.
   void (*qk)(const AttentionStrip& s);
   // out[r] = factors[r] * out[r] + sum_{j < entries} strip[r, j] * v_j
@@ -46,6 +52,7 @@ struct TileKernels {
 
 struct AttentionKernels {
   TileKernels bf16, f32;
+  const TileKernels* packed;  // [kPackings]
   // With m' = max(*m, max_j(x[j] + bias[j])): x[j] = exp(x[j] + bias[j] - m'), *m = m'. Returns the
   // sum of the new x. n is a multiple of 16; bias may be null; an x of -inf gives 0, also if all
   // are.
@@ -54,8 +61,10 @@ struct AttentionKernels {
   void (*scale)(float* x, float factor, Index n);
 };
 
+constexpr Index packed_query_floats(Index head_dim) { return round_up(head_dim, 16) + 2; }
+
 constexpr Index attention_scratch_bytes(Index rows, Index head_dim) {
-  return kMaxStripTiles * kTileEntries * (head_dim * 4 + round_up(rows, 8) * 2);
+  return kMaxStripTiles * kTileEntries * (head_dim * 4 + (round_up(rows, 8) + 2) * 4) + rows * 8;
 }
 
 const AttentionKernels& attention_kernels(Isa isa);

@@ -99,7 +99,8 @@ void qk(const AttentionStrip& s) {
   }
 }
 
-void pack(const float* queries, Index n, float* packed) {
+void pack(const float* queries, Index rows, Index head_dim, float* packed) {
+  const Index n = rows * head_dim;
   for (Index i = 0; i < n; i += 8) _mm256_storeu_ps(packed + i, _mm256_loadu_ps(queries + i));
 }
 
@@ -245,7 +246,10 @@ void scale(float* x, float factor, Index n) {
 
 }  // namespace
 
-const AttentionKernels kAttentionAvx2 = {
-    {pack, qk<Bf16Keys>, pv<Bf16Values>}, {pack, qk<F32Keys>, pv<F32Values>}, softmax, scale};
+const AttentionKernels kAttentionAvx2 = {{pack, qk<Bf16Keys>, pv<Bf16Values>},
+                                         {pack, qk<F32Keys>, pv<F32Values>},
+                                         kPackedAvx2,
+                                         softmax,
+                                         scale};
 
 }  // namespace pith

@@ -120,7 +120,8 @@ void qk(const AttentionStrip& s) {
 }
 
 // Two bf16 queries' dimensions to each 32-bit word.
-void pack_bf16(const float* queries, Index n, float* packed) {
+void pack_bf16(const float* queries, Index rows, Index head_dim, float* packed) {
+  const Index n = rows * head_dim;
   Index i = 0;
   for (; i + 32 <= n; i += 32)
     _mm512_storeu_si512(packed + i / 2,
@@ -131,7 +132,8 @@ void pack_bf16(const float* queries, Index n, float* packed) {
                         (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(queries + i)));
 }
 
-void pack_f32(const float* queries, Index n, float* packed) {
+void pack_f32(const float* queries, Index rows, Index head_dim, float* packed) {
+  const Index n = rows * head_dim;
   for (Index i = 0; i < n; i += 16) _mm512_storeu_ps(packed + i, _mm512_loadu_ps(queries + i));
 }
 
@@ -392,7 +394,10 @@ void scale(float* x, float factor, Index n) {
 
 }  // namespace
 
-const AttentionKernels kAttentionAvx512 = {
-    {pack_bf16, qk<Bf16Step>, pv_bf16}, {pack_f32, qk<F32Step>, pv_f32}, softmax, scale};
+const AttentionKernels kAttentionAvx512 = {{pack_bf16, qk<Bf16Step>, pv_bf16},
+                                           {pack_f32, qk<F32Step>, pv_f32},
+                                           kPackedAvx512,
+                                           softmax,
+                                           scale};
 
 }  // namespace pith

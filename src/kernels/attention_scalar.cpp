@@ -26,6 +26,24 @@ struct F32Tile {
   }
 };
 
+template <Packing kPacking>
+struct PackedTileView {
+  const std::byte* data;
+  PackedTile at;
+  float number(Index word, Index bit, Index scales, Index entry) const {
+    const std::uint32_t code = at.code(data, word, bit);
+    const float x = kPacking == Packing::e4m3 ? from_e4m3(code) : static_cast<float>(code);
+    return PackedTile::scale(data, scales, entry) * x +
+           (kPacking == Packing::e4m3 ? 0 : PackedTile::scale(data, scales + 32, entry));
+  }
+  float key(Index d, Index entry) const {
+    return number(at.key_word(d, entry), at.key_bit(d), at.key_scales(), entry);
+  }
+  float value(Index entry, Index d) const {
+    return number(at.value_word(entry, d), at.value_bit(entry), at.value_scales(), entry);
+  }
+};
+
 Bf16Tile view(const std::byte* tile, Index head_dim, const Bf16Tile*) {
   return {reinterpret_cast<const bf16*>(tile), head_dim};
 }
@@ -33,14 +51,23 @@ F32Tile view(const std::byte* tile, Index head_dim, const F32Tile*) {
   return {reinterpret_cast<const float*>(tile), head_dim};
 }
 
-void pack(const float* queries, Index n, float* packed) { std::copy_n(queries, n, packed); }
+template <Packing kPacking>
+PackedTileView<kPacking> view(const std::byte* tile, Index head_dim,
+                              const PackedTileView<kPacking>*) {
+  return {tile, {kPacking, head_dim}};
+}
+
+void pack(const float* queries, Index rows, Index head_dim, float* packed) {
+  std::copy_n(queries, rows * head_dim, packed);
+}
 
 template <typename Tile>
 void qk(const AttentionStrip& s) {
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
     const Tile tile = view(s.tiles[i], s.head_dim, static_cast<const Tile*>(nullptr));
     for (Index r = 0; r < s.rows; ++r) {
-      float sum[kTileEntries] = {};
+      float sum[kTileEntries];
+      std::fill_n(sum, kTileEntries, s.base ? s.base[r] : 0.0f);
       for (Index d = 0; d < s.head_dim; ++d)
         for (Index j = 0; j < kTileEntries; ++j)
           sum[j] += s.queries[r * s.head_dim + d] * tile.key(d, j);
@@ -82,7 +109,19 @@ void scale(float* x, float factor, Index n) {
 
 }  // namespace
 
-const AttentionKernels kAttentionScalar = {
-    {pack, qk<Bf16Tile>, pv<Bf16Tile>}, {pack, qk<F32Tile>, pv<F32Tile>}, softmax, scale};
+namespace {
+
+template <Packing kPacking>
+constexpr TileKernels kPacked = {pack, qk<PackedTileView<kPacking>>, pv<PackedTileView<kPacking>>};
+constexpr TileKernels kPackedScalar[kPackings] = {kPacked<Packing::int8>, kPacked<Packing::int4>,
+                                                  kPacked<Packing::int2>, kPacked<Packing::e4m3>};
+
+}  // namespace
+
+const AttentionKernels kAttentionScalar = {{pack, qk<Bf16Tile>, pv<Bf16Tile>},
+                                           {pack, qk<F32Tile>, pv<F32Tile>},
+                                           kPackedScalar,
+                                           softmax,
+                                           scale};
 
 }  // namespace pith

@@ -13,6 +13,7 @@
 
 namespace pith {
 
+extern const TileKernels kPackedAvx2[kPackings], kPackedAvx512[kPackings];
 extern const AttentionKernels kAttentionScalar, kAttentionAvx2, kAttentionAvx512;
 
 }  // namespace pith

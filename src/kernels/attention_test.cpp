@@ -72,7 +72,7 @@ TEST_P(AttentionKernelsTest, LogitsAndSumsEqualTheScalarOnes) {
             const TileKernels& kernels =
                 is_bf16 ? (i ? tested : scalar).bf16 : (i ? tested : scalar).f32;
             std::vector<float> packed(queries.size());
-            kernels.pack(queries.data(), rows * dim, packed.data());
+            kernels.pack(queries.data(), rows, dim, packed.data());
             logits[i].assign(static_cast<std::size_t>(rows * stride), 77.0f);
             outs[i] = start;
             std::vector<std::byte> scratch(

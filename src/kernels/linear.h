@@ -68,4 +68,11 @@ struct Product {
 // was taken; not on the number of threads, the schedule or the other tokens of the batch.
 void multiply(const Activations& x, std::span<const Product> products, ThreadPool& pool);
 
+// The product with the transpose, as gradients need it: x[t, k] = sum_n y[t, n] * w[n, k], in f32.
+// Weights are dequantised in blocks on the way.
+void multiply_transposed(std::span<const float> y,  // [T, N]
+                         Index tokens, const WeightMatrix& w,
+                         std::span<float> x,  // [T, K]
+                         ThreadPool& pool);
+
 }  // namespace pith

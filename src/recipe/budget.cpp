@@ -55,6 +55,13 @@ std::vector<Index> share_evenly(Index total, const std::vector<Index>& capacity)
   return share;
 }
 
+// Keys and values of 16 entries, with scales and zeros.
+Index numbers_of_tile(const cache::Shape& shape, cache::Format format) {
+  const cache::FormatTraits& is = cache::traits(format);
+  if (is.packed) return PackedTile{is.packing, shape.head_dim}.bytes();
+  return 16 * 2 * shape.head_dim * is.bits / 8;
+}
+
 }  // namespace
 
 std::optional<Budget> parse_budget(std::string_view text) {
@@ -124,15 +131,33 @@ Room room_of_entries(Index total, const LaneSizes& sizes) {
   return {.bounded = true, .removed = {}, .total = total, .lane = share_evenly(total, sizes.now)};
 }
 
-Index lane_bytes(const cache::Shape& shape, cache::Format format, Index plain, Index annotated) {
-  constexpr Index kTile = 16, kLine = 64;             // entries of a tile, its alignment in bytes
-  constexpr Index kTileTable = 16, kLaneTable = 256;  // pointers; measured by budget tests
-  const Index element = format == cache::Format::f32 ? 4 : 2;
-  const Index plain_entry = 2 * shape.head_dim * element + 4;
-  const auto tiles = [&](Index entries, Index bytes) {
-    return ceil_div(entries, kTile) * (round_up(kTile * bytes, kLine) + kTileTable);
+Index lane_bytes(const cache::Shape& shape, const LaneContent& content) {
+  constexpr Index kTile = 16, kLine = 64;  // entries of a tile, its alignment in bytes
+  constexpr Index kTileTable = 16;         // pointers; measured by budget tests
+  constexpr Index kLaneTable = 256, kSegmentTable = 96, kCentre = 64;
+  constexpr Index kRun = 256, kFewest = 64;  // packed entries of a centre: at most as they are
+                                             // rounded, and at least as they are left
+  const auto tiles = [&](cache::Format format, Index entries, Index column_bytes) {
+    if (entries == 0) return Index{0};
+    const Index tile = round_up(numbers_of_tile(shape, format) + kTile * column_bytes, kLine);
+    Index count = ceil_div(entries, kTile), centres = 0;
+    if (cache::traits(format).packed) {
+      centres = ceil_div(entries, kRun) + (content.packed_before ? entries / kFewest + 1 : 0);
+      count += content.packed_before ? centres : 0;
+    }
+    return count * (tile + kTileTable) + centres * (4 * shape.head_dim + kCentre + kSegmentTable);
   };
-  return tiles(plain, plain_entry) + tiles(annotated, plain_entry + 13) + kLaneTable;
+  Index bytes = kLaneTable;
+  for (std::size_t i = 0; i < content.formats.size(); ++i) {
+    const auto format = static_cast<cache::Format>(i);
+    bytes += tiles(format, content.formats[i].plain, 4);
+    bytes += tiles(format, content.formats[i].annotated, 17);
+  }
+  return bytes;
+}
+
+Index entry_bytes(const cache::Shape& shape, cache::Format format) {
+  return numbers_of_tile(shape, format) / 16 + 4;
 }
 
 }  // namespace pith::recipe

@@ -11,6 +11,7 @@
 // count in budgets of bytes and in no other.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,10 +56,24 @@ Room room_of_fraction(double removed, const LaneSizes& sizes);
 // The room of `total` entries, shared evenly as far as lanes have that many.
 Room room_of_entries(Index total, const LaneSizes& sizes);
 
-// What a lane allocates for its entries: tiles of 16, keys, values and columns, with their table.
-// Plain exact entries store a position beside key and value; others (summaries, entries that were
-// moved or weighted) also a weight, a span and a kind: 13 bytes more.
-Index lane_bytes(const cache::Shape& shape, cache::Format format, Index plain, Index annotated);
+// The entries of a lane by format. Plain exact entries store a position beside key and value;
+// others (summaries, entries that were moved or weighted) also a weight, a span and a kind.
+struct LaneContent {
+  struct Count {
+    Index plain = 0, annotated = 0;
+  };
+  std::array<Count, static_cast<std::size_t>(cache::kLastFormat) + 1> formats = {};
+  bool packed_before = false;  // packed entries keep their codes, and with them their segments
+
+  Count& of(cache::Format format) { return formats[static_cast<std::size_t>(format)]; }
+};
+
+// What a lane allocates for its entries at most: tiles of 16, keys, values, columns and centres,
+// with their tables.
+Index lane_bytes(const cache::Shape& shape, const LaneContent& content);
+
+// The least that one entry takes.
+Index entry_bytes(const cache::Shape& shape, cache::Format format);
 
 // max(1, int(n * (1 - removed))) in double; 0 of nothing.
 Index kept_of(Index n, double removed);

@@ -34,20 +34,25 @@ TEST(Budget, EntriesAreSharedEvenlyAsFarAsLanesHaveThem) {
 // What lane_bytes() predicts is what the cache allocates, but for the table of tiles.
 TEST(Budget, PredictedBytesAreThoseOfTheCache) {
   const World world = make_world({.layers = 3, .head_dim = 64, .tokens = 333});
-  for (const char* recipe : {"knorm @ 0.3", "knorm + rerotate @ 0.5", "summary_route(r=50)",
-                             "knorm + adakv + f32 @ 0.7"}) {
+  for (const char* recipe :
+       {"knorm @ 0.3", "knorm + rerotate @ 0.5", "summary_route(r=50)", "knorm + adakv + f32 @ 0.7",
+        "int4", "knorm + int8 @ 0.3", "knorm + int4(cold=0.5, recent=30) + rerotate @ 0.3",
+        "summary_route(r=50) + int2(rotate=both)", "e4m3(last_layers=1)"}) {
     SCOPED_TRACE(recipe);
     const cache::Plan plan = Recipe::parse(recipe).plan(0, world.cache, world.signals);
     cache::Cache cache = world.cache.fork();
     cache.apply(plan);
     Index predicted = 0;
     for (Index lane = 0; lane < cache.shape().lanes(); ++lane) {
-      Index plain = 0, annotated = 0;
-      for (const cache::EntryInfo& e : cache.read_info(lane))
-        ++(e.kind == cache::EntryKind::exact && e.position == static_cast<float>(e.span.begin)
-               ? plain
-               : annotated);
-      predicted += lane_bytes(cache.shape(), *plan.lanes[0].format, plain, annotated);
+      LaneContent content;
+      const auto info = cache.read_info(lane);
+      const auto formats = cache.read_formats(lane);
+      for (std::size_t j = 0; j < info.size(); ++j) {
+        const bool plain = info[j].kind == cache::EntryKind::exact &&
+                           info[j].position == static_cast<float>(info[j].span.begin);
+        ++(plain ? content.of(formats[j]).plain : content.of(formats[j]).annotated);
+      }
+      predicted += lane_bytes(cache.shape(), content);
     }
     EXPECT_LE(cache.bytes().total(), predicted);
     EXPECT_GE(static_cast<double>(cache.bytes().total()), 0.9 * static_cast<double>(predicted));
@@ -93,6 +98,18 @@ std::string random_stage(Rng& rng) {
          pick({" + uniform", " + adakv", " + adakv(floor=0)", " + global", " + global(floor=0.5)",
                " + positions", " + pyramid", " + chunked(16)"}) +
          pick({"", "", " + rerotate"});
+}
+
+std::string random_format(Rng& rng) {
+  const std::vector<std::string> formats = {"",
+                                            "",
+                                            " + f32",
+                                            " + int8",
+                                            " + int4(recent=8)",
+                                            " + int4(rotate=none, cold=0.4, sinks=0)",
+                                            " + int2(rotate=both, recent=0)",
+                                            " + e4m3(first_layers=1)"};
+  return formats[static_cast<std::size_t>(rng.below(std::ssize(formats)))];
 }
 
 // Checks that `plan` is within `budget`, given what the cache was.
@@ -147,8 +164,7 @@ TEST(Budget, IsNeverExceeded) {
           fmt::format("{:.2f}x", 1 + rng.uniform() * 9),
           fmt::format("{}tok", 1 + rng.below(options.tokens)),
           fmt::format("{}KiB", 1 + rng.below(64))}[static_cast<std::size_t>(rng.below(4))];
-      const std::string text =
-          random_stage(rng) + (rng.below(3) == 0 ? " + f32" : "") + " @ " + budget;
+      const std::string text = random_stage(rng) + random_format(rng) + " @ " + budget;
       SCOPED_TRACE(fmt::format("round {}: {} on {} tokens", round, text, options.tokens));
       std::optional<cache::Plan> plan;
       const std::string refusal =

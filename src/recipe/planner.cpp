@@ -34,6 +34,9 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
   if (needs.question_queries && signals.question_tokens == 0)
     refuse("no queries of a question; ask one, or take a recipe that does not see it");
   if (needs.sentences && signals.sentence_starts.empty()) refuse("no beginnings of sentences");
+  if ((needs.context_queries > 0 && signals.context_queries == 0) ||
+      (needs.replay_queries > 0 && signals.replay_queries == 0))
+    refuse("no reference queries");
   for (Index layer = 0; layer < shape.layers; ++layer) {
     if (shape.window(layer) > 0) continue;
     const LayerSignals& own = signals.layers[layer];
@@ -64,6 +67,10 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     expect(needs.second_pass, own.second_pass, heads * tokens, "second-pass maxima");
     expect(needs.query_filters, own.query_filters, shape.kv_heads * depth, "query filters");
     expect(needs.kvzap, own.kvzap, shape.kv_heads * tokens, "kvzap scores");
+    expect(needs.context_queries > 0, own.context_queries, heads * signals.context_queries * depth,
+           "context queries");
+    expect(needs.replay_queries > 0, own.replay_queries, heads * signals.replay_queries * depth,
+           "replay queries");
     expect(needs.question_queries, own.question_queries, heads * signals.question_tokens * depth,
            "question queries");
   }
@@ -83,25 +90,45 @@ LaneSizes lane_sizes(const Stage& stage, const Scene& scene) {
   return sizes;
 }
 
+// Whether the realiser runs once, when it is settled what stays: it adds entries or fits them.
+bool runs_last(const PartInfo& realiser) {
+  return realiser.adds != nullptr || realiser.reweights != nullptr;
+}
+
 // What the cache will allocate at most once the plan is applied and `added` entries with it.
 Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
-                    cache::Format format) {
+                    const std::vector<bool>& packed_before, bool reweighted) {
   Index bytes = 0;
   for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
     const cache::LanePlan& own = plan.lanes[lane];
-    Index annotated = added[lane], plain = 0;
+    LaneContent content;
+    content.packed_before = packed_before[lane];
+    content.of(*own.format).annotated = added[lane];
     for (std::size_t i = 0; i < own.keep.size(); ++i) {
       const cache::EntryInfo& entry = scene.info(lane)[own.keep[i]];
       const float token = static_cast<float>(entry.span.begin);
       const float position = own.move_to.empty() ? entry.position : own.move_to[i];
       const float weight = own.log_weight.empty() ? entry.log_weight : own.log_weight[i];
-      const bool is_plain = entry.kind == cache::EntryKind::exact && weight == 0 &&
+      const bool is_plain = !reweighted && entry.kind == cache::EntryKind::exact && weight == 0 &&
                             position == token && entry.span.end == entry.span.begin + 1;
-      ++(is_plain ? plain : annotated);
+      LaneContent::Count& count = content.of(own.formats.empty() ? *own.format : own.formats[i]);
+      ++(is_plain ? count.plain : count.annotated);
     }
-    bytes += lane_bytes(scene.shape(), format, plain, annotated);
+    bytes += lane_bytes(scene.shape(), content);
   }
   return bytes;
+}
+
+// The lanes that hold packed entries now.
+std::vector<bool> packed_lanes(const cache::Cache& cache) {
+  std::vector<bool> packed;
+  for (Index lane = 0; lane < cache.shape().lanes(); ++lane) {
+    const auto formats = cache.read_formats(lane);
+    packed.push_back(std::any_of(formats.begin(), formats.end(), [](cache::Format format) {
+      return cache::traits(format).packed;
+    }));
+  }
+  return packed;
 }
 
 struct Attempt {
@@ -146,9 +173,11 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
     own.keep.assign(order.begin() + std::max<Index>(std::ssize(order) - window, 0), order.end());
     std::sort(own.keep.begin(), own.keep.end());
   }
+  if (stage.format.info->assign != nullptr)
+    stage.format.info->assign(scene, stage.format.arguments, scores, out.plan);
   if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)
     out.problem = "no entry would be left";
-  if (stage.realiser.info->adds == nullptr)
+  if (!runs_last(*stage.realiser.info))
     stage.realiser.info->realise(scene, stage.realiser.arguments, out.plan);
   return out;
 }
@@ -158,9 +187,8 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
        fmt::format("budget of \"{}\": {}; give a larger budget", to_string(stage), problem));
 }
 
-// Realisers that add entries compute them once, when it is settled what stays.
 cache::Plan finish(const Stage& stage, const Scene& scene, cache::Plan plan) {
-  if (stage.realiser.info->adds != nullptr)
+  if (runs_last(*stage.realiser.info))
     stage.realiser.info->realise(scene, stage.realiser.arguments, plan);
   return plan;
 }
@@ -174,21 +202,24 @@ cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
 // The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
-  const cache::Format format = stage.format.info->format;
-  // Between one entry per lane and as many as if no tile had a gap.
-  const Index entry = 2 * scene.shape().head_dim * (format == cache::Format::f32 ? 4 : 2) + 4;
+  const Part& realiser = stage.realiser;
+  const bool reweighted =
+      realiser.info->reweights != nullptr && realiser.info->reweights(realiser.arguments);
+  // Between one entry per lane and as many as if no tile had a gap and all were of the format.
+  const Index entry = entry_bytes(scene.shape(), stage.format.info->format);
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
   const Index most = std::clamp(bytes / entry - sizes.additions(), least, sizes.present());
   scene.set_room(room_of_entries(most, sizes));  // scores may depend on it: snapkv's window does
   const Scores scores = score(stage, scene);
 
+  const std::vector<bool> packed_before = packed_lanes(scene.cache());
   std::optional<cache::Plan> best;
   Index taken = 0;
   std::string problem;
   const auto too_large = [&](Index total) {
     scene.set_room(room_of_entries(total, sizes));
     Attempt now = attempt(stage, scene, scores);
-    taken = planned_bytes(scene, now.plan, sizes.added, format);
+    taken = planned_bytes(scene, now.plan, sizes.added, packed_before, reweighted);
     if (taken > bytes) return true;
     if (now.problem.empty()) best = std::move(now.plan);
     problem = now.problem;

@@ -60,22 +60,61 @@ std::string_view to_string(Cost cost) {
 
 const std::vector<PartInfo>& parts() {
   static const std::vector<PartInfo> all = {
-      random_part(),     recency_part(),    knorm_part(),
-      keydiff_part(),    attention_part(),  question_attention_part(),
-      snapkv_part(),     tova_part(),       expected_attention_part(),
-      kvzip_part(),      kvzip_plus_part(),  // scorers
-      lagkv_part(),      cur_part(),        leverage_part(),
-      non_causal_part(), compactor_part(),  capkv_part(),
-      finch_part(),      simlayer_part(),   dropkv_part(),
-      echo_part(),       kvcompose_part(),  qfilters_part(),
-      kvzap_part(),      duo_part(),        triattention_part(),
-      rkv_part(),        pins_part(),       chunk_mean_part(),  // adjusters
-      uniform_part(),    pyramid_part(),    adakv_part(),
-      global_part(),     positions_part(),  chunked_part(),
-      route_part(),  // allocators
-      threshold_part(),  composite_part(),  drop_part(),
-      rerotate_part(),   summary_part(),  // realisers
-      bf16_part(),       f32_part(),      // formats
+      // scorers
+      random_part(),
+      recency_part(),
+      knorm_part(),
+      keydiff_part(),
+      attention_part(),
+      question_attention_part(),
+      snapkv_part(),
+      tova_part(),
+      expected_attention_part(),
+      kvzip_part(),
+      kvzip_plus_part(),
+      reference_attention_part(),
+      lagkv_part(),
+      cur_part(),
+      leverage_part(),
+      non_causal_part(),
+      compactor_part(),
+      capkv_part(),
+      finch_part(),
+      simlayer_part(),
+      dropkv_part(),
+      echo_part(),
+      kvcompose_part(),
+      qfilters_part(),
+      kvzap_part(),
+      duo_part(),
+      triattention_part(),
+      rkv_part(),
+      // adjusters
+      pins_part(),
+      chunk_mean_part(),
+      // allocators
+      uniform_part(),
+      pyramid_part(),
+      adakv_part(),
+      global_part(),
+      positions_part(),
+      chunked_part(),
+      route_part(),
+      keep_all_part(),
+      threshold_part(),
+      composite_part(),
+      // realisers
+      drop_part(),
+      rerotate_part(),
+      summary_part(),
+      match_part(),
+      // formats
+      bf16_part(),
+      f32_part(),
+      int8_part(),
+      int4_part(),
+      int2_part(),
+      e4m3_part(),
   };
   return all;
 }

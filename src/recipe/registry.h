@@ -92,7 +92,9 @@ struct PartInfo {
                                                                        // not depend on the room
   Selection (*allocate)(const Scene&, const Arguments&, const Scores&) = nullptr;
   void (*realise)(const Scene&, const Arguments&, cache::Plan&) = nullptr;  // plan.keep is set
-  cache::Format format = cache::Format::bf16;
+  // Of formats that differ by entry: sets the formats of lanes and kept entries; plan.keep is set.
+  void (*assign)(const Scene&, const Arguments&, const Scores&, cache::Plan&) = nullptr;
+  cache::Format format = cache::Format::bf16;  // of all entries, or of the smallest
 
   // How it fits with others.
   std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
@@ -102,7 +104,10 @@ struct PartInfo {
   bool sizes_itself = false;       // an allocator that can do without budget
   std::string_view sized_by = {};  // ... by this parameter, or, if it is given, any allocator
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
-  std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
+  bool (*reweights)(const Arguments&) = nullptr;  // of realisers that fit: they run once, when it
+                                                  // is settled what stays; true: they may give
+                                                  // every kept entry a log-weight
+  std::string_view (*required_allocator)(const Arguments&) = nullptr;  // "" or null: any
   bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only
 };
 

@@ -25,6 +25,8 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
   for (const LocalAttention& kind : other.local_attention)
     if (std::find(local_attention.begin(), local_attention.end(), kind) == local_attention.end())
       local_attention.push_back(kind);
+  context_queries = std::max(context_queries, other.context_queries);
+  replay_queries = std::max(replay_queries, other.replay_queries);
   return *this;
 }
 

@@ -34,9 +34,11 @@ struct SignalNeeds {
   bool replay = false;         // KVzip's replay scores
   bool replay_plus = false;    // KVzip+'s
   bool question_queries =
-      false;                 // the queries of the question's tokens: the recipe sees the question
-  bool sentences = false;    // where sentences begin
-  bool query_means = false;  // the mean of unrotated queries alone, without moments_skip tokens
+      false;                  // the queries of the question's tokens: the recipe sees the question
+  bool sentences = false;     // where sentences begin
+  Index context_queries = 0;  // so many of the context's queries, moved behind it
+  Index replay_queries = 0;   // so many of the replay's
+  bool query_means = false;   // the mean of unrotated queries alone, without moments_skip tokens
   bool query_magnitudes = false;  // the mean length of every rotated pair of queries, likewise
   bool question_keys = false;     // the keys of the question's tokens
   std::vector<LocalAttention> local_attention;  // each kind that some part asks for
@@ -45,6 +47,9 @@ struct SignalNeeds {
   // What was calibrated for the model (engine/calibration.h) and is looked up, or applied while it
   // reads.
   bool query_filters = false, kvzap = false;
+
+  // Whether the context must be read a second time.
+  bool replays() const { return replay || replay_plus || replay_queries > 0 || second_pass; }
 
   SignalNeeds& operator|=(const SignalNeeds& other);  // the union
   friend bool operator==(const SignalNeeds&, const SignalNeeds&) = default;
@@ -61,6 +66,10 @@ struct LayerSignals {
   std::vector<float> replay;  // [Hkv, T]: max over replay queries and group (KVzip); 0 where never
                               // scored (chat prefix)
   std::vector<float> replay_plus;  // [Hkv, T]: with rows / ||hidden||, columns * ||Wo v|| (KVzip+)
+  // Reference queries: what attends to the context from behind it. Evenly spaced samples, rotated
+  // at positions from next_position on.
+  std::vector<float> context_queries;   // [Hq, nc, D]
+  std::vector<float> replay_queries;    // [Hq, nr, D]
   std::vector<float> question_queries;  // [Hq, nq, D], rotated at positions next_position ..
                                         // next_position + nq - 1
   std::vector<std::vector<float>> local_attention;  // [kinds][Hq, T]: column sums
@@ -81,6 +90,8 @@ struct Signals {
   Index window = 0;           // w as collected
   Index question_tokens = 0;  // nq
   std::vector<LocalAttention> local_attention;  // the kinds that were collected
+  Index context_queries = 0;                    // nc
+  Index replay_queries = 0;                     // nr
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
   std::vector<LayerSignals> layers;  // [L]

@@ -163,6 +163,8 @@ class StageReader {
     const auto fill = [](Part& slot, std::string_view name) {
       if (slot.info == nullptr) slot = {find_part(name), Arguments(find_part(name)->parameters)};
     };
+    const bool format_alone = !stage.scorer && !stage.budget && stage.format.info != nullptr;
+    if (format_alone) fill(stage.allocator, "keep_all");
     fill(stage.allocator, stage.scorer ? stage.scorer->info->default_allocator : "uniform");
     fill(stage.realiser, stage.scorer ? stage.scorer->info->default_realiser : "drop");
     fill(stage.format, "bf16");

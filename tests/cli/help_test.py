@@ -1,6 +1,8 @@
 import pytest
 
-COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "calibrate"]
+COMMANDS = [
+    "run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "probe", "calibrate",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -54,6 +56,13 @@ def test_unknown_instruction_set_is_refused(fails):
         ["inspect"],
         ["pull"],
         ["bench", "--repeat", "0"],
+        ["probe"],
+        ["probe", "-f", "a.txt"],
+        ["probe", "-f", "a.txt", "--suite", "needles", "--kv", "knorm"],
+        ["probe", "-f", "a.txt", "--kv", "knorm", "-q", "?", "--answer", "a", "--answer", "b"],
+        ["probe", "-f", "a.txt", "--kv", "knorm", "--grid", "0.5,0.5"],
+        ["probe", "-f", "a.txt", "--kv", "knorm", "--grid", "0,1"],
+        ["probe", "--suite", "needles", "--kv", "knorm", "-q", "?"],
     ],
     ids=" ".join,
 )

@@ -34,6 +34,7 @@ PartInfo kvzap_part();
 PartInfo duo_part();
 PartInfo triattention_part();
 PartInfo rkv_part();
+PartInfo reference_attention_part();
 
 // Adjusters.
 PartInfo pins_part();
@@ -49,15 +50,21 @@ PartInfo chunked_part();
 PartInfo route_part();
 PartInfo threshold_part();
 PartInfo composite_part();
+PartInfo keep_all_part();
 
 // Realisers.
 PartInfo drop_part();
 PartInfo rerotate_part();
 PartInfo summary_part();
+PartInfo match_part();
 
 // Formats.
 PartInfo bf16_part();
 PartInfo f32_part();
+PartInfo int8_part();
+PartInfo int4_part();
+PartInfo int2_part();
+PartInfo e4m3_part();
 
 // sum_i a[i] * b[i], in eight partial sums so that compilers vectorise it.
 inline float dot(const float* a, const float* b, Index n) {

@@ -1,0 +1,32 @@
+// The two halves of `pith probe`: one document in full, and a suite of documents in sum. What a
+// command line says and how it becomes an examination is here; nothing is computed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "eval/suite.h"
+#include "probe/examine.h"
+
+namespace pith::cli {
+
+struct ProbeOptions {
+  ModelOptions model;
+  std::string document, system, html;
+  std::vector<std::string> questions, answers, recipes;
+  std::vector<double> grid = {0, 0.5, 0.75, 0.9};
+  std::string suite, tag = "answer_type";
+  eval::SuiteOptions documents;
+  Index max_tokens = 32, replay = 128;
+  double epsilon = 0;
+  bool fast = false, no_graph = false, layers = false, json = false;
+};
+
+// Everything but questions, judge and progress.
+probe::ExamineOptions examine_options(const ProbeOptions& options);
+
+void probe_document(const ProbeOptions& options);
+void probe_suite(const ProbeOptions& options);
+
+}  // namespace pith::cli

@@ -1,0 +1,58 @@
+// Virtual tokens (S2, "compress, then evict", V. Kalugotla): embeddings, fewer than a turn's
+// tokens, optimised until the values that they produce in every layer are the pooled values of the
+// turn. The turn's entries then give way to theirs. Turns are taken one after another on top of
+// what is already compressed, so drift accumulates as it would in a conversation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "model/gradient.h"
+
+namespace pith {
+
+enum class Pooling { surprisal, mean, equal_surprisal };
+enum class VirtualLoss { values, keys_and_values };
+
+struct VirtualOptions {
+  double ratio = 2;             // tokens per virtual token
+  Index steps_per_250 = 300;    // optimisation steps for every 250 tokens of the turn ...
+  Index least_steps = 100;      // ... and at least so many
+  double learning_rate = 3e-3;  // Adam, betas 0.9 and 0.999, epsilon 1e-8
+  double noise = 0;             // standard deviation added to the initial embeddings
+  std::uint64_t seed = 42;      // of that noise, with the turn's number
+  Pooling pooling = Pooling::surprisal;
+  VirtualLoss loss = VirtualLoss::values;
+};
+
+struct VirtualReport {
+  Index tokens = 0, entries = 0, steps = 0;
+  float first_loss = 0, last_loss = 0;
+  bool diverged = false;  // not a finite number: the turn kept its exact entries
+};
+
+// Called after every step with steps done, steps to do and the loss; false stops, and the turn
+// keeps its exact entries.
+using OnStep = std::function<bool(Index, Index, float)>;
+
+// Reads `turn` into the context and replaces its entries by virtual ones. Entries that were there
+// before stay as they are. `number` counts the turns of a context from 0.
+VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Index number,
+                              const VirtualOptions& options, const OnStep& on_step = {});
+
+// Adam (Kingma and Ba 2015, arXiv 1412.6980) over one vector.
+class Adam {
+ public:
+  explicit Adam(std::size_t size) : first_(size), second_(size) {}
+  void step(std::span<const float> gradient, double learning_rate, std::span<float> x);
+
+ private:
+  std::vector<float> first_, second_;
+  double first_power_ = 1, second_power_ = 1;
+};
+
+}  // namespace pith

@@ -1,0 +1,290 @@
+#include "model/gradient.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/linear.h"
+#include "kernels/vector.h"
+#include "model/gradient_ops.h"
+
+namespace pith {
+namespace {
+
+std::vector<float> zeros(Index size) { return std::vector<float>(static_cast<std::size_t>(size)); }
+
+void add(std::span<const float> from, std::span<float> to) {
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+}
+
+// x w, the gradient of a product's input.
+std::vector<float> back_through(std::span<const float> dy, const WeightMatrix& w,
+                                ThreadPool& pool) {
+  const Index rows = static_cast<Index>(dy.size()) / w.rows;
+  std::vector<float> dx = zeros(rows * w.cols);
+  multiply_transposed(dy, rows, w, dx, pool);
+  return dx;
+}
+
+}  // namespace
+
+GradientPass::GradientPass(const Model& model, const PastLanes& past, Index layers, bool to_hidden,
+                           ThreadPool& pool)
+    : model_(model),
+      config_(model.config()),
+      past_(past),
+      layers_(layers),
+      to_hidden_(to_hidden),
+      pool_(pool) {
+  PITH_CHECK(layers >= 1 && layers <= config_.layer_count(), "a layer of the model");
+  PITH_CHECK(!to_hidden || layers == config_.layer_count(), "hidden states follow all layers");
+  PITH_CHECK(static_cast<Index>(past.size()) == config_.layer_count() * config_.kv_heads,
+             "one past per lane");
+  tapes_.resize(static_cast<std::size_t>(layers));
+  entries_.keys.resize(tapes_.size());
+  entries_.values.resize(tapes_.size());
+}
+
+std::vector<float> GradientPass::normed(std::span<const float> x,
+                                        std::span<const float> weight) const {
+  std::vector<float> out(x.size());
+  const Index width = static_cast<Index>(weight.size());
+  pool_.run(static_cast<Index>(x.size()) / width, [&](Index r, int) {
+    vector_kernels().rms_norm(x.data() + r * width, weight.data(), config_.norm_eps, width,
+                              out.data() + r * width);
+  });
+  return out;
+}
+
+std::vector<float> GradientPass::product(std::span<const float> x, const WeightMatrix& w,
+                                         std::span<const float> bias) const {
+  std::vector<float> y = zeros(rows_ * w.rows);
+  Activations activations;
+  activations.prepare(x, rows_, w.cols, Numerics::exact, pool_);
+  const Product job{w, bias.empty() ? nullptr : bias.data(), y.data(), w.rows};
+  multiply(activations, std::span(&job, 1), pool_);
+  return y;
+}
+
+// The norm of every head, and pairs as halves (see model/forward.cpp).
+void GradientPass::shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const {
+  const Index D = config_.head_dim;
+  if (norm.empty() && config_.rope_pairs == RopePairs::halves) return;
+  std::vector<float> copy(static_cast<std::size_t>(D));
+  for (Index i = 0; i < rows_ * heads; ++i) {
+    float* head = x.data() + i * D;
+    if (!norm.empty()) vector_kernels().rms_norm(head, norm.data(), config_.norm_eps, D, head);
+    if (config_.rope_pairs == RopePairs::halves) continue;
+    std::copy_n(head, D, copy.data());
+    for (Index k = 0; k < D; ++k)
+      head[k] = copy[static_cast<std::size_t>(k < D / 2 ? 2 * k : 2 * (k - D / 2) + 1)];
+  }
+}
+
+void GradientPass::unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
+                                 std::span<const float> norm) const {
+  const Index D = config_.head_dim;
+  std::vector<float> copy(static_cast<std::size_t>(D));
+  for (Index i = 0; i < rows_ * heads; ++i) {
+    float* head = dx.data() + i * D;
+    if (config_.rope_pairs == RopePairs::neighbours) {
+      std::copy_n(head, D, copy.data());
+      for (Index k = 0; k < D / 2; ++k) {
+        head[2 * k] = copy[static_cast<std::size_t>(k)];
+        head[2 * k + 1] = copy[static_cast<std::size_t>(k + D / 2)];
+      }
+    }
+    if (norm.empty()) continue;
+    std::copy_n(head, D, copy.data());
+    std::fill_n(head, D, 0.0f);
+    rms_norm_backward(raw.data() + i * D, norm.data(), copy.data(), config_.norm_eps, D, head);
+  }
+}
+
+// `back` turns the other way, which is the transpose; the magnitude is the same both ways.
+void GradientPass::rotate(Index l, std::span<float> x, Index heads, bool back) const {
+  const Index D = config_.head_dim;
+  RopeAngles angles = rope_angles(model_.rope(l), positions_);
+  if (back)
+    for (float& sine : angles.sin) sine = -sine;
+  for (Index r = 0; r < rows_; ++r)
+    for (Index h = 0; h < heads; ++h)
+      vector_kernels().rope(x.data() + (r * heads + h) * D, angles.cos.data() + r * D / 2,
+                            angles.sin.data() + r * D / 2, D);
+}
+
+AttentionShape GradientPass::attention_shape(Index l) const {
+  return {.rows = rows_,
+          .query_heads = config_.query_heads,
+          .kv_heads = config_.kv_heads,
+          .head_dim = config_.head_dim,
+          .scale = config_.attention_scale,
+          .window = config_.layers[static_cast<std::size_t>(l)].window};
+}
+
+AttentionRows GradientPass::attention_rows(Index l) const {
+  const auto at = static_cast<std::size_t>(l);
+  return {.past = std::span(past_).subspan(static_cast<std::size_t>(l * config_.kv_heads),
+                                           static_cast<std::size_t>(config_.kv_heads)),
+          .positions = positions_,
+          .queries = tapes_[at].query,
+          .keys = entries_.keys[at],
+          .values = entries_.values[at]};
+}
+
+void GradientPass::forward(std::span<const float> embeddings, std::span<const Index> positions) {
+  rows_ = static_cast<Index>(positions.size());
+  PITH_CHECK(static_cast<Index>(embeddings.size()) == rows_ * config_.width, "one embedding a row");
+  positions_.assign(positions.begin(), positions.end());
+  x_.assign(embeddings.begin(), embeddings.end());
+  for (Index l = 0; l < layers_; ++l) {
+    attention_forward(l);
+    if (goes_on(l)) ffn_forward(l);
+  }
+  if (to_hidden_) hidden_ = normed(x_, model_.output_norm());
+}
+
+void GradientPass::attention_forward(Index l) {
+  const LayerWeights& w = model_.layer(l);
+  Tape& tape = tapes_[static_cast<std::size_t>(l)];
+  auto& keys = entries_.keys[static_cast<std::size_t>(l)];
+  tape.input = x_;
+  const std::vector<float> in = normed(x_, w.attention_norm);
+  keys = product(in, w.key, w.key_bias);
+  entries_.values[static_cast<std::size_t>(l)] = product(in, w.value, w.value_bias);
+  if (!w.key_norm.empty()) tape.raw_key = keys;
+  shape_heads(keys, config_.kv_heads, w.key_norm);
+  rotate(l, keys, config_.kv_heads, false);
+  if (!goes_on(l)) return;
+  tape.query = product(in, w.query, w.query_bias);
+  if (!w.query_norm.empty()) tape.raw_query = tape.query;
+  shape_heads(tape.query, config_.query_heads, w.query_norm);
+  rotate(l, tape.query, config_.query_heads, false);
+  tape.attended = zeros(rows_ * config_.query_heads * config_.head_dim);
+  tape.log_sums = zeros(rows_ * config_.query_heads);
+  attend_rows(attention_shape(l), attention_rows(l), tape.attended, tape.log_sums, pool_);
+  std::vector<float> branch = product(tape.attended, w.output, {});
+  if (!w.post_attention_norm.empty()) {
+    tape.raw_branch = branch;
+    branch = normed(branch, w.post_attention_norm);
+  }
+  add(branch, x_);
+  tape.middle = x_;
+}
+
+void GradientPass::ffn_forward(Index l) {
+  const LayerWeights& w = model_.layer(l);
+  Tape& tape = tapes_[static_cast<std::size_t>(l)];
+  const std::vector<float> in = normed(x_, w.ffn_norm);
+  tape.gate = product(in, w.gate, {});
+  tape.up = product(in, w.up, {});
+  std::vector<float> gated(tape.gate.size());
+  const auto activate = config_.activation == Activation::silu ? vector_kernels().silu_mul
+                                                               : vector_kernels().gelu_tanh_mul;
+  activate(tape.gate.data(), tape.up.data(), static_cast<Index>(gated.size()), gated.data());
+  std::vector<float> branch = product(gated, w.down, {});
+  if (!w.post_ffn_norm.empty()) {
+    tape.raw_ffn = branch;
+    branch = normed(branch, w.post_ffn_norm);
+  }
+  add(branch, x_);
+}
+
+namespace {
+
+// dx += the gradient through a norm of rows.
+void norm_backward(std::span<const float> x, std::span<const float> weight,
+                   std::span<const float> dy, float eps, std::span<float> dx, ThreadPool& pool) {
+  const Index width = static_cast<Index>(weight.size());
+  pool.run(static_cast<Index>(x.size()) / width, [&](Index r, int) {
+    rms_norm_backward(x.data() + r * width, weight.data(), dy.data() + r * width, eps, width,
+                      dx.data() + r * width);
+  });
+}
+
+}  // namespace
+
+std::span<const float> GradientPass::backward(const RowEntries& entries,
+                                              std::span<const float> hidden) {
+  dx_ = zeros(rows_ * config_.width);
+  if (!hidden.empty())
+    norm_backward(x_, model_.output_norm(), hidden, config_.norm_eps, dx_, pool_);
+  for (Index l = layers_ - 1; l >= 0; --l) {
+    if (goes_on(l)) ffn_backward(l);
+    attention_backward(l, entries);
+  }
+  return dx_;
+}
+
+void GradientPass::ffn_backward(Index l) {
+  const LayerWeights& w = model_.layer(l);
+  const Tape& tape = tapes_[static_cast<std::size_t>(l)];
+  std::vector<float> dbranch = dx_;
+  if (!w.post_ffn_norm.empty()) {
+    std::fill(dbranch.begin(), dbranch.end(), 0.0f);
+    norm_backward(tape.raw_ffn, w.post_ffn_norm, dx_, config_.norm_eps, dbranch, pool_);
+  }
+  const std::vector<float> dgated = back_through(dbranch, w.down, pool_);
+  std::vector<float> dgate(dgated.size()), dup(dgated.size());
+  const Index hidden = config_.hidden;
+  pool_.run(rows_, [&](Index r, int) {
+    gated_backward(config_.activation, tape.gate.data() + r * hidden, tape.up.data() + r * hidden,
+                   dgated.data() + r * hidden, hidden, dgate.data() + r * hidden,
+                   dup.data() + r * hidden);
+  });
+  std::vector<float> din = back_through(dgate, w.gate, pool_);
+  add(back_through(dup, w.up, pool_), din);
+  norm_backward(tape.middle, w.ffn_norm, din, config_.norm_eps, dx_, pool_);
+}
+
+void GradientPass::attention_backward(Index l, const RowEntries& entries) {
+  const LayerWeights& w = model_.layer(l);
+  const Tape& tape = tapes_[static_cast<std::size_t>(l)];
+  const auto given = [&](const std::vector<std::vector<float>>& layers) {
+    const Index size = rows_ * config_.kv_heads * config_.head_dim;
+    const auto at = static_cast<std::size_t>(l);
+    return at < layers.size() && !layers[at].empty() ? layers[at] : zeros(size);
+  };
+  std::vector<float> dkeys = given(entries.keys), dvalues = given(entries.values), dqueries;
+  if (goes_on(l)) {
+    std::vector<float> dbranch = dx_;
+    if (!w.post_attention_norm.empty()) {
+      std::fill(dbranch.begin(), dbranch.end(), 0.0f);
+      norm_backward(tape.raw_branch, w.post_attention_norm, dx_, config_.norm_eps, dbranch, pool_);
+    }
+    const std::vector<float> dattended = back_through(dbranch, w.output, pool_);
+    dqueries = zeros(rows_ * config_.query_heads * config_.head_dim);
+    attend_rows_backward(attention_shape(l), attention_rows(l), tape.attended, tape.log_sums,
+                         dattended, {dqueries, dkeys, dvalues}, pool_);
+  }
+  keys_backward(l, dkeys, dvalues, dqueries);
+}
+
+// From gradients of rotated queries and keys, and of values, to that of the layer's input.
+void GradientPass::keys_backward(Index l, std::span<float> dkeys, std::span<float> dvalues,
+                                 std::span<float> dqueries) {
+  const LayerWeights& w = model_.layer(l);
+  const Tape& tape = tapes_[static_cast<std::size_t>(l)];
+  rotate(l, dkeys, config_.kv_heads, true);
+  unshape_heads(dkeys, tape.raw_key, config_.kv_heads, w.key_norm);
+  std::vector<float> din = back_through(dkeys, w.key, pool_);
+  add(back_through(dvalues, w.value, pool_), din);
+  if (!dqueries.empty()) {
+    rotate(l, dqueries, config_.query_heads, true);
+    unshape_heads(dqueries, tape.raw_query, config_.query_heads, w.query_norm);
+    add(back_through(dqueries, w.query, pool_), din);
+  }
+  norm_backward(tape.input, w.attention_norm, din, config_.norm_eps, dx_, pool_);
+}
+
+Index GradientPass::bytes_per_row() const {
+  Index floats = 0;
+  for (const Tape& tape : tapes_)
+    for (const auto* kept :
+         {&tape.input, &tape.raw_query, &tape.raw_key, &tape.query, &tape.attended, &tape.log_sums,
+          &tape.raw_branch, &tape.raw_ffn, &tape.middle, &tape.gate, &tape.up})
+      floats += static_cast<Index>(kept->size());
+  for (const auto& layer : entries_.keys) floats += 2 * static_cast<Index>(layer.size());
+  return rows_ == 0 ? 0 : 4 * floats / rows_;
+}
+
+}  // namespace pith

@@ -1,0 +1,92 @@
+// Gradients with respect to input embeddings: a forward pass over rows of embeddings that remembers
+// what its backward pass needs, for losses on keys, values and final hidden states. Activation
+// gradients only: weights never get any. Always exact (f32).
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/gradient_attention.h"
+#include "model/model.h"
+
+namespace pith {
+
+// What the rows attend to besides themselves: fixed entries of every lane, index layer * Hkv +
+// head.
+using PastLanes = std::vector<PastLane>;
+
+// Keys, values or their gradients, per layer: [L][R, Hkv, D]; keys rotated, components as halves.
+struct RowEntries {
+  std::vector<std::vector<float>> keys, values;
+};
+
+class GradientPass {
+ public:
+  // `layers` counts the layers whose keys and values are computed; nothing behind the last one's
+  // is, unless they are all and `to_hidden` asks for the final hidden states.
+  GradientPass(const Model& model, const PastLanes& past, Index layers, bool to_hidden,
+               ThreadPool& pool);
+
+  // Runs rows of embeddings (after the model's embedding scale) at their positions.
+  void forward(std::span<const float> embeddings,  // [R, E]
+               std::span<const Index> positions);  // [R]
+
+  const RowEntries& entries() const { return entries_; }  // of `layers` layers
+  std::span<const float> hidden() const {
+    return hidden_;
+  }  // [R, E] normalised; empty without
+     // to_hidden
+
+  // The gradient with respect to the embeddings [R, E], given that of keys and values (layers or
+  // whole vectors may be empty: zero) and of hidden states (may be empty).
+  std::span<const float> backward(const RowEntries& entries, std::span<const float> hidden);
+
+  Index bytes_per_row() const;  // of what is remembered
+
+ private:
+  struct Tape {                             // of one layer
+    std::vector<float> input;               // [R, E] residual stream before the layer
+    std::vector<float> raw_query, raw_key;  // [R, heads * D] before their norms; only with qk norms
+    std::vector<float> query;               // [R, Hq, D] rotated
+    std::vector<float> attended, log_sums;  // [R, Hq, D], [R, Hq]
+    std::vector<float> raw_branch, raw_ffn;  // [R, E] before post norms; only with these
+    std::vector<float> middle;               // [R, E] residual stream between the two blocks
+    std::vector<float> gate, up;             // [R, FF]
+  };
+
+  void attention_forward(Index l);
+  void ffn_forward(Index l);
+  void attention_backward(Index l, const RowEntries& entries);
+  void keys_backward(Index l, std::span<float> dkeys, std::span<float> dvalues,
+                     std::span<float> dqueries);
+  void ffn_backward(Index l);
+  bool goes_on(Index l) const { return l + 1 < layers_ || to_hidden_; }
+
+  AttentionShape attention_shape(Index l) const;
+  AttentionRows attention_rows(Index l) const;
+  std::vector<float> normed(std::span<const float> x, std::span<const float> weight) const;
+  std::vector<float> product(std::span<const float> x, const WeightMatrix& w,
+                             std::span<const float> bias) const;
+  void shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const;
+  void unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
+                     std::span<const float> norm) const;
+  void rotate(Index l, std::span<float> x, Index heads, bool back) const;
+
+  const Model& model_;
+  const ModelConfig& config_;
+  const PastLanes& past_;
+  Index layers_;
+  bool to_hidden_;
+  ThreadPool& pool_;
+
+  Index rows_ = 0;
+  std::vector<Index> positions_;
+  std::vector<Tape> tapes_;
+  RowEntries entries_;
+  std::vector<float> x_;  // [R, E] residual stream
+  std::vector<float> hidden_;
+  std::vector<float> dx_;  // [R, E] its gradient
+};
+
+}  // namespace pith

@@ -1,0 +1,60 @@
+// A cohort: the same recipes examined on many documents, and what that shows only together: mean
+// curves, whether GER goes with invented answers, and what a probing classifier still reads. Pure;
+// it runs nothing.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "probe/linear_probe.h"
+#include "probe/report.h"
+
+namespace pith::probe {
+
+// One recipe at one ratio, over all documents. Means are over questions, those of survival over
+// documents.
+struct Cell {
+  Index request = -1;  // of ExamineOptions::arms; -1: the full cache
+  double ratio = 0;    // nan without a grid
+  Index documents = 0, stated = 0, judged = 0;
+  double removed = 0, eviction = 0, ger_proxy = 0, jaccard = 0;
+  Index spread = 0;   // documents in which lanes differ at all
+  double routes = 0;  // effective number, over those
+  double ger = 0, ger_layers = 0, all_gone = 0;
+  double right = 0, hallucinated = 0, abstained = 0;
+  std::map<Outcome, Index> outcomes;  // of judged answers
+  Fidelity answers, replay;
+  double head_diversity = 0, agreement = 0;  // without sinks, means over layers
+  bool probed = false;
+  ProbeScore probe;  // macro-F1 of the questions' labels from their pooled hidden states
+};
+
+// Pearson's r of two lists; nan for fewer than three points or no variance.
+double pearson(std::span<const double> a, std::span<const double> b);
+
+class Cohort {
+ public:
+  // `labels` names the class of every question of the report (a tag such as its answer type), or is
+  // empty.
+  void add(const Report& report, std::span<const std::string> labels);
+  // By request, the full cache first. Trains the classifiers.
+  std::vector<Cell> finish();
+  // The same classifier on the questions alone, if they were read without their texts: what their
+  // wording gives away.
+  std::optional<ProbeScore> without_text() const;
+
+ private:
+  struct Entry {
+    Cell cell;
+    Samples samples;
+  };
+  std::map<Index, Entry> entries_;  // by request
+  std::map<std::string, Index> classes_;
+  Samples alone_;
+  Index documents_ = 0;
+};
+
+}  // namespace pith::probe

@@ -1,0 +1,69 @@
+// Attention Matching (arXiv 2602.16284): given what a lane answers to reference queries, the closed
+// forms that make fewer entries answer alike: multiplicities that restore the mass, values that
+// restore the output, and a greedy choice of keys. Linear algebra only: which queries, which
+// entries and what for is decided in parts/match.cpp.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "recipe/registry.h"
+#include "recipe/scene.h"
+
+namespace pith::recipe {
+
+// Reference queries of one layer.
+struct References {
+  std::span<const float> queries;  // [Hq, count, D], rotated at positions behind the context
+  Index count = 0;                 // of each query head
+};
+
+// The signals behind the parameters that match and reference_attention share.
+Parameter reference_choice();  // queries=repeat|context
+Parameter reference_count();   // references=N
+SignalNeeds reference_needs(const Arguments& arguments);
+References references_of(const Scene& scene, Index layer, std::string_view queries);
+
+// What the references pay to the entries of a lane: rows of softmax weights over all n entries,
+// log-weights included, query heads of the group one after another.
+std::vector<float> reference_weights(const Scene& scene, Index lane,
+                                     const References& references);  // [G * count, n]
+
+// The columns `keep` of a matrix.
+std::vector<float> columns_of(std::span<const float> matrix, Index width,  // [R, width]
+                              std::span<const std::int32_t> keep);         // -> [R, keep]
+
+// a b for [R, n] and [n, D].
+std::vector<float> product(std::span<const float> a, std::span<const float> b, Index depth);
+
+struct MultiplicityFit {
+  float least = 0.0498f, most = 20.086f;  // e^-3 and e^3, the bounds of the published code
+  float ridge = 1e-3f;                    // pulls towards 1, relative to the mean squared column
+  Index iterations = 40;
+};
+// How often each kept entry must count so that the kept mass is the whole: minimises
+// ||A b - 1||^2 + lambda ||b - 1||^2 within bounds (accelerated projected gradient), with `a` the
+// weights that kept entries have among all: a row's sum is the share of mass that is kept.
+std::vector<float> fit_multiplicities(std::span<const float> a, Index kept,  // [R, kept]
+                                      const MultiplicityFit& fit);           // -> [kept]
+
+// Rows scaled by b and normalised to 1: the weights of kept entries among themselves.
+std::vector<float> renormalised(std::span<const float> a, std::span<const float> b);  // [R, kept]
+
+// Values that give the references the outputs that they had: minimises ||X C - Y||^2 + lambda
+// ||C - V||^2, lambda = ridge * mean squared column of X (never less than 1e-6 of it). The ridge
+// grows while the solution is not finite or longer than 8 times the longest of V; V is returned
+// where that does not help.
+std::vector<float> fit_values(std::span<const float> x, Index kept,   // [R, kept]
+                              std::span<const float> y,               // [R, D]
+                              std::span<const float> v, Index depth,  // [kept, D]
+                              float ridge);                           // -> [kept, D]
+
+// Orthogonal matching pursuit on the mass: adds the entries that explain most of what is missing,
+// four at a time, and refits the multiplicities every second time. Returns `count` columns of p,
+// ascending; those in `fixed` are among them.
+std::vector<std::int32_t> pursue(std::span<const float> p, Index n, Index count,  // [R, n]
+                                 std::span<const std::int32_t> fixed, const MultiplicityFit& fit);
+
+}  // namespace pith::recipe

@@ -112,6 +112,14 @@ def build(work, name, version, source, isa, jobs):
     return programs
 
 
+def cpu_clock(work):
+    """The library that turns an engine's clock into one of processor time."""
+    source, library = pathlib.Path(__file__).with_name("cpu_clock.c"), work / "cpu_clock.so"
+    if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
+        run_logged(["cc", "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], work / "cpu_clock.log", "building cpu_clock.so")
+    return library.resolve()
+
+
 def default_work():
     cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(cache) / "pith-bench"

@@ -6,7 +6,7 @@ from engines import Work
 RECIPE_TOKENS = 4096
 ONE_PASS = ["snapkv @ 4x", "expected_attention @ 4x", "observed_attention @ 4x", "keydiff @ 4x"]
 REPLAY = "kvzip_plus + global @ 4x"
-PLAIN = Work(prompt=RECIPE_TOKENS)
+PLAIN = Work(prompt=RECIPE_TOKENS, recipe="full")  # apart from the reading that takes turns with the peers'
 # 16,000 tokens of which a tenth stays, and a cache that was never longer than that tenth.
 COMPRESSED = Work(generate=64, depth=16000, recipe="snapkv @ 10x", repeat=5)
 SHORT = Work(generate=64, depth=1600, repeat=5)

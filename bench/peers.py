@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   bench/peers.py -m model.gguf --deepest                decode at 16,384 as well
   bench/peers.py -m a.gguf -m b.gguf --ik ~/src/ik_llama.cpp --json out/bench.json --page docs/speed.md
   bench/peers.py --isa avx2                             AVX2 kernels everywhere (peers built without AVX-512)
+  bench/peers.py --clock cpu                            one thread, timed in processor seconds: for a busy machine
   bench/peers.py --check                                status 1 when a bar is missed
   bench/peers.py --build-only --ik ~/src/ik_llama.cpp   only get and build the peers
 
@@ -30,6 +31,7 @@ Without a pith that can `bench`, the peers are measured alone. Needs cmake, a C+
 time, a network. Nothing is written into the repository but what --json and --page name."""
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b-instruct"
+LEAST_SHORT_ROUNDS = 2  # of what takes seconds, and what else is planned with
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -44,6 +46,7 @@ def parse_arguments():
     add("--llama-version", default=obtain.VERSION, metavar="V", help=f"version of the package {obtain.PACKAGE} (%(default)s)")
     add("--ik", metavar="DIR", help="a source tree of ik_llama.cpp; without one it is left out")
     add("--isa", choices=sorted(obtain.ISA_FLAGS), default="native", help="instruction set for every engine (%(default)s)")
+    add("--clock", choices=["wall", "cpu"], default="wall", help="cpu: speeds per second of processor time, with one thread (%(default)s)")
     add("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="threads for every engine (%(default)s)")
     add("--rounds", type=int, default=3, metavar="N", help="rounds in which the engines take turns (%(default)s)")
     add("--budget-minutes", type=float, default=60, metavar="N", help="per model; what does not fit is left out (%(default)s)")
@@ -59,6 +62,8 @@ def parse_arguments():
     arguments = parser.parse_args()
     if arguments.rounds < 1 or arguments.threads < 1:
         parser.error("--rounds and --threads must be at least 1")
+    if arguments.clock == "cpu":
+        arguments.threads = 1
     return arguments
 
 
@@ -133,7 +138,8 @@ def read_ceilings(pith, model, threads):
 
 def measure_model(arguments, peers, pith, path):
     start, facts = time.monotonic(), model_file.read_facts(path)
-    result = report.Result(path.stem, facts, arguments.isa, arguments.threads, [], {}, machine=report.describe_machine())
+    result = report.Result(path.stem, facts, arguments.isa, arguments.threads, [], {}, clock=arguments.clock,
+                           machine=report.describe_machine())
     say(f"{result.model_name}: checking answers")
     candidates = ([pith] if pith else []) + peers
     result.answers = check_answers(candidates, path)
@@ -144,16 +150,16 @@ def measure_model(arguments, peers, pith, path):
     def seconds_left():
         return arguments.budget_minutes * 60 - (time.monotonic() - start)
 
-    def add(works, who=None):
+    def add(works, who=None, least_rounds=1):
         if works:
-            result.samples.update(measure.round_robin(who or result.engines, path, arguments.threads, works, arguments.rounds,
-                                                      arguments.quiet_wait, say))
+            result.samples.update(measure.round_robin(who or result.engines, path, arguments.threads, works,
+                                                      max(arguments.rounds, least_rounds), arguments.quiet_wait, say))
 
     def typical_speeds(who):
         both = [[measure.speeds(result.of(engine.name, work)) for work in (plan.SHORT_PREFILL, plan.SHALLOW_DECODE)] for engine in who]
         return [(prefill.median, decode.median) for prefill, decode in both if prefill and decode]
 
-    add([plan.SHORT_PREFILL, plan.SHALLOW_DECODE])
+    add([plan.SHORT_PREFILL, plan.SHALLOW_DECODE], least_rounds=LEAST_SHORT_ROUNDS)
     works, result.skipped = plan.wanted(facts, arguments.deepest)
     chosen, too_long = plan.fit(works, typical_speeds(result.engines), arguments.rounds, seconds_left())
     result.skipped.update(too_long)
@@ -178,6 +184,13 @@ def main():
     pith = find_pith(arguments)
     if not peers and not pith:
         sys.exit("peers: nothing to measure: no peer could be built and there is no pith")
+    if arguments.clock == "cpu":
+        try:
+            preload = {"LD_PRELOAD": str(obtain.cpu_clock(arguments.work))}
+        except obtain.Unavailable as error:
+            sys.exit(f"peers: --clock cpu: {error}")
+        for engine in ([pith] if pith else []) + peers:
+            engine.environment = {**engine.environment, **preload}
     results = []
     for path in [find_model(name) for name in arguments.model or [DEFAULT_MODEL]]:
         results.append(measure_model(arguments, peers, pith, path))

@@ -25,6 +25,7 @@ class Result:
     skipped: dict = dataclasses.field(default_factory=dict)
     ceilings: dict = dataclasses.field(default_factory=dict)
     notes: list = dataclasses.field(default_factory=list)
+    clock: str = "wall"
     machine: dict = dataclasses.field(default_factory=dict)
 
     def of(self, name, work):
@@ -81,7 +82,8 @@ def header(cells):
 def speed_table(result):
     names = [engine.name for engine in result.engines]
     peers = [name for name in names if name != "pith"] if "pith" in names else []
-    lines = header(["tokens/s: min / median / max"] + [f"{engine.name}, {engine.kv} cache" for engine in result.engines] +
+    unit = "tokens per CPU second" if result.clock == "cpu" else "tokens/s"
+    lines = header([f"{unit}: min / median / max"] + [f"{engine.name}, {engine.kv} cache" for engine in result.engines] +
                    [f"pith / {peer}" for peer in peers])
     for work in WORKS:
         if work in result.skipped:
@@ -143,7 +145,9 @@ def answer_lines(result):
 
 def markdown(result):
     machine, others = result.machine, result.others_share()
-    lines = [f"### {result.model_name}, {result.isa}, {result.threads} threads", "",
+    threads = f"{result.threads} thread" + ("s" if result.threads > 1 else "")
+    seconds = ", per second of processor time" if result.clock == "cpu" else ""
+    lines = [f"### {result.model_name}, {result.isa}, {threads}{seconds}", "",
              f"{machine['date']}, {machine['processor']} ({', '.join(machine['levels'])}), load {machine['load_at_start']:.1f} at the "
              "start" + (f"; other processes took {others.low:.0%} / {others.median:.0%} / {others.high:.0%} (min / median / max) of "
                         "the machine during the runs." if others else "."),
@@ -159,7 +163,7 @@ def as_json(result):
         return None if spread is None else dataclasses.asdict(spread)
     peers = [engine.name for engine in result.engines if engine.name != "pith"]
     return {
-        "model": result.model_name, "isa": result.isa, "threads": result.threads, "machine": result.machine, "facts": result.facts,
+        "model": result.model_name, "isa": result.isa, "threads": result.threads, "clock": result.clock, "machine": result.machine, "facts": result.facts,
         "engines": [{"name": engine.name, "version": engine.version, "kv": engine.kv} for engine in result.engines],
         "answers": result.answers, "ceilings": result.ceilings, "notes": result.notes,
         "skipped": {work.label(): reason for work, reason in result.skipped.items()},
@@ -174,7 +178,7 @@ def put_into_page(page, result):
     """Replaces what stands between this model's marks, or appends it with marks of its own."""
     page = pathlib.Path(page)
     text = page.read_text(encoding="utf-8") if page.exists() else "# Speed\n"
-    name = f"{result.model_name} {result.isa}"
+    name = f"{result.model_name} {result.isa}" + (" cpu" if result.clock == "cpu" else "")
     block = f"<!-- bench: {name} -->\n{markdown(result)}<!-- /bench -->"
     marked = re.compile(rf"<!-- bench: {re.escape(name)} -->.*?<!-- /bench -->", re.DOTALL)
     text = marked.sub(lambda _: block, text) if marked.search(text) else text.rstrip("\n") + "\n\n" + block + "\n"

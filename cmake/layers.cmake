@@ -80,3 +80,25 @@ function(pith_layer name)
     endforeach()
   endif()
 endfunction()
+
+# pith_embed(LAYER HEADER SYMBOL FILE...): the text of files of the repository, one after the other, as pith::LAYER::SYMBOL, a std::string_view
+# that HEADER declares, so that the binary can be moved. None may hold the closing delimiter )embedded".
+function(pith_embed layer header symbol)
+  set(content "")
+  foreach(file ${ARGN})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${file})
+    file(READ ${CMAKE_SOURCE_DIR}/${file} text)
+    string(APPEND content "${text}")
+  endforeach()
+  set(generated ${CMAKE_BINARY_DIR}/generated/${layer}/${symbol}.cpp)
+  file(CONFIGURE OUTPUT ${generated} @ONLY CONTENT
+"#include \"@header@\"
+
+namespace pith::@layer@ {
+
+const std::string_view @symbol@ = R\"embedded(@content@)embedded\";
+
+}  // namespace pith::@layer@
+")
+  target_sources(pith_${layer} PRIVATE ${generated})
+endfunction()

@@ -2,17 +2,17 @@
 # Installs what pith needs on Debian 12 and is not there yet. Quick, and without a download, when nothing is missing.
 #
 #   scripts/setup.sh          what building and the demo need
-#   scripts/setup.sh --test   also what the tests need: clang for the fuzz targets, pytest in build/venv
+#   scripts/setup.sh --test   also what the tests need: clang for the fuzz targets, chromium; pytest, nanobind, Ray and playwright in build/venv
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config ca-certificates python3 python3-pip
-  libfmt-dev libcli11-dev libeigen3-dev nlohmann-json3-dev libpcre2-dev libicu-dev libxxhash-dev
+  libfmt-dev libcli11-dev libeigen3-dev nlohmann-json3-dev libpcre2-dev libicu-dev libxxhash-dev libyaml-cpp-dev
   libssl-dev libcurl4-openssl-dev libzip-dev libgtest-dev libgmock-dev
 )
-TEST_PACKAGES=(clang-19 libclang-rt-19-dev libbenchmark-dev python3-venv)
-PYTHON_PACKAGES=(pytest)
+TEST_PACKAGES=(clang-19 libclang-rt-19-dev libbenchmark-dev python3-venv python3-dev chromium)
+PYTHON_PACKAGES=(pytest nanobind ray playwright)  # playwright drives Debian's chromium: reports are opened in a browser
 
 say() { echo "setup: $*"; }
 die() { echo "setup: $*" >&2; exit 1; }
@@ -41,7 +41,9 @@ install_packages() {
 
 install_python() {
   local venv=build/venv
-  if [ -x $venv/bin/python ] && $venv/bin/python -c 'import pytest' 2>/dev/null; then
+  if [ -x $venv/bin/python ] && $venv/bin/python -c '
+import importlib.util, sys
+sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))' "${PYTHON_PACKAGES[@]}"; then
     say "$venv is here"
     return
   fi

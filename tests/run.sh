@@ -3,7 +3,7 @@
 #
 #   tests/run.sh             all of it (`make test` sets up first)
 #   tests/run.sh --quick     without sanitizers and fuzzing
-#   tests/run.sh --only STEP one of: unit, cli, sanitize, fuzz
+#   tests/run.sh --only STEP one of: unit, cli, python, sanitize, fuzz
 # BUILD is the build folder, JOBS the compilers at once, SECONDS_FUZZ the time for each fuzz target.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -18,8 +18,8 @@ SANITIZED=(test_base test_gguf test_text test_cache test_recipe)
 RESULTS=$PWD/$BUILD/test-results
 
 case "${1:-}" in
-  '') steps=(unit cli sanitize fuzz) ;;
-  --quick) steps=(unit cli) ;;
+  '') steps=(unit cli python sanitize fuzz) ;;
+  --quick) steps=(unit cli python) ;;
   --only) steps=("${2:?which step?}") ;;
   *) echo "usage: tests/run.sh [--quick | --only STEP]" >&2; exit 2 ;;
 esac
@@ -41,7 +41,7 @@ die() { echo "$*" >&2; exit 1; }
 
 build() {
   title "build"
-  cmake -B "$BUILD" -G Ninja >/dev/null && ninja -C "$BUILD" -j "$JOBS" all make_tiny_model || die "the build failed"
+  cmake -B "$BUILD" -G Ninja -DPITH_PYTHON=ON -DPython_EXECUTABLE="$PWD/$BUILD/venv/bin/python" >/dev/null && ninja -C "$BUILD" -j "$JOBS" all make_tiny_model || die "the build failed"
 }
 
 unit() {
@@ -63,8 +63,16 @@ crashed() {
 cli() {
   title "the command line and the ladder"
   PITH_BUILD=$BUILD "$BUILD/venv/bin/python" -m pytest -q -p no:cacheprovider \
-    --junit-xml="$RESULTS/cli/pytest.xml" -o python_files='*_test.py' tests bench
+    --junit-xml="$RESULTS/cli/pytest.xml" -o python_files='*_test.py' --ignore=tests/python tests bench
   count_xml "$RESULTS/cli"
+}
+
+# The package that the build left in $BUILD/python, and sweeps on Ray.
+python() {
+  title "the Python package"
+  PITH_BUILD=$BUILD "$BUILD/venv/bin/python" -m pytest -q -p no:cacheprovider -rs \
+    --junit-xml="$RESULTS/python/pytest.xml" -o python_files='*_test.py' tests/python
+  count_xml "$RESULTS/python"
 }
 
 sanitize() {
@@ -99,12 +107,12 @@ fuzz() {
 }
 
 rm -rf "$RESULTS"
-mkdir -p "$RESULTS"/{unit,cli,sanitize}
-case " ${steps[*]} " in *" unit "* | *" cli "*) build ;; esac
+mkdir -p "$RESULTS"/{unit,cli,python,sanitize}
+case " ${steps[*]} " in *" unit "* | *" cli "* | *" python "*) build ;; esac
 for step in "${steps[@]}"; do
   case $step in
-    unit | cli | sanitize | fuzz) $step ;;
-    *) die "no step is called $step: unit, cli, sanitize, fuzz" ;;
+    unit | cli | python | sanitize | fuzz) $step ;;
+    *) die "no step is called $step: unit, cli, python, sanitize, fuzz" ;;
   esac
 done
 

@@ -86,6 +86,7 @@ int run(int argc, char** argv) {
   add_eval(app);
   add_compare(app);
   add_probe(app);
+  add_report(app);
   add_pull(app);
   add_calibrate(app);
   try {

@@ -19,6 +19,7 @@ void add_bench(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_probe(CLI::App& app);
+void add_report(CLI::App& app);
 void add_pull(CLI::App& app);
 void add_calibrate(CLI::App& app);
 

@@ -1,7 +1,6 @@
 #include "eval/compare.h"
 
 #include <cmath>
-#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
@@ -20,16 +19,12 @@ struct CompareCommand {
   bool json = false;
 };
 
-std::vector<eval::Prediction> predictions_of(const std::string& folder) {
-  return eval::read_predictions(std::filesystem::path(folder) / "predictions.jsonl");
-}
-
 std::string signed_percent(double share) {
   return std::isnan(share) ? "?" : fmt::format("{:+.1f}", 100 * share);
 }
 
 void compare_command(const CompareCommand& command) {
-  const auto comparisons = eval::compare(predictions_of(command.a), predictions_of(command.b),
+  const auto comparisons = eval::compare(eval::read_run(command.a), eval::read_run(command.b),
                                          command.arm_a, command.arm_b);
   Table table;
   for (const char* title : {"task", "A", "B"}) table.add_column(title, Table::Align::left);

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <memory>
@@ -6,11 +7,13 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
+#include "cli/eval_tables.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/steps.h"
 #include "eval/metrics.h"
 #include "eval/predictions.h"
+#include "eval/run_config.h"
 #include "eval/runner.h"
 
 namespace pith::cli {
@@ -19,29 +22,24 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   pith eval --list
   pith eval --suite needles --tokens 1000 --contexts 5 --kv "kvzip_plus + global @ 4x" --kv "random @ 4x" --out runs/needles
-  pith eval -m qwen2.5-coder-1.5b-instruct --suite needles,kv --tokens 4096 --contexts 40 --kv "summary_route" --out runs/s0
-  pith eval --suite ruler --tokens 4096 --kv "snapkv @ 4x" --out runs/ruler --shard 0/4
-Documents are read once and compressed before any question is seen; recipes that look at the question are marked. `full` always runs.
-The same command goes on where a killed run stopped: what is in predictions.jsonl is not computed again.)";
+  pith eval leaderboard.yaml --out runs/board --estimate
+  pith eval --suite ruler --kv snapkv --kv knorm --budgets 2x,4x,8x --twins --out runs/ruler --shard 0/4
+  pith eval --suite folder:my_documents --kv "summary_route" --out runs/mine
+  pith eval --merge runs/node1 runs/node2 --out runs/both
+A YAML file has the options as keys; options given beside it count more. Documents are read once and compressed before any question is
+seen; recipes that look at the question are marked. `full` always runs. The same command goes on where a killed run stopped, and more
+suites, recipes or contexts are added to a finished one: what is in predictions.jsonl is not computed again.)";
+
+// Arms that an estimate measures; the rest is taken to cost the same.
+constexpr Index kEstimatedArms = 8;
 
 struct EvalCommand {
   ModelOptions model;
-  eval::RunConfig config;
-  std::string out, shard = "0/1";
-  bool list = false, json = false;
+  eval::RunConfig given;  // by options
+  std::string file, file_option, shard;
+  std::vector<std::string> merge;
+  bool list = false, json = false, estimate = false;
 };
-
-void parse_shard(const std::string& text, eval::RunConfig& config) {
-  const auto slash = text.find('/');
-  try {
-    if (slash == std::string::npos) throw std::invalid_argument(text);
-    config.shard = std::stoll(text.substr(0, slash));
-    config.shards = std::stoll(text.substr(slash + 1));
-  } catch (const std::exception&) {
-    throw CLI::ValidationError("--shard",
-                               fmt::format("'{}' is no shard; write I/N, such as 0/4", text));
-  }
-}
 
 void list_suites(bool json) {
   if (json) {
@@ -60,116 +58,161 @@ void list_suites(bool json) {
   put(table.to_string());
 }
 
-Json config_json(const EvalCommand& command, const Engine& engine) {
-  const auto& config = command.config;
-  return {{"model", engine.config().name},
-          {"model_hash", fmt::format("{:016x}", engine.model().hash())},
-          {"numerics", numerics_name(engine)},
-          {"isa", isa_name()},
-          {"suites", config.suites},
-          {"tokens", config.suite.tokens},
-          {"contexts", config.suite.contexts},
-          {"seed", config.suite.seed},
-          {"recipes", config.recipes},
-          {"question_aware", config.question_aware},
-          {"version", PITH_VERSION}};
+// The file's settings, overridden by the options that were given.
+eval::RunConfig settings(const CLI::App& sub, const EvalCommand& command) {
+  if (!command.file.empty() && !command.file_option.empty())
+    throw CLI::ValidationError("--config", "one YAML file, please");
+  const std::string& file = command.file.empty() ? command.file_option : command.file;
+  eval::RunConfig config = file.empty() ? eval::RunConfig{} : eval::read_config(file);
+  const eval::RunConfig& given = command.given;
+  const auto is_given = [&](const char* name) { return sub.get_option(name)->count() > 0; };
+  if (is_given("--model") || config.model.empty()) config.model = command.model.model;
+  if (is_given("--threads")) config.threads = command.model.threads;
+  if (is_given("--exact")) config.exact = command.model.exact;
+  if (is_given("--suite")) config.suites = given.suites;
+  if (is_given("--tokens")) config.suite.tokens = given.suite.tokens;
+  if (is_given("--contexts")) config.suite.contexts = given.suite.contexts;
+  if (is_given("--seed")) config.suite.seed = given.suite.seed;
+  if (is_given("--kv")) config.recipes = given.recipes;
+  if (is_given("--budgets")) config.budgets = given.budgets;
+  if (is_given("--baseline")) config.baseline = given.baseline;
+  if (is_given("--twins")) config.twins = given.twins;
+  if (is_given("--question-aware")) config.question_aware = given.question_aware;
+  if (is_given("--together")) config.together = given.together;
+  if (is_given("--shard")) eval::set_shard(command.shard, config);
+  if (is_given("--out")) config.out = given.out;
+  return config;
 }
 
-std::string percent(const eval::Interval& interval) {
-  return fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * interval.mean, 100 * interval.low,
-                     100 * interval.high);
-}
-
-void put_arms(const std::vector<eval::ArmMetrics>& arms) {
-  Table table;
-  table.add_column("task", Table::Align::left);
-  table.add_column("recipe", Table::Align::left);
-  for (const char* title :
-       {"n", "score %", "of what full gets", "to full", "p (Holm)", "×", "compress s"})
-    table.add_column(title);
-  for (const auto& arm : arms) {
-    const bool paired = arm.has_difference;
-    table.add_row({arm.task, arm.recipe + (arm.sees_question ? " (sees the question)" : ""),
-                   human_count(arm.score.n), percent(arm.score),
-                   arm.conditional.n > 0 ? percent(arm.conditional) : "",
-                   paired ? fmt::format("{:+.1f}", 100 * arm.to_baseline.difference.mean) : "",
-                   paired ? fmt::format("{:.3f}", arm.p_holm) : "",
-                   fmt::format("{:.1f}", arm.ratio), human_seconds(arm.compress_s)});
-  }
-  put(table.to_string());
-  put("\nscore: mean with its 95 % interval, questions of one document taken together. ×: full "
-      "bf16 cache / bytes of this cache.\n");
-}
-
-void write_file(const std::filesystem::path& path, std::string_view text) {
-  FileWriter writer(path);
-  writer.write(text);
+void show_metrics(const std::filesystem::path& out, const std::string& baseline, bool json) {
+  const auto arms = eval::compute_metrics(eval::read_run(out), baseline);
+  const std::string metrics = eval::metrics_json(arms, baseline);
+  FileWriter writer(out / "metrics.json");
+  writer.write(metrics);
   writer.commit();
+  put(json ? metrics : arms_table(arms) + twins_table(arms));
 }
 
-void eval_command(EvalCommand& command) {
-  if (command.list) return list_suites(command.json);
-  if (command.config.suites.empty())
-    throw CLI::ValidationError("--suite", "which suite? pith eval --list names them");
-  if (command.out.empty()) throw CLI::ValidationError("--out", "name the folder for the results");
-  parse_shard(command.shard, command.config);
-  const auto engine = load_engine(command.model);
-  command.config.model = command.model.model;
-  const std::filesystem::path out = command.out;
-  std::filesystem::create_directories(out);
-  write_file(out / "config.json", config_json(command, *engine).dump(2) + "\n");
+void merge(const EvalCommand& command, const eval::RunConfig& config) {
+  const std::vector<std::filesystem::path> folders(command.merge.begin(), command.merge.end());
+  eval::merge_runs(folders, config.out);
+  show_metrics(config.out, config.baseline, command.json);
+}
+
+void show_estimate(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config,
+                   bool json) {
+  const auto e = eval::estimate_run(engine, config, kEstimatedArms);
+  if (json) {
+    put_json({{"documents", e.documents},
+              {"arms", e.arms},
+              {"seconds", e.seconds},
+              {"measured_documents", 1},
+              {"measured_arms", e.measured_arms},
+              {"measured_answers", e.measured_answers},
+              {"measured_seconds", e.measured_seconds},
+              {"kernel_share", e.kernel_share},
+              {"read_s", e.read_s},
+              {"replay_s", e.replay_s},
+              {"compress_s", e.compress_s},
+              {"answer_s", e.answer_s}});
+    return;
+  }
+  print("{} documents x {} arms: about {} s ({:.1f} h) on this machine\n", human_count(e.documents),
+        human_count(e.arms), human_seconds(e.seconds), e.seconds / 3600);
+  print(
+      "measured on one document with {} arms ({} answers in {} s, {:.0f} % of it reading and "
+      "decoding): {} s to read it, {} s to replay it, and per arm {} s to compress and {} s to "
+      "answer\n",
+      e.measured_arms, e.measured_answers, human_seconds(e.measured_seconds), 100 * e.kernel_share,
+      human_seconds(e.read_s), human_seconds(e.replay_s), human_seconds(e.compress_s),
+      human_seconds(e.answer_s));
+}
+
+void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
+  eval::record(eval::recorded(config, eval::facts_of(*engine)), config.out);
   StepProgress steps("answering");
   const auto show = steps.callback();
   const auto summary = eval::run_suites(
-      engine, command.config, out,
+      engine, config, config.out,
       [&](const eval::RunProgress& progress) { show(progress.done, progress.total); });
   if (summary.answered > 0)
     note(fmt::format(
         "{} answers in {} s, {:.0f} % of it reading and decoding; {} were there already",
         human_count(summary.answered), human_seconds(summary.seconds),
-        100 * summary.kernel_seconds / summary.seconds, human_count(summary.skipped)));
-  const auto arms = eval::compute_metrics(eval::read_predictions(out / "predictions.jsonl"));
-  const std::string metrics = eval::metrics_json(arms, "full");
-  write_file(out / "metrics.json", metrics);
-  if (command.json) {
-    put(metrics);
-    return;
-  }
-  put_arms(arms);
+        100 * summary.kernel_seconds() / summary.seconds, human_count(summary.skipped)));
+}
+
+void eval_command(const CLI::App& sub, const EvalCommand& command) {
+  if (command.list) return list_suites(command.json);
+  const eval::RunConfig config = settings(sub, command);
+  if (config.out.empty() && !command.estimate)
+    throw CLI::ValidationError("--out", "name the folder for the results");
+  if (!command.merge.empty()) return merge(command, config);
+  if (config.suites.empty())
+    throw CLI::ValidationError("--suite", "which suite? pith eval --list names them");
+  eval::all_recipes(config);  // refuses what it does not know before the model is loaded
+  const auto engine = Engine::load(find_model(config.model), eval::engine_options(config));
+  if (command.estimate) return show_estimate(engine, config, command.json);
+  run(engine, config);
+  show_metrics(config.out, config.baseline, command.json);
 }
 
 }  // namespace
 
 void add_eval(CLI::App& app) {
   auto command = std::make_shared<EvalCommand>();
+  eval::RunConfig& given = command->given;
   CLI::App* sub =
       app.add_subcommand("eval", "Measure recipes on suites of questions, with intervals");
   add_model_options(*sub, command->model);
-  sub->add_option("--suite", command->config.suites, "Suites, separated by commas; see --list")
+  sub->add_option("config", command->file, "Settings: a YAML file of these options")
+      ->type_name("FILE");
+  sub->add_option("--config", command->file_option, "The same")->type_name("FILE");
+  sub->add_option("--suite", given.suites,
+                  "Suites or tasks, separated by commas; see --list. Or folder:DIR with documents "
+                  "and questions.jsonl, ruler:FILE, longbench:FILE")
       ->delimiter(',')
-      ->type_name("NAME");
-  sub->add_option("--tokens", command->config.suite.tokens, "Tokens of a document")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  sub->add_option("--tokens", given.suite.tokens, "Tokens of a document")
       ->capture_default_str()
-      ->check(CLI::Range(Index{64}, Index{1} << 24));
-  sub->add_option("--contexts", command->config.suite.contexts, "Documents per task")
+      ->check(in_range(64, Index{1} << 24));
+  sub->add_option("--contexts", given.suite.contexts, "Documents per task")
       ->capture_default_str()
-      ->check(CLI::Range(Index{1}, Index{100000}));
-  sub->add_option("--seed", command->config.suite.seed, "Of the documents")->capture_default_str();
-  sub->add_option("--kv", command->config.recipes, "A recipe (repeat for more); `full` always runs")
+      ->check(in_range(1, 100000));
+  sub->add_option("--seed", given.suite.seed, "Of the documents")->capture_default_str();
+  sub->add_option("--kv", given.recipes, "A recipe (repeat for more); `full` always runs")
       ->type_name("RECIPE")
       ->allow_extra_args(false);
-  sub->add_option("--out", command->out,
-                  "Folder for config.json, predictions.jsonl and metrics.json")
+  sub->add_option("--budgets", given.budgets,
+                  "Budgets, separated by commas, for each recipe without one")
+      ->delimiter(',')
+      ->type_name("B")
+      ->allow_extra_args(false);
+  sub->add_flag("--twins", given.twins,
+                "Beside each recipe that chooses, run random, recency and evenly spaced entries at "
+                "its bytes");
+  sub->add_option("--baseline", given.baseline, "Also take differences to this recipe")
+      ->type_name("RECIPE");
+  sub->add_option("--out", given.out, "Folder for config.yaml, predictions.jsonl and metrics.json")
       ->type_name("DIR");
   sub->add_option("--shard", command->shard,
                   "Take part I of N of the documents (Slurm arrays, Kubernetes indexed jobs)")
       ->type_name("I/N");
-  sub->add_flag("--question-aware", command->config.question_aware,
+  sub->add_option("--together", given.together, "Answers decoded at once; changes no answer")
+      ->capture_default_str()
+      ->check(in_range(1, 256));
+  sub->add_flag("--question-aware", given.question_aware,
                 "Read each question with its document, before compressing");
+  sub->add_flag("--estimate", command->estimate,
+                "Measure a part and say how long the run would take; writes nothing");
+  sub->add_option("--merge", command->merge,
+                  "Gather finished runs or shards into --out instead of running")
+      ->type_name("DIR");
   sub->add_flag("--list", command->list, "List the suites");
   sub->add_flag("--json", command->json, "Print metrics.json instead of a table");
   sub->footer(kExamples);
-  sub->callback([command] { eval_command(*command); });
+  sub->callback([command, sub] { eval_command(*sub, *command); });
 }
 
 }  // namespace pith::cli

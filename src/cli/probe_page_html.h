@@ -1,5 +1,5 @@
 // The page's HTML, style and script, compiled in from probe_page.html so that the binary can be
-// moved. Generated code defines it (probe_page_html.cpp.in).
+// moved..
 #pragma once
 
 #include <string_view>

@@ -221,8 +221,7 @@ void SignalCollector::observe(const cache::WeightBlock& block) {
     if (needs_.attention_sum)
       vector_kernels().axpy(1.0f, weights, block.entries, sums.sum.data() + head * T);
     if (!needs_.attention_max) continue;
-    float* max = sums.max.data() + head * T;
-    for (Index j = 0; j < block.entries; ++j) max[j] = std::max(max[j], weights[j]);
+    vector_kernels().raise(1.0f, weights, block.entries, sums.max.data() + head * T);
   }
 }
 

@@ -187,6 +187,50 @@ TEST(Generate, TogetherIsAsAlone) {
   for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].tokens, alone[i].tokens);
 }
 
+TEST(Generate, AllInTurnAsAlone) {
+  const auto engine = tiny_engine({}, {.numerics = Numerics::exact});
+  std::vector<Context> contexts;
+  std::vector<Generated> alone;
+  for (Index i = 0; i < 7; ++i) {
+    contexts.emplace_back(engine).read(some_tokens(5 + 3 * i));
+    Context fork = contexts.back().fork();
+    alone.push_back(generate(fork, {.max_tokens = 10 - i}));
+  }
+  std::vector<Index> order;
+  generate_all(
+      3,
+      [&](Index i) -> std::optional<GenerateJob> {
+        if (i == std::ssize(contexts)) return std::nullopt;
+        return GenerateJob{contexts[static_cast<std::size_t>(i)].fork(), {.max_tokens = 10 - i}};
+      },
+      [&](Index i, const Generated& result) {
+        order.push_back(i);
+        EXPECT_EQ(result.tokens, alone[static_cast<std::size_t>(i)].tokens);
+      });
+  EXPECT_EQ(order, (std::vector<Index>{0, 1, 2, 3, 4, 5, 6}));
+}
+
+// With int8 activations a difference in the last bit becomes a difference of a code, so this must
+// be exact.
+TEST(Generate, TogetherIsBitForBitAsAloneWhereBatchSizesAreIgnored) {
+  const auto engine = tiny_engine({.weights = WeightType::q8_0, .embeddings = WeightType::q8_0},
+                                  {.numerics = Numerics::fast, .ignore_batch_size = true});
+  std::vector<Context> together;
+  std::vector<Generated> alone;
+  std::vector<std::vector<float>> logits;
+  for (Index length : {5, 9, 14, 15, 17, 21, 30}) {
+    together.emplace_back(engine).read(some_tokens(length));
+    Context fork = together.back().fork();
+    alone.push_back(generate(fork, {.max_tokens = 15, .ignore_end = true}));
+    logits.emplace_back(fork.logits().begin(), fork.logits().end());
+  }
+  const auto results = generate_together(together, {.max_tokens = 15, .ignore_end = true});
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    EXPECT_EQ(results[i].tokens, alone[i].tokens);
+    EXPECT_TRUE(std::ranges::equal(together[i].logits(), logits[i]));
+  }
+}
+
 TEST(Sampler, FiltersInOrder) {
   const std::vector<float> logits = {1.0f, 3.0f, 2.0f, -5.0f};
   EXPECT_EQ(Sampler({.temperature = 0}).pick(logits), 1);

@@ -14,7 +14,9 @@ Engine::Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> cha
       chat_template_(std::move(chat_template)),
       options_(options),
       pool_(options.threads),
-      output_grams_(static_cast<std::size_t>(model_.config().layer_count())) {}
+      output_grams_(static_cast<std::size_t>(model_.config().layer_count())) {
+  if (options.ignore_batch_size) workspace_.ignore_batch_size();
+}
 
 std::shared_ptr<Engine> Engine::load(const std::filesystem::path& path,
                                      const EngineOptions& options) {

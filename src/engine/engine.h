@@ -22,6 +22,8 @@ struct EngineOptions {
   Index prefill_chunk = 512;           // tokens computed at once
   std::filesystem::path calibration;   // what was measured of the model (calibration.h); load()
                                        // fills in the model's path + ".calibration"
+  bool ignore_batch_size = false;      // no bit of an answer depends on how many are decoded
+                                       // together (numerics.md); decoding alone is slower
 };
 
 // Immutable but for its threads and buffers: one forward pass at a time (calls from several threads

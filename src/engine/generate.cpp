@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
@@ -89,6 +91,7 @@ class Writing {
   }
 
   bool done() const { return done_; }
+  Context& context() const { return context_; }
 
   // Draws the next token from the context's logits. Returns it when it must be read for the text to
   // go on.
@@ -158,33 +161,82 @@ Generated generate(Context& context, const GenerateOptions& options, const OnTex
   return writing.take();
 }
 
+namespace {
+
+// One step of all texts that are not done: each draws a token and, where it goes on, reads it.
+void step_together(std::span<Writing* const> writings) {
+  std::vector<Context*> going;
+  std::vector<Token> tokens;
+  std::vector<Writing*> counted;
+  for (Writing* writing : writings) {
+    if (writing->done()) continue;
+    if (const auto token = writing->next()) {
+      going.push_back(&writing->context());
+      tokens.push_back(*token);
+      counted.push_back(writing);
+    }
+  }
+  if (going.empty()) return;
+  const auto start = std::chrono::steady_clock::now();
+  Context::read_one_each(going, tokens);
+  const double each = seconds_since(start) / static_cast<double>(going.size());
+  for (Writing* writing : counted) writing->count_step(each);
+}
+
+}  // namespace
+
 std::vector<Generated> generate_together(std::span<Context> contexts,
                                          const GenerateOptions& options) {
   const OnText nobody;
   std::vector<Writing> writings;
   writings.reserve(contexts.size());
   for (Context& context : contexts) writings.emplace_back(context, options, nobody);
-  for (;;) {
-    std::vector<Context*> going;
-    std::vector<Token> tokens;
-    std::vector<Writing*> counted;
-    for (std::size_t i = 0; i < writings.size(); ++i) {
-      if (writings[i].done()) continue;
-      if (const auto token = writings[i].next()) {
-        going.push_back(&contexts[i]);
-        tokens.push_back(*token);
-        counted.push_back(&writings[i]);
-      }
-    }
-    if (going.empty()) break;
-    const auto start = std::chrono::steady_clock::now();
-    Context::read_one_each(going, tokens);
-    const double each = seconds_since(start) / static_cast<double>(going.size());
-    for (Writing* writing : counted) writing->count_step(each);
-  }
+  std::vector<Writing*> all;
+  for (Writing& writing : writings) all.push_back(&writing);
+  while (std::any_of(writings.begin(), writings.end(), [](const auto& w) { return !w.done(); }))
+    step_together(all);
   std::vector<Generated> results;
   for (Writing& writing : writings) results.push_back(writing.take());
   return results;
+}
+
+double generate_all(Index together, const std::function<std::optional<GenerateJob>(Index)>& next,
+                    const std::function<void(Index, Generated)>& done) {
+  PITH_CHECK(together >= 1, "at least one text at once");
+  const OnText nobody;
+  struct Going {
+    Index number;
+    std::unique_ptr<GenerateJob> job;  // Writing looks into it
+    std::unique_ptr<Writing> writing;
+  };
+  std::vector<Going> going;
+  std::map<Index, Generated> ended;  // wait for those before them
+  Index started = 0, reported = 0;
+  bool more = true;
+  double seconds = 0;
+  while (more || !going.empty()) {
+    while (more && std::ssize(going) < together) {
+      auto job = next(started);
+      more = job.has_value();
+      if (!more) break;
+      auto kept = std::make_unique<GenerateJob>(std::move(*job));
+      auto writing = std::make_unique<Writing>(kept->context, kept->options, nobody);
+      going.push_back({started++, std::move(kept), std::move(writing)});
+    }
+    std::vector<Writing*> writings;
+    for (const auto& one : going) writings.push_back(one.writing.get());
+    const auto start = std::chrono::steady_clock::now();
+    step_together(writings);
+    seconds += seconds_since(start);
+    for (auto& one : going)
+      if (one.writing->done()) ended.emplace(one.number, one.writing->take());
+    std::erase_if(going, [](const Going& one) { return one.writing->done(); });
+    for (; ended.contains(reported); ++reported) {
+      done(reported, std::move(ended.at(reported)));
+      ended.erase(reported);
+    }
+  }
+  return seconds;
 }
 
 }  // namespace pith

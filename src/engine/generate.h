@@ -66,4 +66,15 @@ Generated generate(Context& context, const GenerateOptions& options, const OnTex
 std::vector<Generated> generate_together(std::span<Context> contexts,
                                          const GenerateOptions& options);
 
+// One text of generate_all.
+struct GenerateJob {
+  Context context;
+  GenerateOptions options;
+};
+// The same for any number of contexts, at most `together` at once: one that ends makes room for the
+// next. `next` makes job 0, 1, ... and returns nothing after the last; `done` takes the results in
+// the same order. Returns the seconds that went into decoding.
+double generate_all(Index together, const std::function<std::optional<GenerateJob>(Index)>& next,
+                    const std::function<void(Index, Generated)>& done);
+
 }  // namespace pith

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 
 #include "engine/observer.h"
@@ -118,31 +117,28 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   };
 
   static void raise(std::vector<float>& to, const std::vector<float>& from) {
-    for (std::size_t i = 0; i < from.size(); ++i) to[i] = std::max(to[i], from[i]);
+    vector_kernels().raise(1.0f, from.data(), std::ssize(from), to.data());
   }
 
   void observe(const cache::WeightBlock& block) override {
     auto& thread = threads_[static_cast<std::size_t>(block.thread)];
     thread.best.resize(heads_ * lanes_.length);
     thread.used = true;
+    const VectorKernels& kernels = vector_kernels();
     for (Index r = 0; r < block.queries * block.group; ++r) {
       const float* weights = block.weights + r * block.stride;
-      const float total =
-          std::accumulate(weights, weights + lanes_.sinks, 0.0f) +
-          std::accumulate(weights + lanes_.chunk, weights + lanes_.chunk + lanes_.length, 0.0f) +
-          std::accumulate(weights + lanes_.replay, weights + block.entries, 0.0f);
+      const float total = kernels.sum(weights, lanes_.sinks) +
+                          kernels.sum(weights + lanes_.chunk, lanes_.length) +
+                          kernels.sum(weights + lanes_.replay, block.entries - lanes_.replay);
       if (!(total > 0)) continue;
       const float plain_scale = 1.0f / total,
                   scale = plain_scale *
                           row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
       const Index head = block.kv_head * block.group + r % block.group;
-      float* plain = thread.best.plain.data() + head * lanes_.length;
-      float* scaled = thread.best.scaled.data() + head * lanes_.length;
       const float* chunk = weights + lanes_.chunk;
-      for (Index j = 0; j < lanes_.length; ++j) {
-        plain[j] = std::max(plain[j], chunk[j] * plain_scale);
-        scaled[j] = std::max(scaled[j], chunk[j] * scale);
-      }
+      kernels.raise(plain_scale, chunk, lanes_.length,
+                    thread.best.plain.data() + head * lanes_.length);
+      kernels.raise(scale, chunk, lanes_.length, thread.best.scaled.data() + head * lanes_.length);
     }
   }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
@@ -11,10 +10,12 @@
 namespace pith::eval {
 namespace {
 
-using Items = std::vector<const Prediction*>;
 constexpr const char* kAll = "all";
 
-std::string identity(const Prediction& p) { return p.suite + "/" + p.document + "/" + p.item; }
+// Predictions of one arm and task by what they answer: the order of a file means nothing.
+using Items = std::map<std::string, const Prediction*>;
+
+std::string document_of(const Prediction& p) { return p.suite + "/" + p.document; }
 
 // Scores with the number of the document that each belongs to.
 struct Sample {
@@ -22,10 +23,11 @@ struct Sample {
   std::vector<Index> clusters;
 };
 
+// Numbers documents.
 class Clusters {
  public:
   Index of(const Prediction& p) {
-    return numbers_.try_emplace(p.suite + "/" + p.document, std::ssize(numbers_)).first->second;
+    return numbers_.try_emplace(document_of(p), std::ssize(numbers_)).first->second;
   }
 
  private:
@@ -33,32 +35,46 @@ class Clusters {
 };
 
 Interval interval(const Sample& sample, std::uint64_t seed) {
-  if (sample.scores.empty()) return {};
+  if (sample.scores.empty()) return wilson(0, 0);  // unknown, of nothing
   const bool binary = std::all_of(sample.scores.begin(), sample.scores.end(),
                                   [](double s) { return s == 0 || s == 1; });
-  const bool alone = std::set<Index>(sample.clusters.begin(), sample.clusters.end()).size() ==
-                     sample.scores.size();
+  const auto clusters = std::ssize(std::set<Index>(sample.clusters.begin(), sample.clusters.end()));
+  const auto n = std::ssize(sample.scores);
   double sum = 0;
   for (double score : sample.scores) sum += score;
-  if (binary && alone) return wilson(sum, std::ssize(sample.scores));
+  if (binary && clusters == n) return wilson(sum, n);
+  // Where all are right or all are wrong every resample is the same, and a bootstrap would claim
+  // certainty: the documents are then taken as so many trials.
+  if (binary && (sum == 0 || sum == static_cast<double>(n))) {
+    Interval cautious = wilson(sum > 0 ? static_cast<double>(clusters) : 0, clusters);
+    cautious.n = n;
+    return cautious;
+  }
   return cluster_bootstrap(sample.scores, sample.clusters, seed);
 }
 
-ArmMetrics measure(const Items& items, const std::map<std::string, const Prediction*>& baseline,
-                   std::uint64_t seed) {
-  ArmMetrics arm;
-  arm.recipe = items.front()->recipe;
-  arm.canonical = items.front()->canonical;
+void add_scores(ArmMetrics& arm, const Items& items, const Items& full, std::uint64_t seed) {
   Clusters clusters;
   Sample all, conditional;
-  std::vector<double> own, other;
-  std::vector<Index> paired;
-  std::map<std::string, const Prediction*> documents;
-  double bytes = 0, full = 0;
-  for (const Prediction* p : items) {
+  for (const auto& [name, p] : items) {
     all.scores.push_back(p->score);
     all.clusters.push_back(clusters.of(*p));
-    documents.try_emplace(p->suite + "/" + p->document, p);
+    const auto match = full.find(name);
+    if (match == full.end() || match->second->score != 1) continue;
+    conditional.scores.push_back(p->score);
+    conditional.clusters.push_back(clusters.of(*p));
+  }
+  arm.score = interval(all, seed);
+  arm.conditional = interval(conditional, seed);
+  arm.worst_decile = worst_decile(all.scores);
+  arm.worst_n = std::max<Index>(1, arm.score.n / 10);
+}
+
+void add_means(ArmMetrics& arm, const Items& items) {
+  std::map<std::string, const Prediction*> documents;
+  double bytes = 0, full = 0;
+  for (const auto& [name, p] : items) {
+    documents.try_emplace(document_of(*p), p);
     arm.sees_question |= p->sees_question;
     arm.oracle |= p->oracle;
     arm.exact += p->exact;
@@ -69,15 +85,6 @@ ArmMetrics measure(const Items& items, const std::map<std::string, const Predict
     bytes += static_cast<double>(p->cache_bytes);
     full += static_cast<double>(p->full_bytes);
     if (p->failure != "none") ++arm.failures[p->failure];
-    const auto match = baseline.find(identity(*p));
-    if (match == baseline.end()) continue;
-    own.push_back(p->score);
-    other.push_back(match->second->score);
-    paired.push_back(clusters.of(*p));
-    if (match->second->score == 1) {
-      conditional.scores.push_back(p->score);
-      conditional.clusters.push_back(clusters.of(*p));
-    }
   }
   const auto n = static_cast<double>(items.size());
   for (double* mean : {&arm.exact, &arm.contained, &arm.unended, &arm.answer_tokens, &arm.entries})
@@ -85,102 +92,142 @@ ArmMetrics measure(const Items& items, const std::map<std::string, const Predict
   arm.cache_bytes = bytes / n;
   arm.full_bytes = full / n;
   arm.ratio = bytes > 0 ? full / bytes : 0;
+  arm.documents = std::ssize(documents);
   for (const auto& [name, p] : documents) {
     arm.prefill_s += p->prefill_s / static_cast<double>(documents.size());
     arm.compress_s += (p->compress_s + p->replay_s) / static_cast<double>(documents.size());
   }
-  arm.score = interval(all, seed);
-  arm.conditional = interval(conditional, seed);
-  arm.worst_decile = worst_decile(all.scores);
-  if (!own.empty()) arm.to_baseline = paired_difference(own, other, paired, seed);
-  arm.has_difference = !own.empty();
+}
+
+void add_difference(ArmMetrics& arm, const Items& items, const Items& others,
+                    const std::string& against, std::uint64_t seed) {
+  Clusters clusters;
+  std::vector<double> own, other;
+  std::vector<Index> documents;
+  for (const auto& [name, p] : items) {
+    const auto match = others.find(name);
+    if (match == others.end()) continue;
+    own.push_back(p->score);
+    other.push_back(match->second->score);
+    documents.push_back(clusters.of(*p));
+  }
+  if (own.empty()) return;
+  Difference difference{.against = against, .to = others.begin()->second->recipe};
+  for (double score : other) difference.other_score += score / static_cast<double>(other.size());
+  difference.measured = paired_difference(own, other, documents, seed);
+  arm.differences.push_back(std::move(difference));
+}
+
+// Holm's correction over the differences of one task that belong to one family.
+template <typename InFamily>
+void correct(std::span<ArmMetrics> arms, InFamily&& in_family) {
+  std::vector<double> p_values;
+  std::vector<Difference*> family;
+  for (auto& arm : arms)
+    for (auto& difference : arm.differences)
+      if (in_family(difference.against)) {
+        p_values.push_back(difference.measured.p_value);
+        family.push_back(&difference);
+      }
+  const auto corrected = holm(p_values);
+  for (std::size_t i = 0; i < family.size(); ++i) family[i]->p_holm = corrected[i];
+}
+
+// All predictions by arm (canonical recipe) and task.
+class Table {
+ public:
+  explicit Table(std::span<const Prediction> predictions) {
+    for (const Prediction& p : predictions) {
+      if (std::find(order_.begin(), order_.end(), p.canonical) == order_.end())
+        order_.push_back(p.canonical);
+      tasks_.insert(p.task);
+      for (const std::string& task : {p.task, std::string(kAll)})
+        cells_[{p.canonical, task}].emplace(identity(p), &p);
+    }
+  }
+
+  const std::vector<std::string>& arms() const { return order_; }
+  std::vector<std::string> tasks() const {
+    std::vector<std::string> names(tasks_.begin(), tasks_.end());
+    names.push_back(kAll);
+    return names;
+  }
+  const Items& cell(const std::string& arm, const std::string& task) const {
+    static const Items none;
+    const auto found = cells_.find({arm, task});
+    return found == cells_.end() ? none : found->second;
+  }
+  // The canonical name of an arm that is named either way.
+  std::string find(const std::string& name) const {
+    for (const auto& canonical : order_)
+      if (canonical == name || cell(canonical, kAll).begin()->second->recipe == name)
+        return canonical;
+    fail(ErrorCode::bad_input,
+         fmt::format("no prediction of the baseline `{}`; run that recipe too", name));
+  }
+  // The twins of an arm: canonical names.
+  std::vector<std::string> twins_of(const std::string& arm) const {
+    std::vector<std::string> twins;
+    for (const auto& canonical : order_)
+      if (cell(canonical, kAll).begin()->second->twin_of == arm) twins.push_back(canonical);
+    return twins;
+  }
+
+ private:
+  std::vector<std::string> order_;
+  std::set<std::string> tasks_;
+  std::map<std::pair<std::string, std::string>, Items> cells_;
+};
+
+ArmMetrics measure(const Table& table, const std::string& canonical, const std::string& task,
+                   const std::string& baseline, std::uint64_t seed) {
+  const Items& items = table.cell(canonical, task);
+  const Items& full = table.cell("full", task);
+  const Prediction& any = *items.begin()->second;
+  ArmMetrics arm;
+  arm.recipe = any.recipe;
+  arm.canonical = canonical;
+  arm.task = task;
+  arm.twin = any.twin;
+  arm.twin_of = any.twin_of;
+  add_scores(arm, items, full, seed);
+  add_means(arm, items);
+  if (canonical != "full") add_difference(arm, items, full, "full", seed);
+  if (baseline != "full" && canonical != baseline)
+    add_difference(arm, items, table.cell(baseline, task), "baseline", seed);
+  for (const auto& twin : table.twins_of(canonical))
+    add_difference(arm, items, table.cell(twin, task), table.cell(twin, kAll).begin()->second->twin,
+                   seed);
   return arm;
 }
 
 }  // namespace
 
+const Difference* ArmMetrics::against(std::string_view name) const {
+  const auto found = std::find_if(differences.begin(), differences.end(),
+                                  [&](const Difference& d) { return d.against == name; });
+  return found == differences.end() ? nullptr : &*found;
+}
+
 std::vector<ArmMetrics> compute_metrics(std::span<const Prediction> predictions,
                                         const std::string& baseline, std::uint64_t seed) {
   if (predictions.empty()) fail(ErrorCode::bad_input, "no predictions to measure");
-  std::map<std::string, const Prediction*> reference;
-  std::vector<std::string> order;
-  std::set<std::string> tasks;
-  std::map<std::pair<std::string, std::string>, Items> cells;  // (canonical, task)
-  for (const Prediction& p : predictions) {
-    if (p.canonical == baseline) reference.emplace(identity(p), &p);
-    if (std::find(order.begin(), order.end(), p.canonical) == order.end())
-      order.push_back(p.canonical);
-    tasks.insert(p.task);
-    cells[{p.canonical, p.task}].push_back(&p);
-    cells[{p.canonical, kAll}].push_back(&p);
-  }
-  if (reference.empty())
-    fail(ErrorCode::bad_input,
-         fmt::format("no prediction of the baseline `{}`; run that recipe too", baseline));
-  std::vector<std::string> names(tasks.begin(), tasks.end());
-  names.push_back(kAll);
+  const Table table(predictions);
+  table.find("full");
+  const std::string other = table.find(baseline);
   std::vector<ArmMetrics> arms;
-  for (const auto& task : names) {
-    std::vector<double> p_values;
+  for (const auto& task : table.tasks()) {
     const std::size_t first = arms.size();
-    for (const auto& canonical : order) {
-      const auto cell = cells.find({canonical, task});
-      if (cell == cells.end()) continue;
-      ArmMetrics arm = measure(cell->second, reference, seed);
-      arm.task = task;
-      if (canonical == baseline) arm.has_difference = false;
-      if (arm.has_difference) p_values.push_back(arm.to_baseline.p_value);
-      arms.push_back(std::move(arm));
-    }
-    const auto corrected = holm(p_values);
-    std::size_t next = 0;
-    for (std::size_t i = first; i < arms.size(); ++i)
-      if (arms[i].has_difference) arms[i].p_holm = corrected[next++];
+    for (const auto& canonical : table.arms())
+      if (!table.cell(canonical, task).empty())
+        arms.push_back(measure(table, canonical, task, other, seed));
+    const auto of_task = std::span(arms).subspan(first);
+    correct(of_task, [](const std::string& against) { return against == "full"; });
+    correct(of_task, [](const std::string& against) { return against == "baseline"; });
+    correct(of_task,
+            [](const std::string& against) { return against != "full" && against != "baseline"; });
   }
   return arms;
-}
-
-std::string metrics_json(std::span<const ArmMetrics> arms, const std::string& baseline) {
-  using Json = nlohmann::ordered_json;
-  Json list = Json::array();
-  for (const auto& arm : arms) {
-    Json json = {{"recipe", arm.recipe},
-                 {"canonical", arm.canonical},
-                 {"task", arm.task},
-                 {"n", arm.score.n},
-                 {"score", arm.score.mean},
-                 {"ci_low", arm.score.low},
-                 {"ci_high", arm.score.high},
-                 {"cache_bytes", arm.cache_bytes},
-                 {"full_bytes", arm.full_bytes},
-                 {"ratio", arm.ratio},
-                 {"sees_question", arm.sees_question},
-                 {"oracle", arm.oracle},
-                 {"entries", arm.entries}};
-    json["difference"] = nullptr;
-    if (arm.has_difference)
-      json["difference"] = {{"to", baseline},
-                            {"mean", arm.to_baseline.difference.mean},
-                            {"ci_low", arm.to_baseline.difference.low},
-                            {"ci_high", arm.to_baseline.difference.high},
-                            {"n", arm.to_baseline.difference.n},
-                            {"p", arm.to_baseline.p_value},
-                            {"p_holm", arm.p_holm}};
-    json["conditional"] = {{"n", arm.conditional.n},
-                           {"score", arm.conditional.mean},
-                           {"ci_low", arm.conditional.low},
-                           {"ci_high", arm.conditional.high}};
-    json["exact"] = arm.exact;
-    json["contained"] = arm.contained;
-    json["worst_decile"] = arm.worst_decile;
-    json["unended"] = arm.unended;
-    json["answer_tokens"] = arm.answer_tokens;
-    json["prefill_s"] = arm.prefill_s;
-    json["compress_s"] = arm.compress_s;
-    json["failures"] = arm.failures;
-    list.push_back(std::move(json));
-  }
-  return Json{{"baseline", baseline}, {"arms", std::move(list)}}.dump(2) + "\n";
 }
 
 }  // namespace pith::eval

@@ -1,94 +1,149 @@
 #include "eval/predictions.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 #include <xxhash.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <tuple>
+#include <unordered_set>
 
 #include "base/error.h"
-#include "base/files.h"
 
 namespace pith::eval {
 namespace {
 
 using Json = nlohmann::json;
 
+// Shares of layers and tokens are written in whole percent, and of the first tokens only: some
+// answers stand in hundreds of places.
+constexpr std::size_t kTokensShown = 64;
+
+std::vector<int> percents(const std::vector<double>& shares) {
+  std::vector<int> result;
+  for (const double share : shares) result.push_back(static_cast<int>(std::lround(100 * share)));
+  return result;
+}
+
+std::vector<double> shares(const Json& list) {
+  std::vector<double> result;
+  for (const auto& percent : list.get<std::vector<int>>()) result.push_back(percent / 100.0);
+  return result;
+}
+
+void add_survival(Json& json, const std::string& what, const Survival& survival) {
+  json[what + "_source_tokens"] = survival.tokens;
+  if (survival.tokens == 0) return;  // an answer that the document does not state
+  json[what + "_kept"] = survival.kept;
+  json[what + "_summarised"] = survival.summarised;
+  json[what + "_evicted"] = survival.evicted;
+  json[what + "_layers"] = survival.layers;
+  json[what + "_kept_by_layer"] = percents(survival.kept_by_layer);
+  std::vector<int> tokens = percents(survival.kept_by_token);
+  tokens.resize(std::min(tokens.size(), kTokensShown));
+  json[what + "_kept_by_token"] = tokens;
+}
+
+std::optional<Survival> survival_of(const Json& json, const std::string& what) {
+  if (!json.contains(what + "_source_tokens")) return std::nullopt;
+  if (json.at(what + "_source_tokens") == 0) return Survival{};
+  return Survival{.tokens = json.at(what + "_source_tokens"),
+                  .kept = json.at(what + "_kept"),
+                  .summarised = json.at(what + "_summarised"),
+                  .evicted = json.at(what + "_evicted"),
+                  .layers = json.at(what + "_layers"),
+                  .kept_by_layer = shares(json.at(what + "_kept_by_layer")),
+                  .kept_by_token = shares(json.at(what + "_kept_by_token"))};
+}
+
 }  // namespace
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Prediction, key, suite, task, document, item, recipe, canonical,
-                                   sees_question, oracle, question, answer_prefix, answer,
-                                   references, score, failure, exact, contained, ended,
-                                   context_tokens, answer_tokens, entries, cache_bytes, full_bytes,
-                                   prefill_s, replay_s, compress_s, decode_s, tags)
+                                   twin, twin_of, applied, sees_question, oracle, question,
+                                   answer_prefix, answer, references, score, failure, exact,
+                                   contained, ended, context_tokens, answer_tokens, entries,
+                                   cache_bytes, full_bytes, prefill_s, replay_s, compress_s,
+                                   decode_s, tags)
 
 std::string hash_of(std::string_view text) {
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
 
 std::string to_line(const Prediction& prediction) {
-  return Json(prediction).dump(-1, ' ', false, Json::error_handler_t::replace);
+  Json json = prediction;
+  json["document_hash"] = prediction.document_hash;
+  if (prediction.answer_source) add_survival(json, "answer", *prediction.answer_source);
+  if (prediction.support_source) add_survival(json, "support", *prediction.support_source);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Prediction parse_line(std::string_view line) {
   try {
-    return Json::parse(line).get<Prediction>();
+    Json json = Json::parse(line);
+    for (const char* later : {"twin", "twin_of", "applied"})  // not in lines of older runs
+      if (json.is_object() && !json.contains(later)) json[later] = "";
+    Prediction prediction = json.get<Prediction>();
+    prediction.document_hash = json.value("document_hash", "");
+    prediction.answer_source = survival_of(json, "answer");
+    prediction.support_source = survival_of(json, "support");
+    return prediction;
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorCode::bad_file, fmt::format("not a prediction: {}", error.what()));
   }
 }
 
 std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
-  const std::string text = read_file(path, Index{1} << 34);
   std::vector<Prediction> predictions;
-  Index number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = text.find('\n', begin);
-    if (end == std::string::npos) break;  // a torn line: the run was killed while it wrote
-    ++number;
-    try {
-      predictions.push_back(parse_line(std::string_view(text).substr(begin, end - begin)));
-    } catch (const Error& error) {
-      fail(ErrorCode::bad_file, fmt::format("{}:{}: {}", path.string(), number, error.what()));
-    }
-    begin = end + 1;
-  }
+  for_each_whole_line(path,
+                      [&](std::string_view line) { predictions.push_back(parse_line(line)); });
   return predictions;
 }
 
-PredictionLog::PredictionLog(const std::filesystem::path& path) : path_(path) {
-  if (std::filesystem::exists(path)) {
-    for (const auto& prediction : read_predictions(path))
-      done_.insert(prediction.key + "/" + prediction.item);
-    const std::string text = read_file(path, Index{1} << 34);
-    const auto end = text.rfind('\n');
-    std::filesystem::resize_file(path, end == std::string::npos ? 0 : end + 1);
-  }
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0)
-    fail(ErrorCode::io, fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
+std::string identity(const Prediction& prediction) {
+  return prediction.suite + "/" + prediction.document + "/" + prediction.item;
 }
 
-PredictionLog::~PredictionLog() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder) {
+  return line_files(folder, "predictions", "items");
+}
+
+std::vector<Prediction> unique_in_order(std::vector<Prediction> all) {
+  std::unordered_set<std::string> seen;
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (seen.insert(all[i].key + "/" + all[i].item).second) order.push_back(i);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::tie(all[a].suite, all[a].document, a) < std::tie(all[b].suite, all[b].document, b);
+  });
+  std::vector<Prediction> sorted;
+  sorted.reserve(order.size());
+  for (std::size_t i : order) sorted.push_back(std::move(all[i]));
+  return sorted;
+}
+
+std::vector<Prediction> read_run(const std::filesystem::path& folder) {
+  std::vector<Prediction> all;
+  for (const auto& file : prediction_files(folder))
+    for (auto& prediction : read_predictions(file)) all.push_back(std::move(prediction));
+  if (all.empty())
+    fail(ErrorCode::not_found,
+         fmt::format("{} holds no predictions; it must be the --out of a run of pith eval",
+                     folder.string()));
+  return unique_in_order(std::move(all));
+}
+
+PredictionLog::PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file)
+    : file_(folder / file) {
+  for (const auto& other : prediction_files(folder))
+    for (const auto& prediction : read_predictions(other))
+      bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
 }
 
 void PredictionLog::add(const Prediction& prediction) {
-  const std::string line = to_line(prediction) + "\n";
-  std::string_view left = line;
-  while (!left.empty()) {
-    const ssize_t written = ::write(descriptor_, left.data(), left.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0)
-      fail(ErrorCode::io, fmt::format("cannot write {}: {}; free some space and run the same "
-                                      "command again, it goes on from here",
-                                      path_.string(), std::strerror(errno)));
-    left.remove_prefix(static_cast<std::size_t>(written));
-  }
-  done_.insert(prediction.key + "/" + prediction.item);
+  file_.add(to_line(prediction));
+  bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
 }
 
 }  // namespace pith::eval

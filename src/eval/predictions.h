@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "base/types.h"
+#include "eval/line_file.h"
+#include "eval/survival.h"
 
 namespace pith::eval {
 
@@ -19,7 +22,10 @@ struct Prediction {
                     // document, recipe
   std::string suite, task, document, item;
   std::string recipe;     // as given
-  std::string canonical;  // presets expanded
+  std::string canonical;  // presets expanded; what arms are told apart by
+  std::string twin;       // random, recency or spaced if this is a twin; otherwise empty
+  std::string twin_of;    // canonical recipe whose bytes it has
+  std::string applied;    // the recipe that was carried out: a twin's budget differs by document
   bool sees_question = false, oracle = false;
   std::string question, answer_prefix, answer;
   std::vector<std::string> references;
@@ -31,6 +37,10 @@ struct Prediction {
   Index entries = 0, cache_bytes = 0, full_bytes = 0;
   double prefill_s = 0, replay_s = 0, compress_s = 0, decode_s = 0;
   std::map<std::string, std::string> tags;
+  std::string document_hash;  // DocumentRecord::hash
+  // What became of the tokens that state the answer, and of the support, in this cache; none in
+  // lines of older runs. Written flat: answer_kept, answer_evicted, ..., support_kept, ...
+  std::optional<Survival> answer_source, support_source;
 
   double ratio() const {
     return cache_bytes > 0 ? static_cast<double>(full_bytes) / static_cast<double>(cache_bytes) : 0;
@@ -44,29 +54,41 @@ std::string hash_of(std::string_view text);
 std::string to_line(const Prediction& prediction);
 Prediction parse_line(std::string_view line);
 
+// What a prediction answers: suite, document and item.
+std::string identity(const Prediction& prediction);
+
 // All predictions of a file. A torn last line (of a killed run) is left out; any other bad line
 // throws bad_file with its number.
 std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 
-// Appends to a file of predictions. Opening it cuts off a torn last line and remembers what is
-// there.
+// The files of predictions in a run's folder: predictions.jsonl, those of shards and of single work
+// items.
+std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder);
+// Each prediction once, by suite and document and then in the order given.
+std::vector<Prediction> unique_in_order(std::vector<Prediction> predictions);
+// All predictions of a run, each once, by suite and document and then as they were written. Throws
+// not_found when there are none.
+std::vector<Prediction> read_run(const std::filesystem::path& folder);
+
+// Appends to one file of a run's folder. Opening it cuts off a torn last line, remembers what all
+// files of the folder hold, and keeps other processes from writing the same file; io if one does.
 class PredictionLog {
  public:
-  explicit PredictionLog(const std::filesystem::path& path);
-  ~PredictionLog();
-  PredictionLog(const PredictionLog&) = delete;
-  PredictionLog& operator=(const PredictionLog&) = delete;
+  PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file);
 
   bool has(const std::string& key, const std::string& item) const {
-    return done_.contains(key + "/" + item);
+    return bytes_.contains(key + "/" + item);
   }
-  Index size() const { return std::ssize(done_); }
+  // The bytes of the cache that gave this answer, which must be there.
+  Index cache_bytes(const std::string& key, const std::string& item) const {
+    return bytes_.at(key + "/" + item);
+  }
+  Index size() const { return std::ssize(bytes_); }
   void add(const Prediction& prediction);  // on the disk's way in one write when this returns
 
  private:
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::unordered_set<std::string> done_;
+  LineFile file_;
+  std::unordered_map<std::string, Index> bytes_;
 };
 
 }  // namespace pith::eval

@@ -1,15 +1,18 @@
 #include "eval/runner.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/error.h"
-#include "engine/compress.h"
-#include "engine/generate.h"
-#include "engine/prompt.h"
-#include "eval/judge.h"
+#include "base/files.h"
+#include "eval/corpus.h"
+#include "eval/document_runner.h"
+#include "eval/documents.h"
 #include "eval/predictions.h"
 #include "recipe/recipe.h"
 
@@ -21,262 +24,197 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-struct Work {
-  std::string suite;
-  Document document;
-};
-
-std::vector<recipe::Recipe> parse_recipes(const RunConfig& config) {
-  std::vector<recipe::Recipe> recipes = {recipe::Recipe::parse("full")};
-  for (const auto& text : config.recipes) {
-    recipe::Recipe parsed = recipe::Recipe::parse(text);
-    const bool known = std::any_of(recipes.begin(), recipes.end(), [&](const auto& other) {
-      return other.to_string() == parsed.to_string();
-    });
-    if (!known) recipes.push_back(std::move(parsed));
-  }
-  return recipes;
+Corpus corpus_of(const Engine& engine, const RunConfig& config) {
+  return Corpus(config.suites, config.suite, [&engine](std::string_view text) {
+    return std::ssize(engine.tokenizer().encode(text));
+  });
 }
 
-// A compressed cache, ready to be asked.
-struct Arm {
-  Context context;
-  CompressionReport report;
-};
+std::string item_key(const Engine& engine, const RunConfig& config, const std::string& suite,
+                     Index number) {
+  return hash_of(fmt::format("{}|{}|{}|{}|{}", settings_of(engine, config),
+                             fmt::join(config.suites, ","), config.suite.contexts, suite, number));
+}
 
 class Runner {
  public:
-  Runner(std::shared_ptr<Engine> engine, const RunConfig& config, const std::filesystem::path& out,
+  Runner(const std::shared_ptr<Engine>& engine, const RunConfig& config,
+         const std::filesystem::path& out, const std::filesystem::path& file,
          const std::function<void(const RunProgress&)>& progress)
-      : engine_(std::move(engine)),
-        config_(config),
-        recipes_(parse_recipes(config)),
-        log_(out / "predictions.jsonl"),
+      : engine_(engine),
+        corpus_(corpus_of(*engine, config)),
+        log_(out, file),
+        written_(out, file),
+        documents_(engine, config, log_, [this] { report(); }),
+        arms_(arms_of(config)),
         progress_(progress) {}
 
-  RunSummary run() {
-    const auto start = start_ = Clock::now();
-    std::vector<Work> work;
-    for (const auto& suite : config_.suites)
-      for (auto& document : generate(suite, config_.suite, [&](std::string_view text) {
-             return std::ssize(engine_->tokenizer().encode(text));
-           }))
-        work.push_back({suite, std::move(document)});
-    std::vector<Work> mine;
-    for (std::size_t i = 0; i < work.size(); ++i)
-      if (static_cast<Index>(i) % config_.shards == config_.shard)
-        mine.push_back(std::move(work[i]));
-    for (const auto& one : mine) total_ += std::ssize(one.document.items) * std::ssize(recipes_);
-    for (const auto& one : mine) run_document(one);
-    summary_.seconds = seconds_since(start);
-    return summary_;
+  const Corpus& corpus() const { return corpus_; }
+
+  RunSummary run(const std::vector<Index>& numbers) {
+    start_ = Clock::now();
+    total_ = std::ssize(numbers) * arms_;
+    RunSummary& summary = documents_.summary();
+    for (Index i : numbers) {
+      const auto start = Clock::now();
+      const Document document = corpus_.document(i);
+      if (!written_.has(corpus_.suite(i), document.id, hash_of(document.text)))
+        written_.add(record_of(corpus_.suite(i), document, engine_->tokenizer()));
+      summary.make_s += seconds_since(start);
+      what_ = fmt::format("{} {}", corpus_.suite(i), document.id);
+      items_ = std::ssize(document.items);
+      answered_ = summary.answered;
+      skipped_ = summary.skipped;
+      if (documents_.run(corpus_.suite(i), document))
+        done_ += arms_;
+      else
+        total_ -= arms_;
+      answered_ = summary.answered;
+      skipped_ = summary.skipped;
+      report();
+    }
+    summary.seconds = seconds_since(start_);
+    return summary;
   }
 
  private:
-  // Runs work that the model does, and counts its time.
-  template <typename F>
-  auto kernel_time(F&& work) {
-    const auto start = Clock::now();
-    auto result = work();
-    summary_.kernel_seconds += seconds_since(start);
-    return result;
-  }
-
-  std::string key(const Work& work, const recipe::Recipe& recipe) const {
-    // The number of documents is left out: more of them go on from what is there.
-    return hash_of(fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
-                               engine_->options().numerics == Numerics::exact, work.suite,
-                               config_.suite.tokens, config_.suite.seed, work.document.id,
-                               recipe.to_string(), config_.question_aware));
-  }
-
-  std::vector<const Item*> missing(const Work& work, const recipe::Recipe& recipe) const {
-    std::vector<const Item*> items;
-    for (const auto& item : work.document.items)
-      if (!log_.has(key(work, recipe), item.id)) items.push_back(&item);
-    return items;
-  }
-
-  void run_document(const Work& work) {
-    std::vector<const recipe::Recipe*> todo;
-    recipe::SignalNeeds needs;
-    for (const auto& recipe : recipes_) {
-      const Index left = std::ssize(missing(work, recipe));
-      const Index there = std::ssize(work.document.items) - left;
-      done_ += there;
-      summary_.skipped += there;
-      if (left == 0) continue;
-      todo.push_back(&recipe);
-      needs |= recipe.needs();
-    }
-    if (todo.empty()) return;
-    if (config_.question_aware) {
-      for (const auto& item : work.document.items) run_question_aware(work, item, todo, needs);
-      return;
-    }
-    const DocumentPrompt prompt(*engine_, work.document.text, work.document.system);
-    Context whole(engine_);
-    ReadTimes times;
-    const auto signals = kernel_time([&] {
-      return read_document(whole, prompt.context(), needs, prompt.read_options(), &times);
-    });
-    for (const auto* recipe : todo) run_arm(work, *recipe, prompt, whole, signals, times);
-  }
-
-  // Every item reads its own document with the question behind it, as kvpress' question-aware mode
-  // does.
-  void run_question_aware(const Work& work, const Item& item,
-                          std::span<const recipe::Recipe* const> todo,
-                          const recipe::SignalNeeds& needs) {
-    const DocumentPrompt prompt(*engine_, work.document.text + "\n\n" + item.question,
-                                work.document.system);
-    Context whole(engine_);
-    ReadTimes times;
-    auto signals = kernel_time([&] {
-      return read_document(whole, prompt.context(), needs, prompt.read_options(), &times);
-    });
-    for (const auto* recipe : todo) {
-      if (log_.has(key(work, *recipe), item.id)) continue;
-      if (recipe->sees_question())
-        kernel_time([&] {
-          observe_question(whole, prompt.suffix(), signals);
-          return 0;
-        });
-      Arm arm = make_arm(*recipe, whole, signals);
-      std::vector<Token> tokens = prompt.suffix();
-      append_prefix(tokens, item);
-      const Item* items[] = {&item};
-      answer(work, *recipe, arm, items, std::span(&tokens, 1), std::ssize(prompt.context()), times,
-             true);
-    }
-  }
-
-  Arm make_arm(const recipe::Recipe& recipe, const Context& whole,
-               const recipe::Signals& signals) const {
-    Arm arm{whole.fork(), {}};
-    try {
-      arm.report = compress(arm.context, recipe, signals);
-    } catch (const Error& error) {
-      fail(error.code(), fmt::format("{}: {}", recipe.name(), error.what()));
-    }
-    return arm;
-  }
-
-  void append_prefix(std::vector<Token>& tokens, const Item& item) const {
-    const auto prefix = engine_->tokenizer().encode(item.answer_prefix);
-    tokens.insert(tokens.end(), prefix.begin(), prefix.end());
-  }
-
-  void run_arm(const Work& work, const recipe::Recipe& recipe, const DocumentPrompt& prompt,
-               const Context& whole, const recipe::Signals& signals, const ReadTimes& times) {
-    const auto items = missing(work, recipe);
-    std::vector<std::vector<Token>> asked;
-    for (const Item* item : items)
-      append_prefix(asked.emplace_back(prompt.question(item->question)), *item);
-    const Index context_tokens = std::ssize(prompt.context());
-    if (recipe.sees_question()) {
-      for (std::size_t i = 0; i < items.size(); ++i) {
-        recipe::Signals seen = signals;
-        kernel_time([&] {
-          observe_question(whole, prompt.question(items[i]->question), seen);
-          return 0;
-        });
-        Arm arm = make_arm(recipe, whole, seen);
-        answer(work, recipe, arm, std::span(&items[i], 1), std::span(&asked[i], 1), context_tokens,
-               times, true);
-      }
-      return;
-    }
-    Arm arm = make_arm(recipe, whole, signals);
-    for (std::size_t i = 0; i < items.size(); i += static_cast<std::size_t>(config_.together)) {
-      const auto count = std::min(items.size() - i, static_cast<std::size_t>(config_.together));
-      answer(work, recipe, arm, std::span(items).subspan(i, count),
-             std::span(asked).subspan(i, count), context_tokens, times, false);
-    }
-  }
-
-  void answer(const Work& work, const recipe::Recipe& recipe, const Arm& arm,
-              std::span<const Item* const> items, std::span<const std::vector<Token>> asked,
-              Index context_tokens, const ReadTimes& times, bool sees_question) {
-    std::vector<Context> contexts;
-    Index most = 1;
-    for (const auto* item : items) most = std::max(most, item->max_tokens);
-    const auto generated = kernel_time([&] {
-      for (const auto& tokens : asked) contexts.emplace_back(arm.context.fork()).read(tokens);
-      return generate_together(contexts, {.max_tokens = most});
-    });
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      const Item& item = *items[i];
-      const bool ended = generated[i].reason == StopReason::end_of_text &&
-                         std::ssize(generated[i].tokens) <= item.max_tokens;
-      const std::string text =
-          std::ssize(generated[i].tokens) > item.max_tokens
-              ? engine_->tokenizer().decode(
-                    std::span(generated[i].tokens).first(static_cast<std::size_t>(item.max_tokens)),
-                    false)
-              : generated[i].text;
-      const Verdict verdict = judge(item, text, ended);
-      Prediction prediction{.key = key(work, recipe),
-                            .suite = work.suite,
-                            .task = item.task,
-                            .document = work.document.id,
-                            .item = item.id,
-                            .recipe = recipe.name(),
-                            .canonical = recipe.to_string(),
-                            .sees_question = sees_question,
-                            .oracle = recipe.is_oracle(),
-                            .question = item.question,
-                            .answer_prefix = item.answer_prefix,
-                            .answer = text};
-      for (const auto& reference : item.references) prediction.references.push_back(reference.text);
-      prediction.score = verdict.score;
-      prediction.failure = to_string(verdict.failure);
-      prediction.exact = verdict.exact;
-      prediction.contained = verdict.contained;
-      prediction.ended = ended;
-      prediction.context_tokens = context_tokens;
-      prediction.answer_tokens = std::min(std::ssize(generated[i].tokens), item.max_tokens);
-      prediction.entries = arm.report.entries_after;
-      prediction.cache_bytes = arm.report.bytes_after;
-      prediction.full_bytes = arm.report.full_bytes;
-      prediction.prefill_s = times.read_seconds;
-      prediction.replay_s = recipe.needs().replays() ? times.replay_seconds : 0;
-      prediction.compress_s = arm.report.seconds;
-      prediction.decode_s = generated[i].seconds;
-      prediction.tags = item.tags;
-      log_.add(prediction);
-      ++summary_.answered;
-      ++done_;
-    }
-    if (progress_)
-      progress_({.done = done_,
-                 .total = total_,
-                 .seconds = seconds_since(start_),
-                 .kernel_share = summary_.kernel_seconds / seconds_since(start_),
-                 .what = fmt::format("{} {}", work.suite, work.document.id)});
+  void report() {
+    if (!progress_) return;
+    const RunSummary& summary = documents_.summary();
+    const double seconds = seconds_since(start_);
+    const Index here = summary.answered - answered_ + summary.skipped - skipped_;
+    progress_({.done = done_ + here / std::max<Index>(1, items_),
+               .total = total_,
+               .seconds = seconds,
+               .kernel_share = summary.kernel_seconds() / seconds,
+               .what = what_});
   }
 
   std::shared_ptr<Engine> engine_;
-  const RunConfig& config_;
-  std::vector<recipe::Recipe> recipes_;
+  Corpus corpus_;
   PredictionLog log_;
+  DocumentLog written_;
+  DocumentRunner documents_;
+  Index arms_;
   const std::function<void(const RunProgress&)>& progress_;
   Clock::time_point start_;
-  RunSummary summary_;
-  Index done_ = 0, total_ = 0;
+  std::string what_;
+  Index done_ = 0, total_ = 0;                    // arms of documents
+  Index items_ = 0, answered_ = 0, skipped_ = 0;  // of the document at hand, before it
 };
 
 }  // namespace
 
+EngineOptions engine_options(const RunConfig& config) {
+  return {.threads = config.threads,
+          .numerics = config.exact ? Numerics::exact : Numerics::fast,
+          .ignore_batch_size = true};
+}
+
 RunSummary run_suites(const std::shared_ptr<Engine>& engine, const RunConfig& config,
                       const std::filesystem::path& out,
                       const std::function<void(const RunProgress&)>& progress) {
-  if (config.shards < 1 || config.shard < 0 || config.shard >= config.shards)
-    fail(ErrorCode::bad_input,
-         fmt::format("shard {} of {}: shards count from 0 to one less than their number",
-                     config.shard, config.shards));
-  std::filesystem::create_directories(out);
-  return Runner(engine, config, out, progress).run();
+  const std::string file =
+      config.shards == 1 ? "predictions.jsonl"
+                         : fmt::format("predictions-{}-of-{}.jsonl", config.shard, config.shards);
+  Runner runner(engine, config, out, file, progress);
+  std::vector<Index> numbers;
+  for (Index i = config.shard; i < runner.corpus().size(); i += config.shards) numbers.push_back(i);
+  return runner.run(numbers);
+}
+
+std::vector<WorkItem> work_items(const Engine& engine, const RunConfig& config) {
+  const Corpus corpus = corpus_of(engine, config);
+  all_recipes(config);  // refuses what it does not know
+  std::vector<WorkItem> items;
+  for (Index i = 0; i < corpus.size(); ++i)
+    items.push_back({i, item_key(engine, config, corpus.suite(i), i), corpus.suite(i)});
+  return items;
+}
+
+RunSummary run_item(const std::shared_ptr<Engine>& engine, const RunConfig& config, Index number,
+                    const std::filesystem::path& out) {
+  const std::string suite = [&] {
+    const Corpus corpus = corpus_of(*engine, config);
+    if (number < 0 || number >= corpus.size())
+      fail(ErrorCode::bad_input, fmt::format("work item {} of {}", number, corpus.size()));
+    return corpus.suite(number);
+  }();
+  const std::string file = fmt::format("items/{}.jsonl", item_key(*engine, config, suite, number));
+  return Runner(engine, config, out, file, {}).run({number});
+}
+
+void merge_runs(const std::vector<std::filesystem::path>& folders,
+                const std::filesystem::path& out) {
+  std::vector<Prediction> all;
+  std::optional<RecordedRun> run;
+  for (const auto& folder : folders) {
+    const RecordedRun one = read_recorded(folder);
+    run = run ? joined(*run, one, folders.front().string()) : one;
+    for (auto& prediction : read_run(folder)) all.push_back(std::move(prediction));
+  }
+  if (!run) fail(ErrorCode::bad_input, "no runs to merge");
+  record(*run, out);
+  FileWriter writer(out / "predictions.jsonl");
+  for (const auto& prediction : unique_in_order(std::move(all)))
+    writer.write(to_line(prediction) + "\n");
+  writer.commit();
+  DocumentLog written(out, "predictions.jsonl");
+  for (const auto& folder : folders)
+    for (const auto& document : read_documents(folder))
+      if (!written.has(document.suite, document.id, document.hash)) written.add(document);
+}
+
+Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& config,
+                      Index most_arms) {
+  const std::vector<recipe::Recipe> recipes = all_recipes(config);
+  RunConfig part = config;
+  part.twins = false;
+  part.budgets.clear();
+  part.baseline = "full";
+  part.recipes.clear();
+  const Index taken = std::min(most_arms, std::ssize(recipes));
+  for (Index i = 0; i < taken; ++i)
+    part.recipes.push_back(
+        recipes[static_cast<std::size_t>(i * std::ssize(recipes) / taken)].to_string());
+  // One recipe with a replay makes the document be read twice, so one must be among them.
+  const auto replays = [](const recipe::Recipe& recipe) {
+    return recipe.needs().replay || recipe.needs().replay_plus;
+  };
+  const auto replayed = std::find_if(recipes.begin(), recipes.end(), replays);
+  if (replayed != recipes.end()) part.recipes.push_back(replayed->to_string());
+
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / fmt::format("pith-estimate-{}", ::getpid());
+  const auto remove = [&] { std::filesystem::remove_all(folder); };
+  remove();
+  Estimate estimate;
+  RunSummary summary;
+  try {
+    Runner runner(engine, part, folder, "predictions.jsonl", {});
+    estimate.documents = runner.corpus().size();
+    summary = runner.run({estimate.documents / 2});
+  } catch (...) {
+    remove();
+    throw;
+  }
+  remove();
+  estimate.arms = arms_of(config);
+  estimate.measured_arms = arms_of(part);
+  estimate.measured_answers = summary.answered;
+  estimate.measured_seconds = summary.seconds;
+  estimate.kernel_share = summary.kernel_seconds() / summary.seconds;
+  const auto arms = static_cast<double>(estimate.measured_arms);
+  estimate.read_s = summary.make_s + summary.read_s;
+  estimate.replay_s = summary.replay_s;
+  estimate.compress_s = summary.compress_s / arms;
+  estimate.answer_s =
+      (summary.seconds - estimate.read_s - summary.replay_s - summary.compress_s) / arms;
+  estimate.seconds =
+      static_cast<double>(estimate.documents) *
+      (estimate.read_s + estimate.replay_s +
+       static_cast<double>(estimate.arms) * (estimate.compress_s + estimate.answer_s));
+  return estimate;
 }
 
 }  // namespace pith::eval

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
+#include <set>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "eval/documents.h"
 #include "eval/metrics.h"
 #include "eval/predictions.h"
 #include "support/tiny_model.h"
@@ -20,22 +24,23 @@ class RunnerTest : public testing::Test {
                testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(folder_);
     file_ = test::tiny_model({.context = 4096});
-    engine_ =
-        Engine::from(gguf::File::parse(file_, "tiny"), {.threads = 2, .numerics = Numerics::exact});
+    engine_ = Engine::from(gguf::File::parse(file_, "tiny"),
+                           engine_options(RunConfig{.exact = true, .threads = 2}));
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   RunConfig config() const {
     RunConfig config;
+    config.model = "tiny";
     config.suites = {"needles"};
-    config.suite = {.tokens = 700, .contexts = 2, .seed = 3};
+    config.suite = {.tokens = 700, .contexts = 1, .seed = 3};
     config.recipes = {"random @ 2x", "s0_route_only(routes=1)"};
     return config;
   }
 
   std::vector<Prediction> run(const RunConfig& config, const std::string& name) const {
     run_suites(engine_, config, folder_ / name, {});
-    return read_predictions(folder_ / name / "predictions.jsonl");
+    return read_run(folder_ / name);
   }
 
   // What a prediction says, times aside, keyed by what it is about.
@@ -45,6 +50,11 @@ class RunnerTest : public testing::Test {
       EXPECT_TRUE(result.emplace(p.key + p.item, p.answer + p.failure).second)
           << "twice: " << p.item;
     return result;
+  }
+
+  static std::vector<Prediction> untimed(std::vector<Prediction> predictions) {
+    for (auto& p : predictions) p.prefill_s = p.replay_s = p.compress_s = p.decode_s = 0;
+    return predictions;
   }
 
   std::filesystem::path folder_;
@@ -70,16 +80,86 @@ TEST_F(RunnerTest, ARunThatWasKilledGoesOnWithoutLossOrRepetition) {
   EXPECT_EQ(answers(run(config(), "killed")), whole);
 }
 
+TEST_F(RunnerTest, RecordsDocumentsOnceAndWhatBecameOfTheirAnswers) {
+  run(config(), "record");
+  const auto predictions = run(config(), "record");  // goes on, with nothing left to do
+  const auto documents = read_documents(folder_ / "record");
+  std::map<std::string, std::string> texts;
+  for (const auto& d : documents) EXPECT_TRUE(texts.emplace(d.suite + d.id, d.hash).second);
+  for (const auto& p : predictions) {
+    EXPECT_EQ(texts.at(p.suite + p.document), p.document_hash);
+    ASSERT_TRUE(p.answer_source && p.answer_source->tokens > 0) << p.item;
+    if (p.canonical == "full") {
+      EXPECT_EQ(p.answer_source->kept, 1) << p.item;
+    } else if (p.recipe == "random @ 2x") {
+      EXPECT_LT(p.answer_source->kept, 1) << p.item;
+    }
+  }
+}
+
 TEST_F(RunnerTest, ShardsTogetherAreTheWhole) {
   const auto whole = answers(run(config(), "whole"));
-  std::map<std::string, std::string> together;
   for (Index shard = 0; shard < 3; ++shard) {
     RunConfig part = config();
     part.shard = shard;
     part.shards = 3;
-    together.merge(answers(run(part, "shards")));
+    run(part, "shards");
   }
-  EXPECT_EQ(together, whole);
+  EXPECT_EQ(answers(read_run(folder_ / "shards")), whole);
+  EXPECT_EQ(metrics_json(compute_metrics(untimed(read_run(folder_ / "shards"))), "full"),
+            metrics_json(compute_metrics(untimed(read_run(folder_ / "whole"))), "full"));
+}
+
+TEST_F(RunnerTest, WorkItemsTogetherAreTheWhole) {
+  const auto whole = answers(run(config(), "whole"));
+  const auto items = work_items(*engine_, config());
+  EXPECT_EQ(std::ssize(items), std::ssize(tasks_of("needles")));
+  record(recorded(config(), facts_of(*engine_)), folder_ / "items");
+  for (auto item = items.rbegin(); item != items.rend(); ++item)
+    run_item(engine_, config(), item->number, folder_ / "items");
+  EXPECT_EQ(run_item(engine_, config(), 1, folder_ / "items").answered, 0);
+  merge_runs({folder_ / "items"}, folder_ / "merged");
+  EXPECT_EQ(answers(read_run(folder_ / "merged")), whole);
+}
+
+TEST_F(RunnerTest, AnswersDoNotDependOnWhatIsDecodedBeside) {
+  RunConfig alone = config();
+  alone.together = 1;
+  EXPECT_EQ(answers(run(alone, "alone")), answers(run(config(), "together")));
+}
+
+TEST_F(RunnerTest, TwinsHaveTheBytesOfTheirArm) {
+  RunConfig twins = config();
+  twins.twins = true;
+  twins.suites = {"kv"};
+  twins.recipes = {"random @ 2x", "knorm @ 2x"};
+  std::map<std::string, std::map<std::string, Index>> bytes;  // by arm, then by item
+  std::map<std::string, std::set<std::string>> names;
+  const auto predictions = run(twins, "twins");
+  for (const auto& p : predictions) bytes[p.canonical][identity(p)] = p.cache_bytes;
+  for (const auto& p : predictions) {
+    if (p.twin.empty()) continue;
+    names[p.twin_of].insert(p.twin);
+    const Index own = p.cache_bytes, arm = bytes.at(p.twin_of).at(identity(p));
+    EXPECT_LE(own, arm) << p.recipe;
+    EXPECT_GT(own, arm * 8 / 10) << p.recipe;
+  }
+  // The control `random` has none.
+  ASSERT_EQ(names.size(), 1u);
+  EXPECT_EQ(names.begin()->second, (std::set<std::string>{"random", "recency", "spaced"}));
+}
+
+TEST_F(RunnerTest, OneProcessWritesAFile) {
+  const PredictionLog first(folder_, "predictions.jsonl");
+  EXPECT_THROW(PredictionLog(folder_, "predictions.jsonl"), Error);
+}
+
+TEST_F(RunnerTest, EstimatesWithoutLeavingAnything) {
+  const auto estimate = estimate_run(engine_, config(), 2);
+  EXPECT_EQ(estimate.documents, std::ssize(tasks_of("needles")));
+  EXPECT_EQ(estimate.arms, 3);
+  EXPECT_GT(estimate.seconds, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_));
 }
 
 TEST_F(RunnerTest, RefusesWhatItDoesNotKnowBeforeReading) {
@@ -103,29 +183,32 @@ TEST(Predictions, SurviveTheirFile) {
   EXPECT_EQ(again.answer, prediction.answer);
 }
 
-TEST(Metrics, PairEachArmWithTheBaseline) {
-  std::vector<Prediction> predictions;
-  for (int document = 0; document < 6; ++document)
-    for (const char* recipe : {"full", "half"}) {
-      Prediction p;
-      p.suite = "s";
-      p.task = "t";
-      p.document = std::to_string(document);
-      p.item = "q";
-      p.recipe = p.canonical = recipe;
-      p.score = p.canonical == "full" || document % 2 == 0 ? 1 : 0;
-      p.failure = p.score == 1 ? "none" : "fabricated";
-      p.full_bytes = 100;
-      p.cache_bytes = p.canonical == "full" ? 100 : 50;
-      predictions.push_back(p);
-    }
-  const auto arms = compute_metrics(predictions);
-  ASSERT_EQ(arms.size(), 4u);  // two arms in task t, two in all
-  EXPECT_EQ(arms[1].score.mean, 0.5);
-  EXPECT_EQ(arms[1].ratio, 2.0);
-  EXPECT_EQ(arms[1].to_baseline.difference.mean, -0.5);
-  EXPECT_EQ(arms[1].failures.at("fabricated"), 3);
-  EXPECT_THROW(compute_metrics(predictions, "nothing"), Error);
+TEST(Predictions, KeepWhatBecameOfTheAnswer) {
+  Prediction prediction;
+  prediction.answer_source = {.tokens = 2,
+                              .kept = 0.25,
+                              .summarised = 0.5,
+                              .evicted = 0,
+                              .layers = 1,
+                              .kept_by_layer = {0.5, 0},
+                              .kept_by_token = {0.5, 0}};
+  prediction.support_source = Survival{};
+  const auto again = parse_line(to_line(prediction));
+  EXPECT_EQ(to_line(again), to_line(prediction));
+  EXPECT_EQ(again.answer_source->kept_by_token, (std::vector<double>{0.5, 0}));
+  EXPECT_EQ(again.support_source->tokens, 0);
+}
+
+TEST(Predictions, OfOlderRunsAreStillRead) {
+  const auto old = parse_line(
+      R"({"key":"k","suite":"s","task":"t","document":"d","item":"i","recipe":"full",)"
+      R"("canonical":"full","sees_question":false,"oracle":false,"question":"?",)"
+      R"("answer_prefix":"","answer":"a","references":[],"score":1,"failure":"none",)"
+      R"("exact":true,"contained":true,"ended":true,"context_tokens":1,"answer_tokens":1,)"
+      R"("entries":1,"cache_bytes":1,"full_bytes":1,"prefill_s":0,"replay_s":0,)"
+      R"("compress_s":0,"decode_s":0,"tags":{}})");
+  EXPECT_FALSE(old.answer_source);
+  EXPECT_EQ(old.document_hash, "");
 }
 
 }  // namespace

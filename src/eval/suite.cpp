@@ -53,6 +53,12 @@ Index edit_distance(std::string_view a, std::string_view b) {
                    known[0].second, known[1].second, known[2].second, fmt::join(names, ", ")));
 }
 
+void check(const SuiteOptions& options) {
+  if (options.tokens < 1 || options.contexts < 1)
+    fail(ErrorCode::bad_input, fmt::format("{} tokens and {} contexts: both must be at least 1",
+                                           options.tokens, options.contexts));
+}
+
 }  // namespace
 
 const std::vector<SuiteInfo>& suites() {
@@ -64,22 +70,31 @@ const std::vector<SuiteInfo>& suites() {
   return all;
 }
 
+std::vector<std::string> tasks_of(std::string_view suite) {
+  std::vector<std::string> tasks;
+  for (const Family* family : families())
+    for (const std::string& task : family->info.tasks)
+      if (suite == family->info.name || suite == task) tasks.push_back(task);
+  if (tasks.empty()) fail_unknown(suite);
+  return tasks;
+}
+
+Document generate_one(std::string_view task, Index index, const SuiteOptions& options,
+                      const TokenCounter& count) {
+  check(options);
+  for (const Family* family : families())
+    for (const std::string& name : family->info.tasks)
+      if (task == name) return family->make({name, index, options, count});
+  fail_unknown(task);
+}
+
 std::vector<Document> generate(std::string_view suite, const SuiteOptions& options,
                                const TokenCounter& count) {
-  if (options.tokens < 1 || options.contexts < 1)
-    fail(ErrorCode::bad_input, fmt::format("{} tokens and {} contexts: both must be at least 1",
-                                           options.tokens, options.contexts));
+  check(options);
   std::vector<Document> documents;
-  bool known = false;
-  for (const Family* family : families()) {
-    for (const std::string& task : family->info.tasks) {
-      if (suite != family->info.name && suite != task) continue;
-      known = true;
-      for (Index i = 0; i < options.contexts; ++i)
-        documents.push_back(family->make({task, i, options, count}));
-    }
-  }
-  if (!known) fail_unknown(suite);
+  for (const auto& task : tasks_of(suite))
+    for (Index i = 0; i < options.contexts; ++i)
+      documents.push_back(generate_one(task, i, options, count));
   return documents;
 }
 

@@ -100,5 +100,9 @@ const std::vector<SuiteInfo>& suites();
 // an unknown one, bad_input for a length that cannot hold it.
 std::vector<Document> generate(std::string_view suite, const SuiteOptions& options,
                                const TokenCounter& count);
+// The same in parts: the tasks of a suite (or of a task: itself), in their order, and one document.
+std::vector<std::string> tasks_of(std::string_view suite);
+Document generate_one(std::string_view task, Index index, const SuiteOptions& options,
+                      const TokenCounter& count);
 
 }  // namespace pith::eval

@@ -87,7 +87,7 @@ void qk_few(const AttentionStrip& s) {
   const Index steps = Step::steps(s.head_dim);
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
     for_row_blocks(s.rows, [&]<int R>(Index r) {
-      constexpr int kParts = R >= 6 ? 1 : R >= 3 ? 2 : 4;
+      constexpr int kParts = R >= 3 ? 2 : 4;
       qk_block<Step, R, 1, kParts>(s.tiles + i, s.queries + r * steps, s.head_dim,
                                    s.strip + r * s.stride + i * 16, s.stride);
     });

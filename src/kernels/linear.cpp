@@ -59,12 +59,20 @@ struct OwnedState : Activations::State {
 // A stride that is a multiple of 4 KiB would put one column of all tokens into one cache set.
 Index spread(Index floats) { return floats % 256 == 0 ? floats + 16 : floats; }
 
+// Whether the products go row by row; `most` is the table's number of tokens for that. A table
+// without panels has one path only.
+bool takes_rows(const ActivationState& state, const LinearKernels& kernels, Index most) {
+  return !kernels.panels_fast || state.tokens <= (state.ignores_batch_size ? 0 : most);
+}
+
 }  // namespace
 
 Activations::Activations(Isa isa) : state_(std::make_unique<OwnedState>()) { state_->isa = isa; }
 Activations::~Activations() = default;
 Activations::Activations(Activations&&) noexcept = default;
 Activations& Activations::operator=(Activations&&) noexcept = default;
+
+void Activations::ignore_batch_size() { state_->ignores_batch_size = true; }
 
 void Activations::prepare(std::span<const float> x, Index tokens, Index cols, Numerics numerics,
                           ThreadPool& pool) {
@@ -76,8 +84,8 @@ void Activations::prepare(std::span<const float> x, Index tokens, Index cols, Nu
   s.x = x.data();
   s.x_stride = cols;
   s.quantized = numerics == Numerics::fast && whole_blocks;
-  const Index most_rows = s.quantized ? kernels.most_rows_fast : kernels.most_rows_exact;
-  const bool few = tokens <= most_rows;
+  const bool few =
+      takes_rows(s, kernels, s.quantized ? kernels.most_rows_fast : kernels.most_rows_exact);
   s.tile = few || !s.quantized ? 1 : ceil_div(tokens, ceil_div(tokens, kernels.most_tile));
   s.tiles = ceil_div(tokens, s.tile);
   s.block_stride = round_up(cols / kActivationBlock, 8);
@@ -116,10 +124,10 @@ void multiply(const Activations& x, std::span<const Product> products, ThreadPoo
     const Index first = item * step;
     const RowRange range{p, p->weights.row_bytes(), first, std::min(step, p->weights.rows - first)};
     if (state.quantized && is_quantized(p->weights.type)) {
-      const bool few = state.tokens <= kernels.most_rows_fast;
+      const bool few = takes_rows(state, kernels, kernels.most_rows_fast);
       (few ? kernels.rows_fast : kernels.panels_fast)(state, range);
     } else {
-      const bool few = state.tokens <= kernels.most_rows_exact;
+      const bool few = takes_rows(state, kernels, kernels.most_rows_exact);
       (few ? kernels.rows_exact : kernels.panels_exact)(state, range);
     }
   });

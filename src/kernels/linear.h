@@ -48,6 +48,10 @@ class Activations {
   void prepare(std::span<const float> x,  // [T, K]
                Index tokens, Index cols, Numerics numerics, ThreadPool& pool);
 
+  // From now on takes the path of many tokens for few ones, too: no bit of a token's products then
+  // depends on how many others there are. Slower for fewer than eight.
+  void ignore_batch_size();
+
   struct State;
   const State& state() const { return *state_; }
 

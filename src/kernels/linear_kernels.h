@@ -22,7 +22,8 @@ struct Activations::State {
   virtual ~State() = default;
 
   Isa isa = Isa::scalar;
-  bool quantized = false;  // fast numerics, which need K to be a multiple of 32
+  bool quantized = false;           // fast numerics, which need K to be a multiple of 32
+  bool ignores_batch_size = false;  // few tokens are treated as many
   Index tokens = 0, cols = 0;
   const float* x = nullptr;  // [T, x_stride]
   Index x_stride = 0;

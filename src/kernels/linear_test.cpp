@@ -215,6 +215,25 @@ TEST_P(LinearTest, BitsDependOnTheTokenAlone) {
   EXPECT_EQ(first(40, 1), first(20, 2));
 }
 
+TEST_P(LinearTest, BatchSizeCanBeIgnored) {
+  const auto [isa, numerics, type] = GetParam();
+  const Weights w(type, 70, 256, 5);
+  const auto x = normal(40 * 256, 6);
+  ThreadPool pool(2);
+  const auto first = [&](Index tokens) {
+    std::vector<float> y(static_cast<std::size_t>(tokens * 70));
+    Activations activations(isa);
+    activations.ignore_batch_size();
+    activations.prepare(std::span(x).first(static_cast<std::size_t>(tokens * 256)), tokens, 256,
+                        numerics, pool);
+    const Product p{w.matrix, nullptr, y.data(), 70};
+    multiply(activations, {&p, 1}, pool);
+    y.resize(70);
+    return y;
+  };
+  for (Index tokens : {2, 4, 5, 8, 33}) EXPECT_EQ(first(1), first(tokens)) << tokens;
+}
+
 TEST_P(LinearTest, GroupsGiveWhatSingleProductsGive) {
   const auto [isa, numerics, type] = GetParam();
   const Weights a(type, 70, 256, 5), b(type, 17, 256, 8);

@@ -61,10 +61,20 @@ float exp_sum(const float* x, float shift, Index n, float* y) {
   return static_cast<float>(sum);
 }
 
+float sum(const float* x, Index n) {
+  double sum = 0;
+  for (Index i = 0; i < n; ++i) sum += x[i];
+  return static_cast<float>(sum);
+}
+
+void raise(float a, const float* x, Index n, float* y) {
+  for (Index i = 0; i < n; ++i) y[i] = std::max(y[i], a * x[i]);
+}
+
 float max(const float* x, Index n) { return *std::max_element(x, x + n); }
 
-constexpr VectorKernels kScalar = {rms_norm, silu_mul, gelu_tanh_mul, axpy,
-                                   dot,      rope,     exp_sum,       max};
+constexpr VectorKernels kScalar = {rms_norm, silu_mul, gelu_tanh_mul, axpy,  dot,
+                                   rope,     exp_sum,  sum,           raise, max};
 
 }  // namespace
 

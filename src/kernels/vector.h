@@ -24,6 +24,10 @@ struct VectorKernels {
   // y[i] = exp(x[i] - shift); returns the sum. x may equal y. An x of -inf gives 0; results below
   // the smallest normal f32 may be 0.
   float (*exp_sum)(const float* x, float shift, Index n, float* y);
+  // sum_i x[i]
+  float (*sum)(const float* x, Index n);
+  // y[i] = max(y[i], a * x[i])
+  void (*raise)(float a, const float* x, Index n, float* y);
   // max_i x[i], n > 0
   float (*max)(const float* x, Index n);
 };

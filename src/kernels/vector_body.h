@@ -112,6 +112,21 @@ inline float exp_sum(const float* x, float shift, Index n, float* y) {
   return V::sum(sum) + rest;
 }
 
+inline float sum(const float* x, Index n) {
+  V::Reg sums[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+  Index i = 0;
+  for (; i + 4 * V::kWidth <= n; i += 4 * V::kWidth)
+    for (int j = 0; j < 4; ++j) sums[j] = V::add(sums[j], V::load(x + i + j * V::kWidth));
+  for (; i + V::kWidth <= n; i += V::kWidth) sums[0] = V::add(sums[0], V::load(x + i));
+  if (i < n) sums[1] = V::add(sums[1], V::load(x + i, n - i));
+  return V::sum(V::add(V::add(sums[0], sums[1]), V::add(sums[2], sums[3])));
+}
+
+inline void raise(float a, const float* x, Index n, float* y) {
+  const V::Reg factor = V::all(a);
+  sweep(n, [=](auto load, auto store) { store(y, V::max(V::mul(factor, load(x)), load(y))); });
+}
+
 inline float max(const float* x, Index n) {
   if (n < V::kWidth) {
     float most = x[0];
@@ -123,4 +138,5 @@ inline float max(const float* x, Index n) {
   return V::most(V::max(most, V::load(x + n - V::kWidth)));  // overlaps what was seen: harmless
 }
 
-constexpr VectorKernels kTable = {rms_norm, silu_mul, gelu_tanh_mul, axpy, dot, rope, exp_sum, max};
+constexpr VectorKernels kTable = {rms_norm, silu_mul, gelu_tanh_mul, axpy,  dot,
+                                  rope,     exp_sum,  sum,           raise, max};

@@ -157,6 +157,24 @@ TEST_P(VectorKernelsTest, ExpIsWithinTwoUnitsOfTheLastPlace) {
   EXPECT_LE(worst, 2);
 }
 
+TEST_P(VectorKernelsTest, Sum) {
+  sweep(1, [&](Index n, const float* x, const float*) {
+    ASSERT_NEAR(fast().sum(x, n), reference().sum(x, n), 1e-7f * static_cast<float>(n));
+  });
+}
+
+TEST_P(VectorKernelsTest, Raise) {
+  sweep(1, [&](Index n, const float* x, const float* start) {
+    const auto run = [&](const VectorKernels& kernels) {
+      return guarded(n, [&](float* y) {
+        std::copy(start, start + n, y);
+        kernels.raise(0.7f, x, n, y);
+      });
+    };
+    ASSERT_EQ(run(fast()), run(reference()));
+  });
+}
+
 TEST_P(VectorKernelsTest, Max) {
   sweep(1, [&](Index n, const float* x, const float*) {
     ASSERT_EQ(fast().max(x, n), reference().max(x, n));
@@ -174,7 +192,12 @@ TEST(VectorKernels, ReferenceKnowsItsFormulas) {
   kernels.gelu_tanh_mul(one, x, 2, y);
   EXPECT_FLOAT_EQ(y[0], 3 * 0.84119199f);
   EXPECT_EQ(kernels.dot(x, x, 2), 25);
+  EXPECT_EQ(kernels.sum(x, 2), 7);
   EXPECT_EQ(kernels.max(x, 2), 4);
+  float most[] = {1, 9};
+  kernels.raise(2, x, 2, most);
+  EXPECT_EQ(most[0], 6);
+  EXPECT_EQ(most[1], 9);
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, VectorKernelsTest, testing::Values(Isa::avx2, Isa::avx512),

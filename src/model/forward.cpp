@@ -26,6 +26,11 @@ ForwardWorkspace::~ForwardWorkspace() = default;
 ForwardWorkspace::ForwardWorkspace(ForwardWorkspace&&) noexcept = default;
 ForwardWorkspace& ForwardWorkspace::operator=(ForwardWorkspace&&) noexcept = default;
 
+void ForwardWorkspace::ignore_batch_size() {
+  state_->activations.ignore_batch_size();
+  state_->query_activations.ignore_batch_size();
+}
+
 namespace {
 
 std::span<float> sized(std::vector<float>& buffer, Index size) {
@@ -81,11 +86,9 @@ class Pass {
     embed();
     const Index last = config_.layer_count() - 1;
     for (Index l = 0; l <= last; ++l) {
-      const bool narrow = l == last && !batch_.whole_last_layer;
-      attention_block(l, narrow);
+      attention_block(l, l == last);
       ffn_block(l);
     }
-    if (batch_.whole_last_layer) keep_wanted(sized(buffers_.x, rows_ * config_.width));
     const auto x = sized(buffers_.x, wanted_ * config_.width),
                hidden = sized(buffers_.hidden, wanted_ * config_.width);
     normalise(x, model_.output_norm(), hidden);
@@ -124,19 +127,22 @@ class Pass {
     });
   }
 
-  // Moves the wanted rows of [R, E] to the front.
-  void keep_wanted(std::span<float> rows) {
+  // Moves the wanted rows of [R, size] to the front.
+  void keep_wanted(std::span<float> rows, Index size) {
     Index from = 0, to = 0;
     for (const auto& sequence : batch_.sequences) {
       from += sequence.rows - sequence.wanted;
-      std::memmove(rows.data() + to * width(), rows.data() + from * width(),
-                   static_cast<std::size_t>(sequence.wanted * width()) * sizeof(float));
+      std::memmove(rows.data() + to * size, rows.data() + from * size,
+                   static_cast<std::size_t>(sequence.wanted * size) * sizeof(float));
       from += sequence.wanted;
       to += sequence.wanted;
     }
   }
 
-  void attention_block(Index l, bool narrow) {
+  // After the last layer's attention only the wanted rows go on; its queries and attention are
+  // those of all rows if the batch asks for them, keys and values always.
+  void attention_block(Index l, bool last) {
+    const bool narrow = last && !batch_.whole_last_layer;
     const LayerWeights& w = model_.layer(l);
     const Index q_size = config_.query_heads * config_.head_dim,
                 kv_size = config_.kv_heads * config_.head_dim;
@@ -151,10 +157,10 @@ class Pass {
     buffers_.activations.prepare(normed, rows_, width(), numerics_, pool_);
     active_rows_ = narrow ? wanted_ : rows_;
     const auto query = sized(buffers_.query, active_rows_ * q_size);
-    if (narrow) {  // only the wanted rows go on; keys and values are still those of all rows
+    if (narrow) {
       multiply(buffers_.activations, std::span(products, 2), pool_);
-      keep_wanted(x);
-      keep_wanted(normed);
+      keep_wanted(x, width());
+      keep_wanted(normed, width());
       buffers_.query_activations.prepare(normed.first(static_cast<std::size_t>(wanted_ * width())),
                                          wanted_, width(), numerics_, pool_);
       Product only_query = products[2];
@@ -178,8 +184,15 @@ class Pass {
       rows.push_back(narrow ? sequence.wanted : sequence.rows);
     if (active_rows_ == 0) return;
     attention_.attend(l, query, rows, attended);
+    if (last && !narrow) {
+      keep_wanted(x, width());
+      keep_wanted(attended, q_size);
+      active_rows_ = wanted_;
+      if (active_rows_ == 0) return;
+    }
     const auto branch = sized(buffers_.branch, active_rows_ * width());
-    project(w.output, attended, q_size, branch);
+    project(w.output, attended.first(static_cast<std::size_t>(active_rows_ * q_size)), q_size,
+            branch);
     join(w.post_attention_norm);
   }
 

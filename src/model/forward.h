@@ -55,6 +55,7 @@ class ForwardWorkspace {
   ~ForwardWorkspace();
   ForwardWorkspace(ForwardWorkspace&&) noexcept;
   ForwardWorkspace& operator=(ForwardWorkspace&&) noexcept;
+  void ignore_batch_size();  // Activations::ignore_batch_size(), for all products of a pass
   struct State;
   State& state() { return *state_; }
 

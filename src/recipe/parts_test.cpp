@@ -192,9 +192,25 @@ TEST(Stages, SignalsAreMappedThroughSpans) {
   EXPECT_THAT(scores.lanes[0], ElementsAre(0, 0, 2, 0));
 }
 
+TEST(Scorers, SpacedTakesEveryOtherThenEveryFourth) {
+  World world = make_world({.layers = 1, .query_heads = 1, .kv_heads = 1, .tokens = 8});
+  EXPECT_EQ(plan_of("spaced @ 0.75", world).lanes[0].keep.size(), 2u);
+  Scene scene(world.cache, world.signals, nullptr);
+  EXPECT_THAT(score(read_stages("spaced @ 0.5").at(0), scene).lanes[0],
+              ElementsAre(0, -4, -2, -6, -1, -5, -3, -7));
+}
+
+TEST(Recipe, ControlsChooseByChanceOrPlaceAlone) {
+  for (const char* control : {"random @ 2x", "streaming_llm @ 2x", "spaced @ 2x"})
+    EXPECT_TRUE(Recipe::parse(control).is_control()) << control;
+  for (const char* other : {"full", "knorm @ 2x", "s0_recent", "random @ 2x then knorm @ 4x"})
+    EXPECT_FALSE(Recipe::parse(other).is_control()) << other;
+}
+
 TEST(Stages, EveryScorerWorksOnACompressedCache) {
   for (const char* scorer : {"random",
                              "recency",
+                             "spaced",
                              "knorm",
                              "keydiff",
                              "attention(sum)",

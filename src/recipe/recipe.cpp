@@ -50,6 +50,12 @@ bool Recipe::is_oracle() const {
   });
 }
 
+bool Recipe::is_control() const {
+  return !is_full() && !sees_question() &&
+         std::all_of(impl_->stages.begin(), impl_->stages.end(),
+                     [](const Stage& stage) { return stage.scorer && stage.scorer->info->blind; });
+}
+
 SignalNeeds Recipe::needs() const {
   SignalNeeds needs;
   for (const Stage& stage : impl_->stages) needs |= needs_of(stage);

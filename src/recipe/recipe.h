@@ -40,6 +40,7 @@ class Recipe {
   bool is_full() const;        // "full": no compression
   bool sees_question() const;  // some part looks at the question
   bool is_oracle() const;      // some part uses what a deployment would not have
+  bool is_control() const;     // chooses by chance or place alone: random, recency, spaced
   SignalNeeds needs() const;
   Index stages() const;
 

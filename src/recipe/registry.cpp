@@ -63,6 +63,7 @@ const std::vector<PartInfo>& parts() {
       // scorers
       random_part(),
       recency_part(),
+      spaced_part(),
       knorm_part(),
       keydiff_part(),
       attention_part(),

@@ -81,6 +81,7 @@ struct PartInfo {
   std::string_view source = {};   // paper or code, with its arXiv id
   Cost cost = Cost::columns;
   bool oracle = false;  // uses the uncompressed cache where a deployment could not
+  bool blind = false;   // a scorer that looks at neither text nor model: a control
   std::vector<Parameter> parameters = {};
   SignalNeeds (*needs)(const Arguments&) = nullptr;  // null: nothing
 

@@ -1,7 +1,8 @@
 import pytest
 
 COMMANDS = [
-    "run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "probe", "calibrate",
+    "run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "report", "probe",
+    "calibrate",
 ]  # fmt: skip
 
 

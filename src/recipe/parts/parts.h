@@ -9,6 +9,7 @@ namespace pith::recipe {
 // Scorers.
 PartInfo random_part();
 PartInfo recency_part();
+PartInfo spaced_part();
 PartInfo knorm_part();
 PartInfo keydiff_part();
 PartInfo attention_part();

@@ -25,6 +25,7 @@ PartInfo random_part() {
           .summary = "uniform random numbers: the floor that every method must beat",
           .source = "control arm; kvpress RandomPress",
           .cost = Cost::columns,
+          .blind = true,
           .parameters = {integer("seed", "0", 0, 0x1p52, "of the generator"),
                          quirk("kvpress seeds its generator anew in each layer: all layers get the "
                                "same numbers")},

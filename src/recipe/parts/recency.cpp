@@ -20,6 +20,7 @@ PartInfo recency_part() {
           .summary = "the entry's position: newest first",
           .source = "StreamingLLM, arXiv 2309.17453 (with pins(sinks=4))",
           .cost = Cost::columns,
+          .blind = true,
           .score = score};
 }
 

@@ -1,0 +1,53 @@
+"""pithkv: compressed KV caches from Python.
+
+    import pithkv
+
+    engine = pithkv.Engine("qwen2.5-coder-0.5b-instruct")
+    whole = engine.read(open("handbook.txt").read(), recipes=["kvzip_plus + global @ 4x"])
+    small = whole.compress("kvzip_plus + global @ 4x")
+    print(small.cache_bytes, small.ask("Who signs for fuel deliveries?").text)
+
+Everything that computes releases the GIL. What a caller can do wrong raises `pithkv.Error`.
+"""
+
+from ._core import (
+    Answer,
+    Context,
+    Engine,
+    Error,
+    RunConfig,
+    RunSummary,
+    WorkItem,
+    __version__,
+    canonical_recipe,
+    load_for,
+    merge_runs,
+    parse_config,
+    record_config,
+    run_eval,
+    run_eval_item,
+    suites,
+    work_items,
+    write_metrics,
+)
+
+__all__ = [
+    "Answer",
+    "Context",
+    "Engine",
+    "Error",
+    "RunConfig",
+    "RunSummary",
+    "WorkItem",
+    "__version__",
+    "canonical_recipe",
+    "load_for",
+    "merge_runs",
+    "parse_config",
+    "record_config",
+    "run_eval",
+    "run_eval_item",
+    "suites",
+    "work_items",
+    "write_metrics",
+]

@@ -1,0 +1,354 @@
+#include "eval/document_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+
+#include "base/error.h"
+#include "eval/judge.h"
+#include "eval/survival.h"
+#include "kernels/isa.h"
+
+namespace pith::eval {
+namespace {
+
+// Raise it when the same settings would give other answers or scores than before: it is part of
+// every prediction's key.
+constexpr int kAnswersVersion = 2;
+
+// The boring counterparts of an arm: what chance, age and even spacing get out of the same bytes.
+struct Twin {
+  const char *name, *recipe;
+};
+constexpr std::array<Twin, 3> kTwins = {
+    {{"random", "random"}, {"recency", "streaming_llm"}, {"spaced", "spaced"}}};
+
+bool has_twins(const recipe::Recipe& recipe) { return !recipe.is_full() && !recipe.is_control(); }
+
+// Adds the time from here to the end of its scope to a sum.
+class Timed {
+ public:
+  explicit Timed(double& sum) : sum_(sum), start_(Clock::now()) {}
+  ~Timed() { sum_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& sum_;
+  Clock::time_point start_;
+};
+
+}  // namespace
+
+// What an arm is called in predictions.
+struct DocumentRunner::Label {
+  std::string recipe, canonical, twin, twin_of;
+};
+
+// A compressed cache, ready to be asked.
+struct DocumentRunner::Arm {
+  Index group;
+  Context context;
+  CompressionReport report;
+  HeldTokens held;
+};
+
+// A question that waits for its answer. Asks of one group follow each other and share their arm.
+struct DocumentRunner::Ask {
+  std::shared_ptr<const recipe::Recipe> recipe;
+  Label label;
+  Index group;
+  const Item* item;
+  // Of its arm, from when it was begun:
+  CompressionReport report = {};
+  Survival answer_source = {}, support_source = {};
+};
+
+// A document, read once: all arms begin from a fork of it.
+struct DocumentRunner::Reading {
+  const std::string& suite;
+  const Document& document;
+  std::string text_hash;
+  std::span<const Item> items;
+  const DocumentPrompt& prompt;
+  SourceTokens source;  // of the document's text
+  bool with_question;   // the text ends in the only item's question
+  Context whole;
+  recipe::Signals signals;
+  const Item* observed = nullptr;  // whose question the signals tell of
+  ReadTimes times;
+
+  std::vector<Token> question(const Item& item) const {
+    return with_question ? prompt.suffix() : prompt.question(item.question);
+  }
+};
+
+std::string settings_of(const Engine& engine, const RunConfig& config) {
+  // Neither the number of documents nor the recipes: more of them go on from what is there.
+  return fmt::format("{}|{:x}|{}|{}|{}|{}|{}", kAnswersVersion, engine.model().hash(),
+                     engine.options().numerics == Numerics::exact, to_string(active_isa()),
+                     config.suite.tokens, config.suite.seed, config.question_aware);
+}
+
+DocumentRunner::DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& config,
+                               PredictionLog& log, std::function<void()> on_answers)
+    : engine_(std::move(engine)),
+      config_(config),
+      settings_(settings_of(*engine_, config)),
+      recipes_(all_recipes(config)),
+      arms_(arms_of(config)),
+      log_(log),
+      on_answers_(std::move(on_answers)) {
+  PITH_CHECK(engine_->options().ignore_batch_size, "see engine_options()");
+}
+
+Index arms_of(const RunConfig& config) {
+  const auto recipes = all_recipes(config);
+  const Index twinned = std::count_if(recipes.begin(), recipes.end(), has_twins);
+  return std::ssize(recipes) + (config.twins ? twinned * std::ssize(kTwins) : 0);
+}
+
+DocumentRunner::Label DocumentRunner::label_of(const recipe::Recipe& recipe) {
+  return {recipe.name(), recipe.to_string(), "", ""};
+}
+
+DocumentRunner::Label DocumentRunner::label_of(Index twin, const recipe::Recipe& of) {
+  const auto& [name, recipe] = kTwins[static_cast<std::size_t>(twin)];
+  return {fmt::format("{} at the bytes of {}", recipe, of.name()),
+          fmt::format("{} at the bytes of {}", recipe, of.to_string()), name, of.to_string()};
+}
+
+std::string DocumentRunner::key(const Reading& reading, const Label& label) const {
+  return hash_of(fmt::format("{}|{}|{}|{}|{}", settings_, reading.suite, reading.document.id,
+                             reading.text_hash, label.canonical));
+}
+
+std::vector<const Item*> DocumentRunner::missing(const Reading& reading, const Label& label) const {
+  const std::string arm = key(reading, label);
+  std::vector<const Item*> items;
+  for (const auto& item : reading.items)
+    if (!log_.has(arm, item.id)) items.push_back(&item);
+  return items;
+}
+
+// Over all arms.
+Index DocumentRunner::missing(const Reading& reading) const {
+  Index count = 0;
+  for (const auto& recipe : recipes_) {
+    count += std::ssize(missing(reading, label_of(recipe)));
+    if (config_.twins && has_twins(recipe))
+      for (Index twin = 0; twin < std::ssize(kTwins); ++twin)
+        count += std::ssize(missing(reading, label_of(twin, recipe)));
+  }
+  return count;
+}
+
+bool DocumentRunner::run(const std::string& suite, const Document& document) {
+  std::string text = document.system + '\0' + document.text;
+  for (const auto& item : document.items)
+    text +=
+        fmt::format("{}{}{}{}{}", '\0', item.question, '\0', item.answer_prefix, item.max_tokens);
+  const std::string hash = hash_of(text);
+  if (!config_.question_aware) {
+    const DocumentPrompt prompt(*engine_, document.text, document.system);
+    Reading reading{.suite = suite,
+                    .document = document,
+                    .text_hash = hash,
+                    .items = document.items,
+                    .prompt = prompt,
+                    .source = {engine_->tokenizer(), document.text, prompt.prefix_tokens()},
+                    .with_question = false,
+                    .whole = Context(engine_),
+                    .signals = {},
+                    .times = {}};
+    return run_reading(reading);
+  }
+  // Every item reads its own document with the question behind it, as kvpress' question-aware mode
+  // does.
+  bool any = false;
+  for (std::size_t i = 0; i < document.items.size(); ++i) {
+    const DocumentPrompt prompt(*engine_, document.text + "\n\n" + document.items[i].question,
+                                document.system);
+    Reading reading{.suite = suite,
+                    .document = document,
+                    .text_hash = hash,
+                    .items = std::span(document.items).subspan(i, 1),
+                    .prompt = prompt,
+                    .source = {engine_->tokenizer(), document.text, prompt.prefix_tokens()},
+                    .with_question = true,
+                    .whole = Context(engine_),
+                    .signals = {},
+                    .times = {}};
+    any |= run_reading(reading);
+  }
+  return any;
+}
+
+bool DocumentRunner::run_reading(Reading& reading) {
+  const Index left = missing(reading);
+  summary_.skipped += arms_ * std::ssize(reading.items) - left;
+  if (left == 0) return false;
+  read(reading);
+  ask_arms(reading);
+  if (config_.twins) ask_twins(reading);
+  return true;
+}
+
+void DocumentRunner::read(Reading& reading) {
+  recipe::SignalNeeds needs;
+  for (const auto& recipe : recipes_)
+    if (!missing(reading, label_of(recipe)).empty()) needs |= recipe.needs();
+  reading.signals = read_document(reading.whole, reading.prompt.context(), needs,
+                                  reading.prompt.read_options(), &reading.times);
+  summary_.read_s += reading.times.read_seconds;
+  summary_.replay_s += reading.times.replay_seconds;
+  ++summary_.documents;
+}
+
+void DocumentRunner::ask_arms(Reading& reading) {
+  std::vector<Ask> asks;
+  Index group = 0;
+  const auto add = [&](const recipe::Recipe& recipe, const Item& item) {
+    asks.push_back({std::make_shared<recipe::Recipe>(recipe), label_of(recipe), group, &item});
+  };
+  for (const auto& recipe : recipes_) {
+    if (recipe.sees_question()) continue;
+    for (const Item* item : missing(reading, label_of(recipe))) add(recipe, *item);
+    ++group;
+  }
+  // Recipes that look at the question compress anew for each; it is read once for all of them.
+  for (const auto& item : reading.items)
+    for (const auto& recipe : recipes_) {
+      if (!recipe.sees_question() || log_.has(key(reading, label_of(recipe)), item.id)) continue;
+      add(recipe, item);
+      ++group;
+    }
+  answer(reading, asks);
+}
+
+// The arms themselves are answered by now, so that the log knows their bytes.
+void DocumentRunner::ask_twins(Reading& reading) {
+  std::vector<Ask> asks;
+  Index group = 0;
+  for (const auto& recipe : recipes_) {
+    if (!has_twins(recipe)) continue;
+    const std::string of = key(reading, label_of(recipe));
+    for (Index twin = 0; twin < std::ssize(kTwins); ++twin) {
+      const Label label = label_of(twin, recipe);
+      std::map<Index, std::vector<const Item*>> by_bytes;
+      for (const Item* item : missing(reading, label))
+        by_bytes[log_.cache_bytes(of, item->id)].push_back(item);
+      for (const auto& [bytes, items] : by_bytes) {
+        // A binary fraction, so that the budget is these bytes exactly.
+        const auto applied = std::make_shared<recipe::Recipe>(recipe::Recipe::parse(
+            fmt::format("{} @ {}KiB", kTwins[static_cast<std::size_t>(twin)].recipe,
+                        static_cast<double>(bytes) / 1024)));
+        for (const Item* item : items) asks.push_back({applied, label, group, item});
+        ++group;
+      }
+    }
+  }
+  answer(reading, asks);
+}
+
+DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
+  if (ask.recipe->sees_question() && reading.observed != ask.item) {
+    const Timed timed(summary_.read_s);
+    observe_question(reading.whole, reading.question(*ask.item), reading.signals);
+    reading.observed = ask.item;
+  }
+  const Timed timed(summary_.compress_s);
+  Context context = reading.whole.fork();
+  CompressionReport report;
+  try {
+    report = compress(context, *ask.recipe, reading.signals);
+  } catch (const Error& error) {
+    fail(error.code(),
+         fmt::format("{} on {}: {}{}", ask.label.recipe, reading.document.id, error.what(),
+                     ask.label.twin.empty() ? "" : "; or leave out the twins"));
+  }
+  ++summary_.arms;
+  HeldTokens held(context.cache(), std::ssize(reading.prompt.context()));
+  return {ask.group, std::move(context), report, std::move(held)};
+}
+
+GenerateJob DocumentRunner::begin(Reading& reading, Ask& ask, const Arm& arm) {
+  ask.report = arm.report;
+  ask.answer_source = arm.held.of(reading.source.overlapping(answer_spans(*ask.item)));
+  ask.support_source = arm.held.of(reading.source.overlapping(ask.item->support));
+  GenerateJob job{arm.context.fork(), {.max_tokens = ask.item->max_tokens}};
+  std::vector<Token> tokens = reading.question(*ask.item);
+  const auto prefix = engine_->tokenizer().encode(ask.item->answer_prefix);
+  tokens.insert(tokens.end(), prefix.begin(), prefix.end());
+  const Timed timed(summary_.answer_s);
+  job.context.read(tokens);
+  return job;
+}
+
+// All that wait, those of different arms together. An arm is made when the first of its asks
+// begins, and goes when the next one is made.
+void DocumentRunner::answer(Reading& reading, std::vector<Ask>& asks) {
+  std::optional<Arm> arm;
+  summary_.answer_s += generate_all(
+      config_.together,
+      [&](Index i) -> std::optional<GenerateJob> {
+        if (i == std::ssize(asks)) return std::nullopt;
+        Ask& ask = asks[static_cast<std::size_t>(i)];
+        if (!arm || arm->group != ask.group) {
+          arm.reset();
+          arm.emplace(make_arm(reading, ask));
+        }
+        return begin(reading, ask, *arm);
+      },
+      [&](Index i, const Generated& generated) {
+        record(reading, asks[static_cast<std::size_t>(i)], generated);
+        if (on_answers_) on_answers_();
+      });
+}
+
+void DocumentRunner::record(const Reading& reading, const Ask& ask, const Generated& generated) {
+  const Item& item = *ask.item;
+  const recipe::SignalNeeds needs = ask.recipe->needs();
+  const bool ended = generated.reason == StopReason::end_of_text;
+  const Verdict verdict = judge(item, generated.text, ended);
+  Prediction prediction{.key = key(reading, ask.label),
+                        .suite = reading.suite,
+                        .task = item.task,
+                        .document = reading.document.id,
+                        .item = item.id,
+                        .recipe = ask.label.recipe,
+                        .canonical = ask.label.canonical,
+                        .twin = ask.label.twin,
+                        .twin_of = ask.label.twin_of,
+                        .applied = ask.recipe->to_string(),
+                        .sees_question = reading.with_question || ask.recipe->sees_question(),
+                        .oracle = ask.recipe->is_oracle(),
+                        .question = item.question,
+                        .answer_prefix = item.answer_prefix,
+                        .answer = generated.text};
+  for (const auto& reference : item.references) prediction.references.push_back(reference.text);
+  prediction.score = verdict.score;
+  prediction.failure = to_string(verdict.failure);
+  prediction.exact = verdict.exact;
+  prediction.contained = verdict.contained;
+  prediction.ended = ended;
+  prediction.context_tokens = std::ssize(reading.prompt.context());
+  prediction.answer_tokens = std::ssize(generated.tokens);
+  prediction.entries = ask.report.entries_after;
+  prediction.cache_bytes = ask.report.bytes_after;
+  prediction.full_bytes = ask.report.full_bytes;
+  prediction.prefill_s = reading.times.read_seconds;
+  prediction.replay_s = needs.replays() ? reading.times.replay_seconds : 0;
+  prediction.compress_s = ask.report.seconds;
+  prediction.decode_s = generated.seconds;
+  prediction.tags = item.tags;
+  prediction.document_hash = hash_of(reading.document.text);
+  prediction.answer_source = ask.answer_source;
+  prediction.support_source = ask.support_source;
+  log_.add(prediction);
+  ++summary_.answered;
+}
+
+}  // namespace pith::eval

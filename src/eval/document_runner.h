@@ -1,0 +1,70 @@
+// One document with all its recipes, twins and questions: read once, forked for each. It knows
+// nothing of runs, shards and other documents.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/compress.h"
+#include "engine/engine.h"
+#include "engine/generate.h"
+#include "engine/prompt.h"
+#include "eval/predictions.h"
+#include "eval/run_config.h"
+#include "eval/runner.h"
+#include "recipe/recipe.h"
+
+namespace pith::eval {
+
+// What of a config and a model decides answers, but for the recipe, the document and the question.
+std::string settings_of(const Engine& engine, const RunConfig& config);
+
+// Recipes and twins.
+Index arms_of(const RunConfig& config);
+
+class DocumentRunner {
+ public:
+  // `on_answers` is called whenever answers were written.
+  DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& config, PredictionLog& log,
+                 std::function<void()> on_answers = {});
+
+  // Answers what the log does not hold. Returns whether that was anything.
+  bool run(const std::string& suite, const Document& document);
+
+  RunSummary& summary() { return summary_; }
+
+ private:
+  struct Label;
+  struct Arm;
+  struct Ask;
+  struct Reading;
+
+  static Label label_of(const recipe::Recipe& recipe);
+  static Label label_of(Index twin, const recipe::Recipe& of);
+  std::string key(const Reading& reading, const Label& label) const;
+  std::vector<const Item*> missing(const Reading& reading, const Label& label) const;
+  Index missing(const Reading& reading) const;
+
+  bool run_reading(Reading& reading);
+  void read(Reading& reading);
+  void ask_arms(Reading& reading);
+  void ask_twins(Reading& reading);
+  void answer(Reading& reading, std::vector<Ask>& asks);
+  Arm make_arm(Reading& reading, const Ask& ask);
+  GenerateJob begin(Reading& reading, Ask& ask, const Arm& arm);
+  void record(const Reading& reading, const Ask& ask, const Generated& generated);
+
+  std::shared_ptr<Engine> engine_;
+  const RunConfig& config_;
+  std::string settings_;
+  std::vector<recipe::Recipe> recipes_;
+  Index arms_;
+  PredictionLog& log_;
+  std::function<void()> on_answers_;
+  RunSummary summary_;
+};
+
+}  // namespace pith::eval

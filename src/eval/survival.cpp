@@ -1,0 +1,88 @@
+#include "eval/survival.h"
+
+#include <algorithm>
+
+namespace pith::eval {
+
+std::vector<Index> SourceTokens::overlapping(std::span<const TextSpan> spans) const {
+  std::vector<Index> found;
+  for (const TextSpan& span : spans) {
+    auto token = std::partition_point(tokens_.begin(), tokens_.end(),
+                                      [&](const TokenSpan& t) { return t.end <= span.begin; });
+    for (; token != tokens_.end() && token->begin < span.end; ++token)
+      found.push_back(first_ + (token - tokens_.begin()));
+  }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+HeldTokens::HeldTokens(const cache::Cache& cache, Index tokens)
+    : shape_(cache.shape()),
+      tokens_(tokens),
+      held_(static_cast<std::size_t>(shape_.lanes() * tokens), Held::nowhere) {
+  for (Index lane = 0; lane < shape_.lanes(); ++lane) {
+    for (const cache::EntryInfo& entry : cache.read_info(lane)) {
+      const Held as = entry.kind == cache::EntryKind::exact ? Held::exact : Held::summary;
+      const Index end = std::min<Index>(entry.span.end, tokens_);
+      for (Index token = std::max<Index>(entry.span.begin, 0); token < end; ++token) {
+        Held& held = held_[static_cast<std::size_t>(lane * tokens_ + token)];
+        held = std::max(held, as);
+      }
+    }
+  }
+}
+
+Survival HeldTokens::of(std::span<const Index> tokens) const {
+  Survival result;
+  const auto n = tokens.size();
+  result.tokens = std::ssize(tokens);
+  if (n == 0) return result;
+  result.kept_by_layer.assign(static_cast<std::size_t>(shape_.layers), 0);
+  result.kept_by_token.assign(n, 0);
+  const bool all_windowed = [&] {
+    for (Index layer = 0; layer < shape_.layers; ++layer)
+      if (shape_.window(layer) == 0) return false;
+    return true;
+  }();
+  std::vector<bool> anywhere(n, false);
+  Index exact = 0, summary = 0, lanes = 0;
+  for (Index layer = 0; layer < shape_.layers; ++layer) {
+    const bool counts = shape_.window(layer) == 0 || all_windowed;
+    Index exact_here = 0;
+    std::vector<bool> in_layer(n, false);
+    for (Index head = 0; head < shape_.kv_heads; ++head) {
+      const Index lane = shape_.lane(layer, head);
+      lanes += counts;
+      for (std::size_t i = 0; i < n; ++i) {
+        const Held how = held(lane, tokens[i]);
+        if (how != Held::nowhere) anywhere[i] = true;
+        if (how == Held::exact) in_layer[i] = true;
+        exact_here += how == Held::exact;
+        if (!counts) continue;
+        summary += how == Held::summary;
+        result.kept_by_token[i] += how == Held::exact;
+      }
+    }
+    if (counts) exact += exact_here;
+    result.layers += std::count(in_layer.begin(), in_layer.end(), true) == result.tokens;
+    result.kept_by_layer[static_cast<std::size_t>(layer)] =
+        static_cast<double>(exact_here) / static_cast<double>(shape_.kv_heads * result.tokens);
+  }
+  const auto pairs = static_cast<double>(lanes * result.tokens);
+  result.kept = static_cast<double>(exact) / pairs;
+  result.summarised = static_cast<double>(summary) / pairs;
+  result.evicted = static_cast<double>(std::count(anywhere.begin(), anywhere.end(), false)) /
+                   static_cast<double>(n);
+  for (double& share : result.kept_by_token) share /= static_cast<double>(lanes);
+  return result;
+}
+
+std::vector<TextSpan> answer_spans(const Item& item) {
+  std::vector<TextSpan> spans;
+  for (const auto& reference : item.references)
+    spans.insert(spans.end(), reference.spans.begin(), reference.spans.end());
+  return spans;
+}
+
+}  // namespace pith::eval

@@ -88,6 +88,7 @@ int run(int argc, char** argv) {
   add_probe(app);
   add_report(app);
   add_pull(app);
+  add_calibrate(app);
   try {
     return parse_and_run(app, argc, argv);
   } catch (const OutputClosed&) {

@@ -21,5 +21,6 @@ void add_compare(CLI::App& app);
 void add_probe(CLI::App& app);
 void add_report(CLI::App& app);
 void add_pull(CLI::App& app);
+void add_calibrate(CLI::App& app);
 
 }  // namespace pith::cli

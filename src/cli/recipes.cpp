@@ -54,6 +54,15 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
   if (needs.replay) names.push_back("replay");
   if (needs.replay_plus) names.push_back("replay_plus");
   if (needs.question_queries) names.push_back("question_queries");
+  if (needs.query_means && !needs.query_moments) names.push_back("query_means");
+  if (needs.query_magnitudes) names.push_back("query_magnitudes");
+  if (needs.question_keys) names.push_back("question_keys");
+  if (needs.echo > 0) names.push_back(fmt::format("echo({})", needs.echo));
+  if (needs.second_pass) names.push_back("second_pass");
+  if (needs.query_filters) names.push_back("query_filters");
+  if (needs.kvzap) names.push_back("kvzap");
+  for (const auto& kind : needs.local_attention)
+    names.push_back(fmt::format("local_attention({})", kind.chunk));
   if (needs.sentences) names.push_back("sentences");
   return names;
 }

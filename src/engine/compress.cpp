@@ -5,18 +5,13 @@
 #include "base/error.h"
 #include "engine/collect.h"
 #include "engine/replay.h"
+#include "engine/second_pass.h"
 
 namespace pith {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// What a plain prefill can skip: with none of these, nobody needs to watch it.
-bool watches_prefill(const recipe::SignalNeeds& needs) {
-  return needs.window_queries > 0 || needs.query_moments || needs.attention_sum ||
-         needs.attention_max || needs.context_queries > 0;
 }
 
 }  // namespace
@@ -28,20 +23,22 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   const auto start = std::chrono::steady_clock::now();
   SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()),
                             options.prefix_tokens);
-  context.read(tokens, watches_prefill(needs) ? &collector : nullptr, options.progress);
-  recipe::Signals signals = collector.finish();
+  context.read(tokens, SignalCollector::watches(needs) ? &collector : nullptr, options.progress);
+  recipe::Signals signals = collector.finish(context);
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
   signals.sentence_starts = options.sentence_starts;
   if (times) times->read_seconds = seconds_since(start);
   if (needs.replays()) {
     const auto replay_start = std::chrono::steady_clock::now();
-    replay(context,
-           {.prefix_tokens = options.prefix_tokens,
-            .answer_prompt = options.answer_prompt,
-            .queries = needs.replay_queries,
-            .progress = options.replay_progress},
-           signals);
+    if (needs.replay || needs.replay_plus || needs.replay_queries > 0)
+      replay(context,
+             {.prefix_tokens = options.prefix_tokens,
+              .answer_prompt = options.answer_prompt,
+              .queries = needs.replay_queries,
+              .progress = options.replay_progress},
+             signals);
+    if (needs.second_pass) second_pass(context, options.replay_progress, signals);
     if (times) times->replay_seconds = seconds_since(replay_start);
   }
   return signals;
@@ -52,11 +49,13 @@ void observe_question(const Context& context, std::span<const Token> question,
   Context fork = context.fork();
   QueryCapture capture(context.engine(), static_cast<Index>(question.size()));
   fork.read(question, &capture);
-  auto queries = capture.take();
+  auto queries = capture.take(), keys = capture.take_keys();
   signals.question_tokens = static_cast<Index>(question.size());
   signals.layers.resize(queries.size());
-  for (std::size_t l = 0; l < queries.size(); ++l)
+  for (std::size_t l = 0; l < queries.size(); ++l) {
     signals.layers[l].question_queries = std::move(queries[l]);
+    signals.layers[l].question_keys = std::move(keys[l]);
+  }
 }
 
 CompressionReport compress(Context& context, const recipe::Recipe& recipe,

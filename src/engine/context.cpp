@@ -31,6 +31,7 @@ class ReadPass final : public AttentionBackend {
   void store(Index layer, std::span<const float> keys, std::span<const float> values) override {
     const auto size =
         static_cast<std::size_t>(engine_.config().kv_heads * engine_.config().head_dim);
+    if (observer_) observer_->stored(layer, keys, values);
     std::size_t row = 0;
     for (std::size_t s = 0; s < contexts_.size(); ++s) {
       const auto count = static_cast<std::size_t>(rows_[s]);

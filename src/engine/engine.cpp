@@ -20,7 +20,9 @@ Engine::Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> cha
 
 std::shared_ptr<Engine> Engine::load(const std::filesystem::path& path,
                                      const EngineOptions& options) {
-  return from(gguf::File::open(path), options);
+  EngineOptions filled = options;
+  if (filled.calibration.empty()) filled.calibration = path.string() + ".calibration";
+  return from(gguf::File::open(path), filled);
 }
 
 std::shared_ptr<Engine> Engine::from(gguf::File file, const EngineOptions& options) {

@@ -20,6 +20,8 @@ struct EngineOptions {
   int threads = 0;                     // 0: one per core
   Numerics numerics = Numerics::fast;  // exact also keeps the cache in f32
   Index prefill_chunk = 512;           // tokens computed at once
+  std::filesystem::path calibration;   // what was measured of the model (calibration.h); load()
+                                       // fills in the model's path + ".calibration"
   bool ignore_batch_size = false;      // no bit of an answer depends on how many are decoded
                                        // together (numerics.md); decoding alone is slower
 };

@@ -19,6 +19,9 @@ class ReadObserver {
   virtual bool wants_unrotated() const { return false; }
   virtual void unrotated(Index /*layer*/, std::span<const float> /*hidden [R, E]*/,
                          std::span<const float> /*queries [R, Hq, D]*/) {}
+  // What the cache takes up, before attention.
+  virtual void stored(Index /*layer*/, std::span<const float> /*keys [R, Hkv, D], rotated*/,
+                      std::span<const float> /*values [R, Hkv, D]*/) {}
   virtual void rotated(Index /*layer*/, std::span<const float> /*queries [R, Hq, D]*/) {}
   // A tap for the attention weights of this layer, or null.
   virtual cache::AttentionTap* tap(Index /*layer*/) { return nullptr; }

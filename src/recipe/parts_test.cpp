@@ -208,10 +208,35 @@ TEST(Recipe, ControlsChooseByChanceOrPlaceAlone) {
 }
 
 TEST(Stages, EveryScorerWorksOnACompressedCache) {
-  for (const char* scorer :
-       {"random", "recency", "spaced", "knorm", "keydiff", "attention(sum)",
-        "attention(max, normalise=true)", "attention(tail)", "snapkv(window=8)",
-        "question_attention", "tova", "expected_attention", "kvzip"}) {
+  for (const char* scorer : {"random",
+                             "recency",
+                             "spaced",
+                             "knorm",
+                             "keydiff",
+                             "attention(sum)",
+                             "attention(max, normalise=true)",
+                             "attention(tail)",
+                             "snapkv(window=8)",
+                             "question_attention",
+                             "tova",
+                             "expected_attention",
+                             "kvzip",
+                             "lagkv",
+                             "cur",
+                             "leverage",
+                             "non_causal",
+                             "compactor",
+                             "capkv",
+                             "finch",
+                             "simlayer",
+                             "dropkv",
+                             "echo",
+                             "kvcompose",
+                             "qfilters",
+                             "kvzap",
+                             "duo",
+                             "triattention",
+                             "rkv"}) {
     SCOPED_TRACE(scorer);
     World world = make_world({.tokens = 96});
     world.cache.apply(plan_of("summary_route(r=24, k=1)", world));

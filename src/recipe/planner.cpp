@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "recipe/local_attention.h"
 
 namespace pith::recipe {
 namespace {
@@ -47,12 +48,25 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     };
     expect(needs.window_queries > 0, own.window_queries, heads * signals.window * depth,
            "window queries");
-    expect(needs.query_moments, own.query_mean, heads * depth, "query means");
+    expect(needs.query_moments || needs.query_means, own.query_mean, heads * depth, "query means");
     expect(needs.query_moments, own.query_covariance, heads * depth * depth, "query covariances");
+    for (const LocalAttention& kind : needs.local_attention) {
+      const auto found = local_attention(signals, layer, kind);
+      if (std::ssize(found) != heads * tokens)
+        refuse(fmt::format("layer {} has no attention inside chunks of {}", layer, kind.chunk));
+    }
     expect(needs.attention_sum, own.attention_sum, heads * tokens, "attention sums");
     expect(needs.attention_max, own.attention_max, heads * tokens, "attention maxima");
     expect(needs.replay, own.replay, shape.kv_heads * tokens, "replay scores");
     expect(needs.replay_plus, own.replay_plus, shape.kv_heads * tokens, "replay_plus scores");
+    expect(needs.query_magnitudes, own.query_magnitude, heads * depth / 2, "query magnitudes");
+    expect(needs.question_keys, own.question_keys, shape.kv_heads * signals.question_tokens * depth,
+           "question keys");
+    expect(needs.echo > 0, own.echo, shape.kv_heads * tokens, "echo scores");
+    expect(needs.echo > 0, own.echo_plus, shape.kv_heads * tokens, "echo_plus scores");
+    expect(needs.second_pass, own.second_pass, heads * tokens, "second-pass maxima");
+    expect(needs.query_filters, own.query_filters, shape.kv_heads * depth, "query filters");
+    expect(needs.kvzap, own.kvzap, shape.kv_heads * tokens, "kvzap scores");
     expect(needs.context_queries > 0, own.context_queries, heads * signals.context_queries * depth,
            "context queries");
     expect(needs.replay_queries > 0, own.replay_queries, heads * signals.replay_queries * depth,

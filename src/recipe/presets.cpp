@@ -57,6 +57,21 @@ std::vector<Preset> make_presets() {
       {"key_rerotation_knorm", "knorm + rerotate(start)", "small keys, positions closed up", {}},
       {"kvzip_layerwise", "kvzip + global(scope=layer)", "kvzip, layers keep equally many", {}},
 
+      {"leverage_score", "leverage", "keys that the others do not span", {}},
+      {"non_causal_attention",
+       "non_causal",
+       "attention inside chunks when later tokens may be seen",
+       {{"chunk_size", "non_causal", "chunk", {}}}},
+      {"adakv_compactor", "compactor + adakv", "compactor, heads of a layer compete", {}},
+      {"qfilter", "qfilters", "keys along the main direction of the queries", {}},
+      {"duo_attention_on_the_fly", "duo", "far-looking heads keep all (needs a budget)", {}},
+      {"simlayerkv", "simlayer + threshold", "lazy layers keep sinks and recent tokens only", {}},
+      {"kvcompose_unstructured", "kvcompose + global", "kvcompose, lanes compete freely", {}},
+      {"kvzap_linear",
+       "kvzap(recent=128) + threshold",
+       "what kvzap predicts to matter; the newest 128 tokens stay",
+       {{"threshold", "threshold", "at", {}}}},
+
       // S0 and its arms. Those that name a budget below are compared at equal stored entries.
       {"summary_route", "attention(sum) + route + summary",
        "S0: summaries everywhere, routed chunks and important tokens exact", s0_keys()},

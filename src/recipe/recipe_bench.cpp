@@ -25,11 +25,35 @@ void plan(benchmark::State& state, const char* text) {
 }
 
 void register_all() {
-  for (const char* text :
-       {"knorm @ 0.5", "keydiff @ 0.5", "attention(sum) @ 0.5", "tova @ 0.5", "snapkv @ 0.5",
-        "expected_attention @ 0.5", "kvzip @ 0.5", "snapkv + adakv @ 10x", "kvzip + global @ 10x",
-        "keydiff + positions @ 10x", "summary_route", "summary_route @ 10x",
-        "knorm + rerotate @ 4x"})
+  for (const char* text : {"knorm @ 0.5",
+                           "keydiff @ 0.5",
+                           "attention(sum) @ 0.5",
+                           "tova @ 0.5",
+                           "snapkv @ 0.5",
+                           "expected_attention @ 0.5",
+                           "kvzip @ 0.5",
+                           "snapkv + adakv @ 10x",
+                           "kvzip + global @ 10x",
+                           "keydiff + positions @ 10x",
+                           "summary_route",
+                           "summary_route @ 10x",
+                           "knorm + rerotate @ 4x",
+                           "lagkv @ 0.5",
+                           "cur @ 0.5",
+                           "leverage @ 0.5",
+                           "non_causal @ 0.5",
+                           "compactor @ 0.5",
+                           "capkv @ 0.5",
+                           "finch @ 0.5",
+                           "simlayer @ 0.5",
+                           "dropkv @ 0.5",
+                           "echo @ 0.5",
+                           "kvcompose @ 0.5",
+                           "qfilters @ 0.5",
+                           "kvzap @ 0.5",
+                           "duo @ 0.5",
+                           "triattention @ 0.5",
+                           "rkv @ 0.5"})
     benchmark::RegisterBenchmark(text, plan, text)
         ->Unit(benchmark::kMillisecond)
         ->MeasureProcessCPUTime()

@@ -59,6 +59,7 @@ inline World make_world(const WorldOptions& options = {}) {
   signals.question_tokens = options.question;
   for (Index t = 0; t < tokens; t += 11)
     signals.sentence_starts.push_back(static_cast<std::int32_t>(t));
+  signals.local_attention = {{.chunk = 256}, {.chunk = 256, .first = 8, .last = 4}};
   const Index heads = options.query_heads;
   for (Index layer = 0; layer < options.layers; ++layer) {
     world.cache.append(layer, normal(tokens * options.kv_heads * depth, rng),
@@ -71,7 +72,15 @@ inline World make_world(const WorldOptions& options = {}) {
         .attention_max = positive(heads * tokens, rng),
         .replay = positive(options.kv_heads * tokens, rng),
         .replay_plus = positive(options.kv_heads * tokens, rng),
-        .question_queries = normal(heads * options.question * depth, rng)};
+        .question_queries = normal(heads * options.question * depth, rng),
+        .local_attention = {positive(heads * tokens, rng), positive(heads * tokens, rng)},
+        .query_magnitude = std::vector<float>(static_cast<std::size_t>(heads * depth / 2), 2.0f),
+        .question_keys = normal(options.kv_heads * options.question * depth, rng),
+        .echo = positive(options.kv_heads * tokens, rng),
+        .echo_plus = positive(options.kv_heads * tokens, rng),
+        .second_pass = positive(heads * tokens, rng),
+        .query_filters = normal(options.kv_heads * depth, rng),
+        .kvzap = normal(options.kv_heads * tokens, rng)};
     for (Index h = 0; h < heads; ++h)
       for (Index i = 0; i < depth; ++i) own.query_covariance[(h * depth + i) * depth + i] = 0.5f;
     signals.layers.push_back(std::move(own));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "recipe/parts/parts.h"
 #include "recipe/presets.h"
@@ -73,6 +74,22 @@ const std::vector<PartInfo>& parts() {
       kvzip_part(),
       kvzip_plus_part(),
       reference_attention_part(),
+      lagkv_part(),
+      cur_part(),
+      leverage_part(),
+      non_causal_part(),
+      compactor_part(),
+      capkv_part(),
+      finch_part(),
+      simlayer_part(),
+      dropkv_part(),
+      echo_part(),
+      kvcompose_part(),
+      qfilters_part(),
+      kvzap_part(),
+      duo_part(),
+      triattention_part(),
+      rkv_part(),
       // adjusters
       pins_part(),
       chunk_mean_part(),
@@ -85,6 +102,8 @@ const std::vector<PartInfo>& parts() {
       chunked_part(),
       route_part(),
       keep_all_part(),
+      threshold_part(),
+      composite_part(),
       // realisers
       drop_part(),
       rerotate_part(),
@@ -111,6 +130,19 @@ bool sees_question(const PartInfo& info, const Arguments& arguments) {
   return info.needs != nullptr && info.needs(arguments).question_queries;
 }
 
+// The scorers that are not completed by `uniform`, by what completes them.
+static std::string completions() {
+  std::map<std::string_view, std::vector<std::string>> scorers;
+  for (const PartInfo& part : parts())
+    if (part.kind == PartKind::scorer && part.default_allocator != "uniform")
+      scorers[part.default_allocator].push_back(fmt::format("`{}`", part.name));
+  std::string out;
+  for (const auto& [allocator, names] : scorers)
+    out +=
+        fmt::format("{}`{}` after {}", out.empty() ? "" : "; ", allocator, fmt::join(names, ", "));
+  return out.empty() ? "" : " (" + out + ")";
+}
+
 std::string recipes_table() {
   std::string out =
       "# Recipes\n\n"
@@ -119,9 +151,10 @@ std::string recipes_table() {
       "    stage  = part { \" + \" part } [ \" @ \" budget ]\n"
       "    part   = name [ \"(\" key=value {, key=value} \")\" ]\n\n"
       "A stage is one scorer, any adjusters, one allocator, one realiser and one format, in any "
-      "order. What is left out is completed: `uniform` (`global` after `kvzip` and `kvzip_plus`), "
-      "`drop`, `bf16`. A bare first value belongs to the first parameter: `attention(max)`. `full` "
-      "alone is no compression.\n\n"
+      "order. What is left out is completed: `uniform`" +
+      completions() +
+      ", `drop` (`rerotate` after `finch`), `bf16`. A bare first value belongs to the first "
+      "parameter: `attention(max)`. `full` alone is no compression.\n\n"
       "Budgets: `@ 0.9` removes that fraction of the entries (kvpress' compression_ratio: a lane "
       "of "
       "n keeps max(1, int(n * (1 - 0.9)))); `@ 10x` is a tenth of the bytes of the full bf16 "

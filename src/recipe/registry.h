@@ -100,9 +100,10 @@ struct PartInfo {
   // How it fits with others.
   std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
   std::string_view default_allocator = "uniform";           // of a scorer that is given alone
+  std::string_view default_realiser = "drop";               // likewise
   bool (*needs_scorer)(const Arguments&) = nullptr;         // of allocators; null: always
   bool sizes_itself = false;       // an allocator that can do without budget
-  std::string_view sized_by = {};  // ... by this parameter
+  std::string_view sized_by = {};  // ... by this parameter, or, if it is given, any allocator
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
   bool (*reweights)(const Arguments&) = nullptr;  // of realisers that fit: they run once, when it
                                                   // is settled what stays; true: they may give

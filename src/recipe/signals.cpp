@@ -6,7 +6,8 @@ namespace pith::recipe {
 
 SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
   window_queries = std::max(window_queries, other.window_queries);
-  if (other.query_moments) moments_skip = other.moments_skip;  // recipes that differ are refused
+  if (other.query_moments || other.query_means || other.query_magnitudes)
+    moments_skip = other.moments_skip;  // recipes that differ are refused
   query_moments |= other.query_moments;
   attention_sum |= other.attention_sum;
   attention_max |= other.attention_max;
@@ -14,6 +15,16 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
   replay_plus |= other.replay_plus;
   question_queries |= other.question_queries;
   sentences |= other.sentences;
+  query_means |= other.query_means;
+  query_magnitudes |= other.query_magnitudes;
+  question_keys |= other.question_keys;
+  echo = std::max(echo, other.echo);
+  second_pass |= other.second_pass;
+  query_filters |= other.query_filters;
+  kvzap |= other.kvzap;
+  for (const LocalAttention& kind : other.local_attention)
+    if (std::find(local_attention.begin(), local_attention.end(), kind) == local_attention.end())
+      local_attention.push_back(kind);
   context_queries = std::max(context_queries, other.context_queries);
   replay_queries = std::max(replay_queries, other.replay_queries);
   return *this;

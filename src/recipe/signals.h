@@ -15,6 +15,16 @@
 
 namespace pith::recipe {
 
+// Attention inside chunks without a causal mask: every token of a chunk looks at every other.
+struct LocalAttention {
+  Index chunk = 256;
+  Index first = 0,
+        last = 0;        // tokens at either end that take no part; chunks begin after the first
+  bool kvpress = false;  // logits without scale, and zeros that fill the last chunk take part
+
+  friend bool operator==(const LocalAttention&, const LocalAttention&) = default;
+};
+
 struct SignalNeeds {
   Index window_queries = 0;    // the last w context queries of every layer, rotated
   bool query_moments = false;  // mean and covariance of unrotated queries ...
@@ -28,9 +38,18 @@ struct SignalNeeds {
   bool sentences = false;     // where sentences begin
   Index context_queries = 0;  // so many of the context's queries, moved behind it
   Index replay_queries = 0;   // so many of the replay's
+  bool query_means = false;   // the mean of unrotated queries alone, without moments_skip tokens
+  bool query_magnitudes = false;  // the mean length of every rotated pair of queries, likewise
+  bool question_keys = false;     // the keys of the question's tokens
+  std::vector<LocalAttention> local_attention;  // each kind that some part asks for
+  Index echo = 0;            // virtual replay by chunks of so many tokens; 0: none
+  bool second_pass = false;  // the context, read again behind itself, looks at its first copy
+  // What was calibrated for the model (engine/calibration.h) and is looked up, or applied while it
+  // reads.
+  bool query_filters = false, kvzap = false;
 
   // Whether the context must be read a second time.
-  bool replays() const { return replay || replay_plus || replay_queries > 0; }
+  bool replays() const { return replay || replay_plus || replay_queries > 0 || second_pass; }
 
   SignalNeeds& operator|=(const SignalNeeds& other);  // the union
   friend bool operator==(const SignalNeeds&, const SignalNeeds&) = default;
@@ -53,6 +72,13 @@ struct LayerSignals {
   std::vector<float> replay_queries;    // [Hq, nr, D]
   std::vector<float> question_queries;  // [Hq, nq, D], rotated at positions next_position ..
                                         // next_position + nq - 1
+  std::vector<std::vector<float>> local_attention;  // [kinds][Hq, T]: column sums
+  std::vector<float> query_magnitude;  // [Hq, D/2]: mean of |(q_i, q_{i + D/2})|, unrotated
+  std::vector<float> question_keys;    // [Hkv, nq, D], rotated like question_queries
+  std::vector<float> echo, echo_plus;  // [Hkv, T]: what replay and replay_plus are expected to be
+  std::vector<float> second_pass;      // [Hq, T]: the largest weight that the second pass gave
+  std::vector<float> query_filters;    // [Hkv, D]: main direction of the group's rotated queries
+  std::vector<float> kvzap;            // [Hkv, T]: predicted logarithm of replay_plus
 };
 
 struct Signals {
@@ -63,8 +89,9 @@ struct Signals {
   Index next_position = 0;    // of the first token after the context
   Index window = 0;           // w as collected
   Index question_tokens = 0;  // nq
-  Index context_queries = 0;  // nc
-  Index replay_queries = 0;   // nr
+  std::vector<LocalAttention> local_attention;  // the kinds that were collected
+  Index context_queries = 0;                    // nc
+  Index replay_queries = 0;                     // nr
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
   std::vector<LayerSignals> layers;  // [L]

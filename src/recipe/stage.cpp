@@ -166,7 +166,7 @@ class StageReader {
     const bool format_alone = !stage.scorer && !stage.budget && stage.format.info != nullptr;
     if (format_alone) fill(stage.allocator, "keep_all");
     fill(stage.allocator, stage.scorer ? stage.scorer->info->default_allocator : "uniform");
-    fill(stage.realiser, "drop");
+    fill(stage.realiser, stage.scorer ? stage.scorer->info->default_realiser : "drop");
     fill(stage.format, "bf16");
   }
 
@@ -192,12 +192,14 @@ class StageReader {
                 fmt::format("{}{} works with a budget in fractions only, such as \"@ 0.5\"",
                             info.name, part->arguments.to_string()));
     }
-    if (!stage.budget && !allocator.info->sizes_itself)
+    const std::string_view size = allocator.info->sized_by;
+    const bool sized =
+        allocator.info->sizes_itself || (!size.empty() && allocator.arguments.given(size));
+    if (!stage.budget && !sized)
       fail_at(
           text_, from_.column,
           "a budget is missing: how much to remove (\"@ 0.5\"), a ratio (\"@ 4x\"), entries per "
           "lane (\"@ 1024tok\") or bytes (\"@ 64MiB\")");
-    const std::string_view size = allocator.info->sized_by;
     if (stage.budget && !size.empty() && allocator.arguments.given(size))
       fail_at(text_, from_.column,
               fmt::format("{}({}=...) and the budget @ {} both say how much stays: give one", name,
@@ -214,7 +216,7 @@ void check_signals_agree(std::string_view text, const std::vector<Stage>& stages
   std::optional<Index> skip;
   for (const Stage& stage : stages) {
     const SignalNeeds needs = needs_of(stage);
-    if (!needs.query_moments) continue;
+    if (!needs.query_moments && !needs.query_means && !needs.query_magnitudes) continue;
     if (skip && *skip != needs.moments_skip)
       fail_at(
           text, 1,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "recipe/row_kernels.h"
 
 namespace pith::recipe {
@@ -18,12 +19,23 @@ Probe question_probe(const Scene& scene, Index layer) {
           signals.tokens + signals.question_tokens};
 }
 
-std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe& probe) {
+namespace {
+
+// Sums of the weights [G, n], where asked for, and every row of them to `visit`, where asked for.
+void attend(const Scene& scene, Index lane, const Probe& probe, float* sums,
+            const VisitWeights* visit) {
   constexpr Index kBlock = 16;  // rows at a time: their logits stay in the second-level cache
   const Index depth = scene.shape().head_dim, n = scene.size(lane), group = scene.group();
   const Index head = lane % scene.shape().kv_heads;
   const auto info = scene.info(lane);
-  const Panels panels(scene.keys(lane), n, depth);
+  // Keys of the rows themselves stand behind the lane's.
+  std::vector<float> keys = scene.keys(lane);
+  const Index own = std::ssize(probe.own_keys) / (scene.shape().kv_heads * depth);
+  const auto own_keys = probe.own_keys.subspan(static_cast<std::size_t>(head * own * depth),
+                                               static_cast<std::size_t>(own * depth));
+  keys.insert(keys.end(), own_keys.begin(), own_keys.end());
+  const Index all = n + own;
+  const Panels panels(keys, all, depth);
   const Index stride = panels.count * kPanel;
 
   // Entries that some row cannot see: the newest ones, wherever they stand in the lane.
@@ -34,7 +46,7 @@ std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe
     weighted |= info[j].log_weight != 0;
   }
 
-  std::vector<float> sums(static_cast<std::size_t>(group * n));
+  std::vector<float> unused(sums == nullptr || own > 0 ? static_cast<std::size_t>(all) : 0);
   std::vector<float> scaled(static_cast<std::size_t>(kBlock * depth));
   std::vector<float> logits(static_cast<std::size_t>(kBlock * stride));
   for (Index g = 0; g < group; ++g) {
@@ -52,11 +64,27 @@ std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe
         const Index token = probe.last_token - (probe.rows - 1) + first + r;
         for (Index j : late)
           if (info[j].span.end - 1 > token) line[j] = kNever;
-        row_kernels().softmax_add(line, n, sums.data() + g * n);
+        for (Index j = first + r + 1; j < own; ++j) line[n + j] = kNever;
+        row_kernels().softmax_add(line, all, unused.empty() ? sums + g * n : unused.data());
+        if (visit != nullptr)
+          (*visit)(g, first + r, std::span<const float>(line, static_cast<std::size_t>(n)));
       }
     }
   }
+}
+
+}  // namespace
+
+std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe& probe) {
+  std::vector<float> sums(static_cast<std::size_t>(scene.group() * scene.size(lane)));
+  PITH_CHECK(probe.own_keys.empty(), "sums are over the lane's entries alone");
+  attend(scene, lane, probe, sums.data(), nullptr);
   return sums;
+}
+
+void visit_attention(const Scene& scene, Index lane, const Probe& probe,
+                     const VisitWeights& visit) {
+  attend(scene, lane, probe, nullptr, &visit);
 }
 
 }  // namespace pith::recipe

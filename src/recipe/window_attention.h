@@ -1,8 +1,9 @@
 // Attention that a few queries pay to the entries of a lane: the raw material of snapkv, tova,
-// question_attention, attention(tail) and route. It is not the engine's attention: nothing is read
-// from values, only weights are returned.
+// question_attention, finch, dropkv, attention(tail) and route. It is not the engine's attention:
+// nothing is read from values, only weights are returned.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "recipe/scene.h"
@@ -15,6 +16,8 @@ struct Probe {
   Index rows = 0;                  // the last `rows` of them are used
   Index last_token = 0;            // source token of the last row; row r before it sees entries
                                    // whose span ends at most r tokens earlier
+  std::span<const float> own_keys = {};  // [Hkv, rows, D]: keys of the rows themselves, of which
+                                         // each row sees its own and those before; or none
 };
 
 // The context's own last `rows` queries (as many as there are, if fewer).
@@ -24,5 +27,9 @@ Probe question_probe(const Scene& scene, Index layer);
 
 // Attention weights (softmax over the lane's entries, log-weights included) summed over the rows.
 std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe& probe);  // [G, n]
+
+// Calls visit(g, row, weights [n]) for every query head of the group and every row, in order.
+using VisitWeights = std::function<void(Index, Index, std::span<const float>)>;
+void visit_attention(const Scene& scene, Index lane, const Probe& probe, const VisitWeights& visit);
 
 }  // namespace pith::recipe

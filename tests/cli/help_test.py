@@ -1,6 +1,9 @@
 import pytest
 
-COMMANDS = ["run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "report", "probe"]
+COMMANDS = [
+    "run", "chat", "generate", "tokenize", "inspect", "recipes", "bench", "pull", "eval", "compare", "report", "probe",
+    "calibrate",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -7,37 +7,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "recipe/mean_rotation.h"
 #include "recipe/parts/parts.h"
 #include "recipe/row_kernels.h"
 
 namespace pith::recipe {
 namespace {
-
-// The mean of the rotations by positions first .. first + count - 1: a cosine and a sine per pair.
-// The sum of e^(i p w) is geometric: its mean is m e^(i c w) at the middle position c, with
-// m = sin(count w / 2) / (count sin(w / 2)).
-struct MeanRotation {
-  std::vector<float> cosine, sine;  // [D/2]
-  MeanRotation(std::span<const double> frequencies, Index first, Index count) {
-    const double n = static_cast<double>(count);
-    const double middle = static_cast<double>(first) + (n - 1) / 2;
-    for (double w : frequencies) {
-      const double half = std::sin(w / 2);
-      const double length = half == 0 ? 1 : std::sin(n * w / 2) / (n * half);
-      cosine.push_back(static_cast<float>(length * std::cos(middle * w)));
-      sine.push_back(static_cast<float>(length * std::sin(middle * w)));
-    }
-  }
-  // x <- R x for x[0], x[stride], ...
-  void apply(float* x, Index stride) const {
-    const Index half = std::ssize(cosine);
-    for (Index i = 0; i < half; ++i) {
-      const float a = x[i * stride], b = x[(i + half) * stride];
-      x[i * stride] = a * cosine[i] - b * sine[i];
-      x[(i + half) * stride] = b * cosine[i] + a * sine[i];
-    }
-  }
-};
 
 // z of all n keys for one query head. `covariance` may be null.
 void expected_logits(const Scene& scene, const MeanRotation& rotation, const float* mean,
@@ -69,9 +44,7 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
            std::span<std::vector<float>> lanes) {
   const Index depth = scene.shape().head_dim, group = scene.group();
   const LayerSignals& signals = scene.layer(layer);
-  const auto& frequencies = scene.cache().rotation().inverse_frequencies;  // empty: no rotation
-  const MeanRotation rotation(frequencies.empty() ? std::span<const double>() : frequencies[layer],
-                              scene.signals().next_position, arguments.integer("n_future"));
+  const MeanRotation rotation = future_rotation(scene, layer, arguments.integer("n_future"));
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
     const std::vector<float> keys = scene.keys(lane), values = scene.values(lane);

@@ -19,6 +19,22 @@ PartInfo tova_part();
 PartInfo expected_attention_part();
 PartInfo kvzip_part();
 PartInfo kvzip_plus_part();
+PartInfo lagkv_part();
+PartInfo cur_part();
+PartInfo leverage_part();
+PartInfo non_causal_part();
+PartInfo compactor_part();
+PartInfo capkv_part();
+PartInfo finch_part();
+PartInfo simlayer_part();
+PartInfo dropkv_part();
+PartInfo echo_part();
+PartInfo kvcompose_part();
+PartInfo qfilters_part();
+PartInfo kvzap_part();
+PartInfo duo_part();
+PartInfo triattention_part();
+PartInfo rkv_part();
 PartInfo reference_attention_part();
 
 // Adjusters.
@@ -33,6 +49,8 @@ PartInfo global_part();
 PartInfo positions_part();
 PartInfo chunked_part();
 PartInfo route_part();
+PartInfo threshold_part();
+PartInfo composite_part();
 PartInfo keep_all_part();
 
 // Realisers.

@@ -4,20 +4,11 @@
 #include <algorithm>
 
 #include "recipe/parts/parts.h"
+#include "recipe/smoothing.h"
 #include "recipe/window_attention.h"
 
 namespace pith::recipe {
 namespace {
-
-// Moving average whose zero padding counts in the divisor, so that both ends are damped.
-void smooth(std::span<const float> x, Index kernel, std::span<float> out) {
-  const Index n = static_cast<Index>(x.size()), half = kernel / 2;
-  for (Index j = 0; j < n; ++j) {
-    float sum = 0;
-    for (Index i = std::max<Index>(j - half, 0); i <= std::min(j + half, n - 1); ++i) sum += x[i];
-    out[j] = sum / static_cast<float>(kernel);
-  }
-}
 
 void score(const Scene& scene, const Arguments& arguments, Index layer,
            std::span<std::vector<float>> lanes) {

@@ -1,0 +1,108 @@
+#include <memory>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/steps.h"
+#include "engine/calibrate.h"
+#include "eval/suite.h"
+
+namespace pith::cli {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  pith calibrate -m qwen2.5-coder-0.5b-instruct
+  pith calibrate -m smollm2-135m-instruct --documents 12 --tokens 600
+Recipes with qfilters or kvzap look up what this command measures, once per model. It reads and replays generated documents, and
+saves beside the model. One document of five is held out, to say how well kvzap predicts what a replay would find.)";
+
+struct CalibrateCommand {
+  ModelOptions model;
+  Index documents = 32, tokens = 1000;
+  bool json = false;
+};
+
+constexpr Index kHeldOut = 5;          // every fifth document
+constexpr std::uint64_t kSeed = 7001;  // not those of evaluations, which count from 1
+
+// Documents of several kinds, turn by turn, so that no kind of text decides alone.
+std::vector<std::string> make_texts(const CalibrateCommand& command, const Engine& engine) {
+  const eval::TokenCounter count = [&](std::string_view text) {
+    return std::ssize(engine.tokenizer().encode(text));
+  };
+  std::vector<std::vector<eval::Document>> kinds;
+  constexpr std::string_view kSuites[] = {"needles", "kv", "strings", "instructions", "physics"};
+  const Index each = ceil_div(command.documents, std::ssize(kSuites));
+  for (const auto suite : kSuites)
+    kinds.push_back(
+        eval::generate(suite, {.tokens = command.tokens, .contexts = each, .seed = kSeed}, count));
+  std::vector<std::string> texts;
+  for (Index i = 0; std::ssize(texts) < command.documents; ++i)
+    for (const auto& documents : kinds)
+      if (std::ssize(texts) < command.documents)
+        texts.push_back(documents[static_cast<std::size_t>(i % std::ssize(documents))].text);
+  return texts;
+}
+
+void calibrate_command(const CalibrateCommand& command) {
+  const auto engine = load_engine(command.model);
+  const auto& path = engine->options().calibration;
+  const std::vector<std::string> texts = make_texts(command, *engine);
+  Calibrator calibrator(engine);
+  std::vector<DocumentPrompt> held_out;
+  StepProgress reading("reading and replaying documents");
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    DocumentPrompt document(*engine, texts[i]);
+    if (static_cast<Index>(i) % kHeldOut == kHeldOut - 1)
+      held_out.push_back(std::move(document));
+    else
+      calibrator.add(document);
+    reading.callback()(static_cast<Index>(i) + 1, std::ssize(texts));
+  }
+  const Calibration calibration = calibrator.finish();
+  calibration.save(path);
+  KvzapQuality quality;
+  for (const DocumentPrompt& document : held_out) {
+    const KvzapQuality one = measure_kvzap(engine, document);
+    quality.overall += one.overall / static_cast<double>(held_out.size());
+    quality.within_layers += one.within_layers / static_cast<double>(held_out.size());
+  }
+  if (command.json) {
+    put_json({{"model", model_label(command.model)},
+              {"file", path.string()},
+              {"arrays", calibration.arrays.size()},
+              {"tokens", calibrator.tokens()},
+              {"held_out_documents", held_out.size()},
+              {"kvzap_correlation", quality.overall},
+              {"kvzap_correlation_within_layers", quality.within_layers}});
+    return;
+  }
+  print("{} arrays from {} tokens saved in {}\n", calibration.arrays.size(), calibrator.tokens(),
+        path.string());
+  if (!held_out.empty())
+    print(
+        "kvzap against a replay of {} held-out documents: correlation {:.3f}, within layers "
+        "{:.3f}\n",
+        held_out.size(), quality.overall, quality.within_layers);
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app) {
+  auto options = std::make_shared<CalibrateCommand>();
+  CLI::App* command = app.add_subcommand(
+      "calibrate", "Measure what some recipes need to know of a model (qfilters, kvzap)");
+  add_model_options(*command, options->model);
+  command->add_option("--documents", options->documents, "Generated documents to read")
+      ->check(in_range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--tokens", options->tokens, "Tokens of each")
+      ->check(in_range(200, 65536))
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "One JSON object");
+  command->footer(kExamples);
+  command->callback([options] { calibrate_command(*options); });
+}
+
+}  // namespace pith::cli

@@ -70,6 +70,7 @@ void check(const Plan& plan, const Cache::Impl& cache) {
     check_size(i, "move_to", lane.move_to.size(), kept, true);
     check_size(i, "log_weight", lane.log_weight.size(), kept, true);
     check_size(i, "values", lane.values.size(), kept * dim, true);
+    check_size(i, "keys", lane.keys.size(), kept * dim, true);
     check_size(i, "add.keys", lane.add.keys.size(), added * dim, false);
     check_size(i, "add.values", lane.add.values.size(), added * dim, false);
     check_numbers(i, "move_to", lane.move_to);
@@ -83,7 +84,8 @@ void check(const Plan& plan, const Cache::Impl& cache) {
 
 bool changes_nothing(const LanePlan& plan, const Lane& lane, Format format) {
   return plan.move_to.empty() && plan.log_weight.empty() && plan.values.empty() &&
-         plan.add.info.empty() && static_cast<Index>(plan.keep.size()) == lane.size() &&
+         plan.keys.empty() && plan.add.info.empty() &&
+         static_cast<Index>(plan.keep.size()) == lane.size() &&
          std::all_of(lane.segments.begin(), lane.segments.end(),
                      [&](const Segment& segment) { return segment.layout.format == format; });
 }
@@ -176,20 +178,21 @@ class LaneBuilder {
     const TileLayout& from = place.segment->layout;
     const float old_position = read_position(from, place.tile(), place.slot());
     const bool moved = infos_[j].position != old_position;
-    if (!moved && plan_.values.empty() && from.format == layout.format) {
+    if (!moved && plan_.values.empty() && plan_.keys.empty() && from.format == layout.format) {
       copy_entry(layout, place.tile(), place.slot(), tile, slot);
       return;
     }
     read_key(from, place.tile(), place.slot(), key_.data());
     read_value(from, place.tile(), place.slot(), value_.data());
-    if (moved) {
+    if (moved && plan_.keys.empty()) {
       const auto layer = static_cast<size_t>(lane_ / cache_.shape.kv_heads);
       rotate(cache_.rotation->inverse_frequencies[layer], old_position, infos_[j].position,
              key_.data());
     }
     const float* value =
         plan_.values.empty() ? value_.data() : plan_.values.data() + j * key_.size();
-    write_entry(layout, tile, slot, key_.data(), value);
+    const float* key = plan_.keys.empty() ? key_.data() : plan_.keys.data() + j * key_.size();
+    write_entry(layout, tile, slot, key, value);
   }
 
   void write_added(size_t j, const TileLayout& layout, std::byte* tile, Index slot) {

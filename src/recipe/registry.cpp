@@ -51,6 +51,10 @@ std::string_view to_string(Cost cost) {
       return "D^2 per key and query head";
     case Cost::prefill:
       return "a tap on the prefill's attention";
+    case Cost::logits:
+      return "logits of every token";
+    case Cost::values:
+      return "the output projection of every value";
     case Cost::replay:
       return "a second pass over the context";
   }
@@ -59,16 +63,21 @@ std::string_view to_string(Cost cost) {
 
 const std::vector<PartInfo>& parts() {
   static const std::vector<PartInfo> all = {
-      random_part(),  recency_part(),    knorm_part(),
-      keydiff_part(), attention_part(),  question_attention_part(),
-      snapkv_part(),  tova_part(),       expected_attention_part(),
-      kvzip_part(),   kvzip_plus_part(),  // scorers
-      pins_part(),    chunk_mean_part(),  // adjusters
-      uniform_part(), pyramid_part(),    adakv_part(),
-      global_part(),  positions_part(),  chunked_part(),
-      route_part(),                                       // allocators
-      drop_part(),    rerotate_part(),   summary_part(),  // realisers
-      bf16_part(),    f32_part(),                         // formats
+      random_part(),    recency_part(),     knorm_part(),
+      keydiff_part(),   attention_part(),   question_attention_part(),
+      snapkv_part(),    tova_part(),        expected_attention_part(),
+      kvzip_part(),     kvzip_plus_part(),  // scorers
+      pins_part(),      chunk_mean_part(),  critical_part(),
+      defensive_part(), surprisal_part(),   structure_part(),
+      floor_part(),  // adjusters
+      uniform_part(),   pyramid_part(),     adakv_part(),
+      global_part(),    positions_part(),   chunked_part(),
+      route_part(),     route_floor_part(), curves_part(),
+      csa_part(),  // allocators
+      drop_part(),      rerotate_part(),    summary_part(),
+      fold_part(),      merge_part(),       cam_part(),
+      think_part(),                  // realisers
+      bf16_part(),      f32_part(),  // formats
   };
   return all;
 }

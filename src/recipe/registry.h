@@ -70,6 +70,8 @@ enum class Cost {
   window,   // attention of a few queries over all keys
   moments,  // D^2 per key and query head
   prefill,  // taps the attention of the whole prefill
+  logits,   // the vocabulary's logits for every token
+  values,   // the output projection of every value
   replay,   // a second pass as long as the prefill
 };
 std::string_view to_string(Cost cost);
@@ -88,18 +90,27 @@ struct PartInfo {
   void (*score)(const Scene&, const Arguments&, Index layer,
                 std::span<std::vector<float>> lanes) = nullptr;  // [Hkv][n], written in full
   void (*adjust)(const Scene&, const Arguments&, Scores&) = nullptr;
+  void (*refine)(const Scene&, const Arguments&, const Scores&,
+                 Selection&) = nullptr;  // of adjusters, once sizes are known: other entries for
+                                         // the same sizes
   void (*prepare)(const Scene&, const Arguments&, Scores&) = nullptr;  // of allocators: what does
                                                                        // not depend on the room
   Selection (*allocate)(const Scene&, const Arguments&, const Scores&) = nullptr;
-  void (*realise)(const Scene&, const Arguments&, cache::Plan&) = nullptr;  // plan.keep is set
+  void (*realise)(const Scene&, const Arguments&, const Scores&,
+                  cache::Plan&) = nullptr;  // plan.keep is set
   cache::Format format = cache::Format::bf16;
 
   // How it fits with others.
+  bool worst_case = false;   // of adjusters: scorers take the maximum where they would average over
+                             // queries and query heads
+  bool owns_choice = false;  // of allocators: lanes do not choose freely, so nothing can be refined
   std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
   std::string_view default_allocator = "uniform";           // of a scorer that is given alone
   bool (*needs_scorer)(const Arguments&) = nullptr;         // of allocators; null: always
   bool sizes_itself = false;       // an allocator that can do without budget
   std::string_view sized_by = {};  // ... by this parameter
+  bool late = false;               // of realisers: only works once it is settled what stays
+  bool annotates = false;          // ... and gives kept entries weights, which take bytes
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
   std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
   bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only

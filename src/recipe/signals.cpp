@@ -14,6 +14,11 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
   replay_plus |= other.replay_plus;
   question_queries |= other.question_queries;
   sentences |= other.sentences;
+  surprisal |= other.surprisal;
+  structure |= other.structure;
+  budget_curves |= other.budget_curves;
+  diffuseness |= other.diffuseness;
+  projected_values |= other.projected_values;
   return *this;
 }
 

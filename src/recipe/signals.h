@@ -24,8 +24,13 @@ struct SignalNeeds {
   bool replay = false;         // KVzip's replay scores
   bool replay_plus = false;    // KVzip+'s
   bool question_queries =
-      false;               // the queries of the question's tokens: the recipe sees the question
-  bool sentences = false;  // where sentences begin
+      false;                   // the queries of the question's tokens: the recipe sees the question
+  bool sentences = false;      // where sentences begin
+  bool surprisal = false;      // what the model did not expect: needs the logits of every token
+  bool structure = false;      // which tokens are punctuation or blanks, and how often they occur
+  bool budget_curves = false;  // calibrated: what each lane keeps of a global budget
+  bool diffuseness = false;    // calibrated: over how many keys each lane's queries spread
+  bool projected_values = false;  // norms of values behind the output projection
 
   SignalNeeds& operator|=(const SignalNeeds& other);  // the union
   friend bool operator==(const SignalNeeds&, const SignalNeeds&) = default;
@@ -42,8 +47,15 @@ struct LayerSignals {
   std::vector<float> replay;  // [Hkv, T]: max over replay queries and group (KVzip); 0 where never
                               // scored (chat prefix)
   std::vector<float> replay_plus;  // [Hkv, T]: with rows / ||hidden||, columns * ||Wo v|| (KVzip+)
+  std::vector<float> projected_values;  // [Hkv, T]: ||Wo_h v||_1, mean over the group's heads h
   std::vector<float> question_queries;  // [Hq, nq, D], rotated at positions next_position ..
                                         // next_position + nq - 1
+};
+
+// What each lane keeps when all lanes share a budget, measured once per model.
+struct BudgetCurves {
+  std::vector<float> kept;    // [G] parts of all entries, ascending, in (0, 1)
+  std::vector<float> shares;  // [G, lanes] the part of its entries that each lane then keeps
 };
 
 struct Signals {
@@ -56,6 +68,12 @@ struct Signals {
   Index question_tokens = 0;  // nq
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
+  std::vector<float> surprisal;  // [T] nats: -log p(token | those before it); the first token,
+                                 // which nothing predicts, has the mean of the others
+  std::vector<std::int32_t> structure;  // [T] of a token that is punctuation or blanks and not
+                                        // inside a word or number: how often it occurs so; else 0
+  BudgetCurves budget_curves;
+  std::vector<float> diffuseness;    // [lanes]: mean over queries of exp(entropy of their weights)
   std::vector<LayerSignals> layers;  // [L]
 };
 

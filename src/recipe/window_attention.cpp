@@ -18,7 +18,8 @@ Probe question_probe(const Scene& scene, Index layer) {
           signals.tokens + signals.question_tokens};
 }
 
-std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe& probe) {
+void visit_attention(const Scene& scene, Index lane, const Probe& probe,
+                     const VisitWeights& visit) {
   constexpr Index kBlock = 16;  // rows at a time: their logits stay in the second-level cache
   const Index depth = scene.shape().head_dim, n = scene.size(lane), group = scene.group();
   const Index head = lane % scene.shape().kv_heads;
@@ -34,7 +35,7 @@ std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe
     weighted |= info[j].log_weight != 0;
   }
 
-  std::vector<float> sums(static_cast<std::size_t>(group * n));
+  std::vector<float> ignored(static_cast<std::size_t>(n));
   std::vector<float> scaled(static_cast<std::size_t>(kBlock * depth));
   std::vector<float> logits(static_cast<std::size_t>(kBlock * stride));
   for (Index g = 0; g < group; ++g) {
@@ -52,10 +53,20 @@ std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe
         const Index token = probe.last_token - (probe.rows - 1) + first + r;
         for (Index j : late)
           if (info[j].span.end - 1 > token) line[j] = kNever;
-        row_kernels().softmax_add(line, n, sums.data() + g * n);
+        row_kernels().softmax_add(line, n, ignored.data());
+        visit(g, first + r, {line, static_cast<std::size_t>(n)});
       }
     }
   }
+}
+
+std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe& probe) {
+  const Index n = scene.size(lane);
+  std::vector<float> sums(static_cast<std::size_t>(scene.group() * n));
+  visit_attention(scene, lane, probe, [&](Index g, Index, std::span<const float> weights) {
+    float* sum = sums.data() + g * n;
+    for (Index j = 0; j < n; ++j) sum[j] += weights[j];
+  });
   return sums;
 }
 

@@ -3,6 +3,7 @@
 // from values, only weights are returned.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "recipe/scene.h"
@@ -24,5 +25,9 @@ Probe question_probe(const Scene& scene, Index layer);
 
 // Attention weights (softmax over the lane's entries, log-weights included) summed over the rows.
 std::vector<float> attention_columns(const Scene& scene, Index lane, const Probe& probe);  // [G, n]
+
+// Calls visit(g, row, weights [n]) for every query head of the group and every row, in order.
+using VisitWeights = std::function<void(Index, Index, std::span<const float>)>;
+void visit_attention(const Scene& scene, Index lane, const Probe& probe, const VisitWeights& visit);
 
 }  // namespace pith::recipe

@@ -215,19 +215,16 @@ class LaneBuilder {
 void Cache::apply(const Plan& plan) {
   check(plan, *impl_);
   const TilePool::Fresh fresh(*impl_->pool);
-  std::vector<Lane> lanes;
-  lanes.reserve(impl_->lanes.size());
   for (Index i = 0; i < impl_->shape.lanes(); ++i) {
     const LanePlan& lane_plan = plan.lanes[static_cast<size_t>(i)];
-    const Lane& lane = impl_->lane(i);
+    Lane& lane = impl_->lane(i);
     // A lane that stays as it is keeps its tiles while a fork holds them anyway; else it moves too,
-    // so that old slabs become empty.
+    // so that old slabs become empty. Lanes are exchanged one by one: only one of them is ever
+    // there twice. The plan is sound, so nothing but want of memory can stop this half way.
     const bool stays =
         changes_nothing(lane_plan, lane, lane_plan.format.value_or(impl_->format)) && shared(lane);
-    lanes.push_back(stays ? lane : LaneBuilder(*impl_, i, lane_plan).build());
+    if (!stays) lane = LaneBuilder(*impl_, i, lane_plan).build();
   }
-  impl_->lanes.swap(lanes);
-  lanes.clear();  // before `fresh` ends, which would let new tiles into old slabs
 }
 
 }  // namespace pith::cache

@@ -86,6 +86,7 @@ int run(int argc, char** argv) {
   add_eval(app);
   add_compare(app);
   add_pull(app);
+  add_calibrate(app);
   try {
     return parse_and_run(app, argc, argv);
   } catch (const OutputClosed&) {

@@ -19,5 +19,6 @@ void add_bench(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_pull(CLI::App& app);
+void add_calibrate(CLI::App& app);
 
 }  // namespace pith::cli

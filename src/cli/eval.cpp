@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/schedule_option.h"
 #include "cli/steps.h"
 #include "eval/metrics.h"
 #include "eval/predictions.h"
@@ -27,7 +28,7 @@ The same command goes on where a killed run stopped: what is in predictions.json
 struct EvalCommand {
   ModelOptions model;
   eval::RunConfig config;
-  std::string out, shard = "0/1";
+  std::string out, shard = "0/1", when = "prefill";
   bool list = false, json = false;
 };
 
@@ -72,6 +73,7 @@ Json config_json(const EvalCommand& command, const Engine& engine) {
           {"seed", config.suite.seed},
           {"recipes", config.recipes},
           {"question_aware", config.question_aware},
+          {"when", to_string(config.schedule)},
           {"version", PITH_VERSION}};
 }
 
@@ -113,6 +115,10 @@ void eval_command(EvalCommand& command) {
     throw CLI::ValidationError("--suite", "which suite? pith eval --list names them");
   if (command.out.empty()) throw CLI::ValidationError("--out", "name the folder for the results");
   parse_shard(command.shard, command.config);
+  command.config.schedule = parse_schedule(command.when, {When::prefill, When::chunk});
+  if (command.config.schedule.when == When::chunk && command.config.question_aware)
+    throw CLI::ValidationError("--when",
+                               "--question-aware reads a document per question; leave one out");
   const auto engine = load_engine(command.model);
   command.config.model = command.model.model;
   const std::filesystem::path out = command.out;
@@ -158,6 +164,7 @@ void add_eval(CLI::App& app) {
   sub->add_option("--kv", command->config.recipes, "A recipe (repeat for more); `full` always runs")
       ->type_name("RECIPE")
       ->allow_extra_args(false);
+  add_schedule_option(*sub, command->when, "prefill or chunk:N (each recipe reads for itself)");
   sub->add_option("--out", command->out,
                   "Folder for config.json, predictions.jsonl and metrics.json")
       ->type_name("DIR");

@@ -148,8 +148,8 @@ void Context::read(std::span<const Token> tokens, ReadObserver* observer,
   }
 }
 
-std::vector<float> Context::read_and_score(std::span<const Token> tokens,
-                                           const Progress& progress) {
+std::vector<float> Context::read_and_score(std::span<const Token> tokens, const Progress& progress,
+                                           ReadObserver* observer) {
   const auto total = static_cast<Index>(tokens.size());
   check_room(*this, total);
   std::vector<float> scores;
@@ -158,7 +158,7 @@ std::vector<float> Context::read_and_score(std::span<const Token> tokens,
     const Index rows = std::min(engine_->options().prefill_chunk, total - done);
     const auto hidden =
         read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)),
-                   rows, nullptr);
+                   rows, observer);
     const std::vector<float> states(hidden.begin(), hidden.end());
     constexpr Index kBlock = 32;  // rows of logits at once: they are vocabulary-wide
     std::vector<float> logits(static_cast<std::size_t>(std::min(kBlock, rows) * V));

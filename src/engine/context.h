@@ -37,7 +37,8 @@ class Context {
 
   // The same, and returns the natural log-probability of every token but the first, given all
   // before it: [tokens - 1].
-  std::vector<float> read_and_score(std::span<const Token> tokens, const Progress& progress = {});
+  std::vector<float> read_and_score(std::span<const Token> tokens, const Progress& progress = {},
+                                    ReadObserver* observer = nullptr);
 
   // One token into each of several contexts of the same engine, computed together.
   static void read_one_each(std::span<Context* const> contexts, std::span<const Token> tokens);

@@ -20,6 +20,8 @@ struct EngineOptions {
   int threads = 0;                     // 0: one per core
   Numerics numerics = Numerics::fast;  // exact also keeps the cache in f32
   Index prefill_chunk = 512;           // tokens computed at once
+  std::filesystem::path calibration;   // what was measured of the model (calibration.h); load()
+                                       // fills in the model's path + ".calibration"
 };
 
 // Immutable but for its threads and buffers: one forward pass at a time (calls from several threads
@@ -46,6 +48,10 @@ class Engine {
   // (KVzip+, CriticalKV.)
   void projected_value_norms(Index layer, Index kv_head, std::span<const float> values,  // [n, D]
                              std::span<float> out);
+  // The mean of ||Wo_h v||_1 over the query heads of the group: out [n]. Dearer: E numbers per
+  // value and head. (CriticalKV, DefensiveKV.)
+  void projected_value_sums(Index layer, Index kv_head, std::span<const float> values,  // [n, D]
+                            std::span<float> out);
 
  private:
   Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template,

@@ -30,12 +30,17 @@ std::string hash_of(std::string_view text) {
 }
 
 std::string to_line(const Prediction& prediction) {
-  return Json(prediction).dump(-1, ' ', false, Json::error_handler_t::replace);
+  Json json = prediction;
+  json["peak_bytes"] = prediction.peak_bytes;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Prediction parse_line(std::string_view line) {
   try {
-    return Json::parse(line).get<Prediction>();
+    const Json json = Json::parse(line);
+    Prediction prediction = json.get<Prediction>();
+    prediction.peak_bytes = json.value("peak_bytes", Index{0});
+    return prediction;
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorCode::bad_file, fmt::format("not a prediction: {}", error.what()));
   }

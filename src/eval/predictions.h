@@ -29,6 +29,7 @@ struct Prediction {
   bool ended = true;
   Index context_tokens = 0, answer_tokens = 0;
   Index entries = 0, cache_bytes = 0, full_bytes = 0;
+  Index peak_bytes = 0;  // of the cache while it was read; 0 in files from before it was noted
   double prefill_s = 0, replay_s = 0, compress_s = 0, decode_s = 0;
   std::map<std::string, std::string> tags;
 

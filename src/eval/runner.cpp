@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/compress.h"
 #include "engine/generate.h"
+#include "engine/keeper.h"
 #include "engine/prompt.h"
 #include "eval/judge.h"
 #include "eval/predictions.h"
@@ -42,6 +43,7 @@ std::vector<recipe::Recipe> parse_recipes(const RunConfig& config) {
 struct Arm {
   Context context;
   CompressionReport report;
+  Index peak_bytes = 0;  // of the cache while it was read
 };
 
 class Runner {
@@ -84,10 +86,12 @@ class Runner {
 
   std::string key(const Work& work, const recipe::Recipe& recipe) const {
     // The number of documents is left out: more of them go on from what is there.
-    return hash_of(fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
+    const bool usual = config_.schedule == Schedule{};
+    return hash_of(fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}{}", engine_->model().hash(),
                                engine_->options().numerics == Numerics::exact, work.suite,
                                config_.suite.tokens, config_.suite.seed, work.document.id,
-                               recipe.to_string(), config_.question_aware));
+                               recipe.to_string(), config_.question_aware,
+                               usual ? "" : "|" + to_string(config_.schedule)));
   }
 
   std::vector<const Item*> missing(const Work& work, const recipe::Recipe& recipe) const {
@@ -115,12 +119,33 @@ class Runner {
       return;
     }
     const DocumentPrompt prompt(*engine_, work.document.text, work.document.system);
+    if (config_.schedule.when == When::chunk) {
+      for (const auto* recipe : todo) run_in_chunks(work, *recipe, prompt);
+      return;
+    }
     Context whole(engine_);
     ReadTimes times;
     const auto signals = kernel_time([&] {
       return read_document(whole, prompt.context(), needs, prompt.read_options(), &times);
     });
     for (const auto* recipe : todo) run_arm(work, *recipe, prompt, whole, signals, times);
+  }
+
+  // A recipe that compresses while the document is read.
+  void run_in_chunks(const Work& work, const recipe::Recipe& recipe, const DocumentPrompt& prompt) {
+    Arm arm{Context(engine_), {}};
+    const KeptReading kept = kernel_time([&] {
+      return read_in_chunks(arm.context, prompt.context(), recipe, config_.schedule.value,
+                            prompt.read_options());
+    });
+    arm.report = kept.report;
+    arm.peak_bytes = kept.peak_bytes;
+    if (recipe.is_full()) {
+      arm.report.entries_after = arm.context.cache().entries();
+      arm.report.bytes_after = arm.context.cache().bytes().total();
+      arm.report.full_bytes = arm.context.cache().full_bytes();
+    }
+    answer_all(work, recipe, arm, prompt, kept.times);
   }
 
   // Every item reads its own document with the question behind it, as kvpress' question-aware mode
@@ -153,7 +178,7 @@ class Runner {
 
   Arm make_arm(const recipe::Recipe& recipe, const Context& whole,
                const recipe::Signals& signals) const {
-    Arm arm{whole.fork(), {}};
+    Arm arm{whole.fork(), {}, whole.cache().bytes().total()};
     try {
       arm.report = compress(arm.context, recipe, signals);
     } catch (const Error& error) {
@@ -169,12 +194,11 @@ class Runner {
 
   void run_arm(const Work& work, const recipe::Recipe& recipe, const DocumentPrompt& prompt,
                const Context& whole, const recipe::Signals& signals, const ReadTimes& times) {
-    const auto items = missing(work, recipe);
-    std::vector<std::vector<Token>> asked;
-    for (const Item* item : items)
-      append_prefix(asked.emplace_back(prompt.question(item->question)), *item);
-    const Index context_tokens = std::ssize(prompt.context());
     if (recipe.sees_question()) {
+      const auto items = missing(work, recipe);
+      std::vector<std::vector<Token>> asked;
+      for (const Item* item : items)
+        append_prefix(asked.emplace_back(prompt.question(item->question)), *item);
       for (std::size_t i = 0; i < items.size(); ++i) {
         recipe::Signals seen = signals;
         kernel_time([&] {
@@ -182,16 +206,25 @@ class Runner {
           return 0;
         });
         Arm arm = make_arm(recipe, whole, seen);
-        answer(work, recipe, arm, std::span(&items[i], 1), std::span(&asked[i], 1), context_tokens,
-               times, true);
+        answer(work, recipe, arm, std::span(&items[i], 1), std::span(&asked[i], 1),
+               std::ssize(prompt.context()), times, true);
       }
       return;
     }
-    Arm arm = make_arm(recipe, whole, signals);
+    answer_all(work, recipe, make_arm(recipe, whole, signals), prompt, times);
+  }
+
+  // All missing items of a document, several at once.
+  void answer_all(const Work& work, const recipe::Recipe& recipe, const Arm& arm,
+                  const DocumentPrompt& prompt, const ReadTimes& times) {
+    const auto items = missing(work, recipe);
+    std::vector<std::vector<Token>> asked;
+    for (const Item* item : items)
+      append_prefix(asked.emplace_back(prompt.question(item->question)), *item);
     for (std::size_t i = 0; i < items.size(); i += static_cast<std::size_t>(config_.together)) {
       const auto count = std::min(items.size() - i, static_cast<std::size_t>(config_.together));
       answer(work, recipe, arm, std::span(items).subspan(i, count),
-             std::span(asked).subspan(i, count), context_tokens, times, false);
+             std::span(asked).subspan(i, count), std::ssize(prompt.context()), times, false);
     }
   }
 
@@ -239,6 +272,7 @@ class Runner {
       prediction.entries = arm.report.entries_after;
       prediction.cache_bytes = arm.report.bytes_after;
       prediction.full_bytes = arm.report.full_bytes;
+      prediction.peak_bytes = arm.peak_bytes;
       prediction.prefill_s = times.read_seconds;
       prediction.replay_s =
           recipe.needs().replay || recipe.needs().replay_plus ? times.replay_seconds : 0;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/schedule.h"
 #include "eval/suite.h"
 
 namespace pith::eval {
@@ -19,6 +20,7 @@ struct RunConfig {
   std::vector<std::string> suites;
   SuiteOptions suite;                // tokens, contexts, seed
   std::vector<std::string> recipes;  // `full` is added when it is missing
+  Schedule schedule;                 // prefill, or chunk: every recipe reads for itself
   bool question_aware =
       false;  // read the question with the document, before compressing: every arm then sees it
   Index shard = 0, shards = 1;  // this process takes the documents i with i % shards == shard

@@ -111,6 +111,11 @@ std::string recipes_table() {
       "allocated. After `route` a budget decides how many tokens are retained. Layers with a "
       "sliding "
       "window are left alone: they keep their last `window` entries, which count in bytes only.\n\n"
+      "When a recipe runs is said apart from it: `--when prefill` (once the document is read), "
+      "`chunk:512` (while it is read, after every 512 tokens: memory stays bounded), `turn` (of a "
+      "conversation), `every:128` (while a text is written) or `over:64MiB` (whenever the cache is "
+      "larger). Budgets then count against all tokens so far.\n\n"
+      "`curves` and `csa` look up what `pith calibrate` measured once of the model.\n\n"
       "`quirk=kvpress` on a part reproduces what kvpress 0.5.5 does where pith does what is right; "
       "its line says what that is.\n\n";
   for (const PartKind kind : {PartKind::scorer, PartKind::adjuster, PartKind::allocator,

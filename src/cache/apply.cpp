@@ -77,6 +77,7 @@ void check(const Plan& plan, const Cache::Impl& cache) {
     check_size(i, "move_to", lane.move_to.size(), kept, true);
     check_size(i, "log_weight", lane.log_weight.size(), kept, true);
     check_size(i, "values", lane.values.size(), kept * dim, true);
+    check_size(i, "keys", lane.keys.size(), kept * dim, true);
     check_size(i, "add.keys", lane.add.keys.size(), added * dim, false);
     check_size(i, "add.values", lane.add.values.size(), added * dim, false);
     check_numbers(i, "move_to", lane.move_to);
@@ -92,7 +93,8 @@ void check(const Plan& plan, const Cache::Impl& cache) {
 
 bool changes_nothing(const LanePlan& plan, const Lane& lane, Format format) {
   if (!plan.move_to.empty() || !plan.log_weight.empty() || !plan.values.empty() ||
-      !plan.add.info.empty() || static_cast<Index>(plan.keep.size()) != lane.size())
+      !plan.keys.empty() || !plan.add.info.empty() ||
+      static_cast<Index>(plan.keep.size()) != lane.size())
     return false;
   auto wanted = plan.formats.begin();
   for (const Segment& segment : lane.segments) {
@@ -120,19 +122,16 @@ bool shared(const Lane& lane) {
 void Cache::apply(const Plan& plan) {
   check(plan, *impl_);
   const TilePool::Fresh fresh(*impl_->pool);
-  std::vector<Lane> lanes;
-  lanes.reserve(impl_->lanes.size());
   for (Index i = 0; i < impl_->shape.lanes(); ++i) {
     const LanePlan& lane_plan = plan.lanes[static_cast<size_t>(i)];
-    const Lane& lane = impl_->lane(i);
+    Lane& lane = impl_->lane(i);
     // A lane that stays as it is keeps its tiles while a fork holds them anyway; else it moves too,
-    // so that old slabs become empty.
+    // so that old slabs become empty. Lanes are exchanged one by one: only one of them is ever
+    // there twice. The plan is sound, so nothing but want of memory can stop this half way.
     const bool stays =
         changes_nothing(lane_plan, lane, lane_plan.format.value_or(impl_->format)) && shared(lane);
-    lanes.push_back(stays ? lane : build_lane(*impl_, i, lane_plan));
+    if (!stays) lane = build_lane(*impl_, i, lane_plan);
   }
-  impl_->lanes.swap(lanes);
-  lanes.clear();  // before `fresh` ends, which would let new tiles into old slabs
 }
 
 }  // namespace pith::cache

@@ -183,6 +183,7 @@ class LaneBuilder {
   // As it will be, in key_ or where the plan has it.
   const float* key_of(const Item& i) {
     if (!is_kept(i)) return plan_.add.keys.data() + (i.index - plan_.keep.size()) * key_.size();
+    if (!plan_.keys.empty()) return plan_.keys.data() + i.index * key_.size();
     const Place& place = places_[i.index];
     read_key(place.segment->layout, place.tile(), place.slot(), place.segment->centre_data(),
              key_.data());
@@ -207,7 +208,7 @@ class LaneBuilder {
     if (is_kept(i) && !layout.packed) {
       const Place& place = places_[i.index];
       if (place.segment->layout.format == layout.format && plan_.values.empty() &&
-          place.segment->position(place.index) == i.info.position) {
+          plan_.keys.empty() && place.segment->position(place.index) == i.info.position) {
         copy_entry(layout, place.tile(), place.slot(), tile, slot);
         return;
       }

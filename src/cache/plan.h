@@ -26,6 +26,8 @@ struct LanePlan {
   std::vector<float> move_to;  // empty, or [keep]: the position that each kept key is re-rotated to
   std::vector<float> log_weight;  // empty (unchanged), or [keep]
   std::vector<float> values;      // empty (unchanged), or [keep, D]: new values
+  std::vector<float> keys;        // empty (unchanged), or [keep, D]: new keys, rotated at the
+                                  // positions that the entries will have
   std::optional<Format>
       format;                   // of what is kept and added; none = as the cache stores new entries
   std::vector<Format> formats;  // empty (all as `format` says), or [keep]

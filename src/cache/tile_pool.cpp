@@ -112,6 +112,8 @@ Tile TilePool::allocate(Index bytes) {
     i = slab->untouched++;
   slab->slots()[i].count.store(1, std::memory_order_relaxed);
   if (++slab->used == slab->capacity) erase_unordered(open_, slab);
+  used_ += bytes;
+  if (used_ > peak_.load(std::memory_order_relaxed)) peak_.store(used_, std::memory_order_relaxed);
   return Tile(slab->tile(i));
 }
 
@@ -122,6 +124,7 @@ void TilePool::free(std::byte* data) {
   slab->slots()[i].next_free = slab->free_list;
   slab->free_list = i;
   const bool was_full = slab->full();
+  used_ -= slab->tile_bytes;
   if (--slab->used == 0) {
     erase_unordered(slabs_, slab);
     erase_unordered(open_, slab);

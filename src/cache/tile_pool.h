@@ -53,6 +53,9 @@ class TilePool {
   // std::bad_alloc.
   Tile allocate(Index bytes);
 
+  // Bytes of the tiles that are in use, the most at any time.
+  Index peak_bytes() const { return peak_.load(std::memory_order_relaxed); }
+
   // What the pool holds from the system.
   Index resident_bytes() const { return resident_.load(std::memory_order_relaxed); }
 
@@ -81,7 +84,8 @@ class TilePool {
   std::vector<Slab*>
       open_;       // those that allocate() may use: a free tile, and not from before a living Fresh
   int fresh_ = 0;  // living Fresh objects
-  std::atomic<Index> resident_{0};
+  std::atomic<Index> resident_{0}, peak_{0};
+  Index used_ = 0;  // bytes of tiles in use
 };
 
 }  // namespace pith::cache

@@ -31,7 +31,9 @@ Arm make_arm(const recipe::Recipe& recipe) {
 }  // namespace
 
 void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes,
-                     Index room, const Progress& reading, const Progress& replaying) {
+                     Index room, const Progress& reading, const Progress& replaying,
+                     const Schedule& schedule) {
+  schedule_ = schedule;
   check_range(*engine_, std::ssize(prompt.context()), room);
   recipe::SignalNeeds needs;
   bool keep_full = false;
@@ -41,6 +43,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
     arms_.push_back(make_arm(recipe));
   }
   keep_full |= arms_.size() > 1;
+  if (schedule.when == When::chunk) return read_in_pieces(prompt, reading);
 
   ReadOptions options = prompt.read_options();
   options.progress = reading;
@@ -69,6 +72,29 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
     signals_ = {};
   }
   after_compression_ = memory_usage();
+}
+
+void Answering::read_in_pieces(const DocumentPrompt& prompt, const Progress& reading) {
+  for (Arm& arm : arms_) {
+    ReadOptions options = prompt.read_options();
+    options.progress = reading;
+    arm.context.emplace(engine_);
+    const KeptReading kept =
+        read_in_chunks(*arm.context, prompt.context(), *arm.recipe, schedule_.value, options);
+    arm.report = kept.report;
+    const cache::Cache& cache = arm.context->cache();
+    if (arm.recipe->is_full()) {
+      arm.report.entries_before = arm.report.entries_after = cache.entries();
+      arm.report.bytes_before = arm.report.bytes_after = cache.bytes().total();
+      arm.report.full_bytes = cache.full_bytes();
+    }
+    arm.peak_bytes = std::max(kept.peak_bytes, kept.peak_cache_bytes);
+    arm.compress_seconds = kept.report.seconds + kept.times.replay_seconds;
+    times_.read_seconds += kept.times.read_seconds / static_cast<double>(arms_.size());
+    context_tokens_ = arm.context->next_position();
+    full_bytes_ = cache.full_bytes();
+  }
+  after_reading_ = after_compression_ = memory_usage();
 }
 
 void Answering::load(const std::filesystem::path& file) {
@@ -105,7 +131,8 @@ Answer Answering::answer(Index index, std::span<const Token> question,
   answer.bytes = context.cache().bytes().total();
   context.read(question);
   answer.generated = generate(context, options, on_text);
-  answer.peak_bytes = std::max(full_cache_bytes_, context.cache().bytes().total());
+  const Index before = arm.peak_bytes > 0 ? arm.peak_bytes : full_cache_bytes_;
+  answer.peak_bytes = std::max(before, context.cache().bytes().total());
   answer.memory = memory_usage();
   return answer;
 }

@@ -13,7 +13,9 @@
 #include "engine/compress.h"
 #include "engine/context.h"
 #include "engine/generate.h"
+#include "engine/keeper.h"
 #include "engine/prompt.h"
+#include "engine/schedule.h"
 #include "recipe/recipe.h"
 
 namespace pith::cli {
@@ -29,6 +31,7 @@ struct Arm {
   std::optional<Context> context;
   CompressionReport report;
   double compress_seconds = 0;  // replay included
+  Index peak_bytes = 0;         // of its own reading, under the schedule chunk
 };
 
 struct Answer {
@@ -48,8 +51,9 @@ class Answering {
   // Reads the document with every signal that a recipe needs, then compresses for all recipes that
   // do not look at the question. With a single one of those the full cache is given up. Throws
   // before reading when the model's range is too short for the document and `room` tokens after it.
+  // Under the schedule chunk:N every recipe reads for itself and compresses as it goes.
   void read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes, Index room,
-            const Progress& reading, const Progress& replaying);
+            const Progress& reading, const Progress& replaying, const Schedule& schedule = {});
 
   // Takes a saved cache instead. Returns nothing but has one arm, whose recipe is what the file
   // says.
@@ -70,8 +74,13 @@ class Answering {
   const Engine& engine() const { return *engine_; }
   int threads() const { return engine_->pool().size(); }
 
+  const Schedule& schedule() const { return schedule_; }
+
  private:
+  void read_in_pieces(const DocumentPrompt& prompt, const Progress& reading);
+
   std::shared_ptr<Engine> engine_;
+  Schedule schedule_;
   std::vector<Arm> arms_;
   std::optional<Context> full_;  // the whole reading, while some arm needs it
   recipe::Signals signals_;

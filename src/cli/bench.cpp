@@ -3,13 +3,16 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "cache/peak.h"
 #include "cli/bench_report.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/schedule_option.h"
 #include "cli/steps.h"
 #include "engine/compress.h"
 #include "engine/generate.h"
+#include "engine/keeper.h"
 
 namespace pith::cli {
 namespace {
@@ -25,7 +28,7 @@ there; --kv compresses those tokens first. Speeds are medians over the repetitio
 struct BenchCommand {
   ModelOptions model;
   Index prompt = 512, generate = 64, depth = 0, repeat = 3;
-  std::string recipe;
+  std::string recipe, when = "prefill";
   bool no_ceilings = false, json = false;
 };
 
@@ -65,13 +68,18 @@ Context read_depth(const BenchCommand& command, const recipe::Recipe& recipe,
   ReadOptions options;
   options.progress = reading.callback();
   options.replay_progress = replaying.callback();
-  ReadTimes times;
   const auto tokens = random_tokens(context.engine().tokenizer(), command.depth);
-  const recipe::Signals signals = read_document(context, tokens, recipe.needs(), options, &times);
-  const CompressionReport report = compress(context, recipe, signals);
-  result.depth_read_seconds = times.read_seconds;
-  result.replay_seconds = times.replay_seconds;
-  result.compress_seconds = report.seconds;
+  const Schedule schedule = parse_schedule(command.when, {When::prefill, When::chunk});
+  KeptReading kept;
+  if (schedule.when == When::chunk) {
+    kept = read_in_chunks(context, tokens, recipe, schedule.value, options);
+  } else {
+    const auto signals = read_document(context, tokens, recipe.needs(), options, &kept.times);
+    kept.report = compress(context, recipe, signals);
+  }
+  result.depth_read_seconds = kept.times.read_seconds;
+  result.replay_seconds = kept.times.replay_seconds;
+  result.compress_seconds = kept.report.seconds;
   return context;
 }
 
@@ -99,17 +107,20 @@ void bench_command(const BenchCommand& command) {
     fail(ErrorCode::bad_recipe,
          fmt::format("{}: it looks at a question, and a benchmark has none; take another recipe",
                      recipe.name()));
+  parse_schedule(command.when, {When::prefill, When::chunk});  // refused before the model is read
   const auto engine = load_engine(command.model);
   check(command, *engine);
-  BenchResult result{.prompt = command.prompt,
-                     .generate = command.generate,
-                     .depth = command.depth,
-                     .recipe = recipe.name()};
+  BenchResult result{
+      .prompt = command.prompt,
+      .generate = command.generate,
+      .depth = command.depth,
+      .recipe = recipe.name() + (command.when == "prefill" ? "" : " during " + command.when)};
   const Context base = read_depth(command, recipe, engine, result);
   result.entries = base.cache().entries();
   result.lanes = base.cache().shape().lanes();
   result.cache_bytes = base.cache().bytes().total();
   result.full_bytes = base.cache().full_bytes();
+  result.peak_bytes = cache::peak_bytes(base.cache());
 
   const auto tokens = random_tokens(engine->tokenizer(), std::max<Index>(command.prompt, 1));
   for (Index run = 0; run <= command.repeat; ++run) {  // the first one warms up and is not counted
@@ -141,6 +152,7 @@ void add_bench(CLI::App& app) {
   add_count("--depth", options->depth, "Tokens in the cache before either begins");
   command->add_option("--kv", options->recipe, "Compress the cache of --depth first")
       ->type_name("RECIPE");
+  add_schedule_option(*command, options->when, "prefill or chunk:N, for --kv");
   command->add_option("--repeat", options->repeat, "Repetitions")
       ->capture_default_str()
       ->check(in_range(1, 1000))

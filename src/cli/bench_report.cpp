@@ -91,6 +91,7 @@ Json result_json(const BenchResult& result, Engine& engine) {
   json["cache_bytes"] = result.cache_bytes;
   json["cache_type"] = cache_format_name(engine);
   json["full_bytes"] = result.full_bytes;
+  json["peak_bytes"] = result.peak_bytes;
   json["weight_bytes"] = engine.model().weight_bytes();
   json["peak_rss_bytes"] = memory_usage().peak;
   json["threads"] = engine.pool().size();

@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/steps.h"
+#include "engine/budgets.h"
 #include "engine/calibrate.h"
 #include "eval/suite.h"
 
@@ -14,8 +15,8 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   pith calibrate -m qwen2.5-coder-0.5b-instruct
   pith calibrate -m smollm2-135m-instruct --documents 12 --tokens 600
-Recipes with qfilters or kvzap look up what this command measures, once per model. It reads and replays generated documents, and
-saves beside the model. One document of five is held out, to say how well kvzap predicts what a replay would find.)";
+Recipes with curves, csa, qfilters or kvzap look up what this command measures, once per model. It reads and replays generated
+documents, and saves beside the model. One document of five is held out, to say how well kvzap predicts what a replay would find.)";
 
 struct CalibrateCommand {
   ModelOptions model;
@@ -26,13 +27,14 @@ struct CalibrateCommand {
 constexpr Index kHeldOut = 5;          // every fifth document
 constexpr std::uint64_t kSeed = 7001;  // not those of evaluations, which count from 1
 
-// Documents of several kinds, turn by turn, so that no kind of text decides alone.
+// Documents of several kinds, none of them those that recipes are most often measured on, turn by
+// turn, so that no kind of text decides alone.
 std::vector<std::string> make_texts(const CalibrateCommand& command, const Engine& engine) {
   const eval::TokenCounter count = [&](std::string_view text) {
     return std::ssize(engine.tokenizer().encode(text));
   };
   std::vector<std::vector<eval::Document>> kinds;
-  constexpr std::string_view kSuites[] = {"needles", "kv", "strings", "instructions", "physics"};
+  constexpr std::string_view kSuites[] = {"strings", "instructions", "physics"};
   const Index each = ceil_div(command.documents, std::ssize(kSuites));
   for (const auto suite : kSuites)
     kinds.push_back(
@@ -50,17 +52,21 @@ void calibrate_command(const CalibrateCommand& command) {
   const auto& path = engine->options().calibration;
   const std::vector<std::string> texts = make_texts(command, *engine);
   Calibrator calibrator(engine);
+  BudgetMeter budgets(engine);
   std::vector<DocumentPrompt> held_out;
   StepProgress reading("reading and replaying documents");
   for (std::size_t i = 0; i < texts.size(); ++i) {
     DocumentPrompt document(*engine, texts[i]);
-    if (static_cast<Index>(i) % kHeldOut == kHeldOut - 1)
+    if (static_cast<Index>(i) % kHeldOut == kHeldOut - 1) {
       held_out.push_back(std::move(document));
-    else
+    } else {
       calibrator.add(document);
+      budgets.add(document);
+    }
     reading.callback()(static_cast<Index>(i) + 1, std::ssize(texts));
   }
-  const Calibration calibration = calibrator.finish();
+  Calibration calibration = calibrator.finish();
+  budgets.write(calibration);
   calibration.save(path);
   KvzapQuality quality;
   for (const DocumentPrompt& document : held_out) {
@@ -92,7 +98,8 @@ void calibrate_command(const CalibrateCommand& command) {
 void add_calibrate(CLI::App& app) {
   auto options = std::make_shared<CalibrateCommand>();
   CLI::App* command = app.add_subcommand(
-      "calibrate", "Measure what some recipes need to know of a model (qfilters, kvzap)");
+      "calibrate",
+      "Measure what some recipes need to know of a model (curves, csa, qfilters, kvzap)");
   add_model_options(*command, options->model);
   command->add_option("--documents", options->documents, "Generated documents to read")
       ->check(in_range(1, 10000))

@@ -4,26 +4,26 @@
 #include <memory>
 
 #include "base/error.h"
-#include "cli/bytes.h"
 #include "cli/commands.h"
 #include "cli/conversation.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/schedule_option.h"
 #include "cli/steps.h"
 
 namespace pith::cli {
 namespace {
 
 constexpr const char* kDefaultRecipe = "kvzip_plus + global @ 4x";
-constexpr const char* kDefaultOver = "16MiB";
+constexpr const char* kDefaultWhen = "over:16MiB";
 constexpr const char* kExamples = R"(Examples:
   pith chat
-  pith chat --kv "streaming_llm @ 1024tok" --over 8MiB --system "You answer in one sentence."
+  pith chat --kv "streaming_llm @ 1024tok" --when over:8MiB --system "You answer in one sentence."
   printf 'My name is Ada.\nWhat is my name?\n' | pith chat --json
   pith chat --load talk.pith
-Once the cache is larger than --over, the recipe is carried out after each turn. Recipes that need no signals (knorm, keydiff,
-streaming_llm, …) work on the cache as it is, so a fraction such as @ 0.75 counts anew each time; for the others the
-conversation is read again.)";
+--when turn compresses after every turn, over:SIZE after those that leave the cache larger than that. Recipes that need no signals (knorm, keydiff,
+streaming_llm, …) work on the cache as it is; for the others the conversation is read again. Fractions and ratios count against
+all that was said.)";
 constexpr const char* kCommands = R"(/bytes       what the cache holds
 /save FILE   write the conversation's cache to a file (pith chat --load FILE goes on with it)
 /help        this list
@@ -33,7 +33,7 @@ constexpr const char* kCommands = R"(/bytes       what the cache holds
 struct ChatCommand {
   ModelOptions model;
   SamplingOptions sampling;
-  std::string system, recipe, over = kDefaultOver, load;
+  std::string system, recipe, when = kDefaultWhen, load;
   Index max_tokens = 512;
   bool json = false;
 };
@@ -168,7 +168,7 @@ void chat_command(const ChatCommand& command) {
   ConversationOptions options;
   options.system = command.system;
   options.recipe = recipe::Recipe::parse(command.recipe);
-  options.over_bytes = parse_bytes("--over", command.over);
+  options.over_bytes = parse_schedule(command.when, {When::turn, When::over}).value;  // turn: 0
   options.generation.max_tokens = command.max_tokens;
   options.generation.sampling = command.sampling.sampling;
   options.generation.stop = command.sampling.stop;
@@ -192,11 +192,7 @@ void add_chat(CLI::App& app) {
   command->add_option("--kv", options->recipe, "The recipe")
       ->capture_default_str()
       ->type_name("RECIPE");
-  command
-      ->add_option("--over", options->over,
-                   "Compress after a turn that leaves the cache larger than this")
-      ->capture_default_str()
-      ->type_name("SIZE");
+  add_schedule_option(*command, options->when, "turn, or over:SIZE");
   command->add_option("--system", options->system, "System text")->type_name("TEXT");
   command->add_option("--load", options->load, "Go on with a saved conversation")
       ->type_name("FILE");

@@ -3,11 +3,15 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cache/peak.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/schedule_option.h"
 #include "cli/steps.h"
 #include "engine/compress.h"
+#include "engine/keeper.h"
+#include "engine/write.h"
 
 namespace pith::cli {
 namespace {
@@ -16,32 +20,87 @@ constexpr const char* kExamples = R"(Examples:
   pith generate -m smollm2-135m-instruct -p "The capital of France is" --max-tokens 16
   pith generate -f story.txt --temperature 0.8 --top-p 0.95 --seed 7
   pith generate -f story.txt --kv "streaming_llm @ 4x" --stop "THE END" --json
+  pith generate -f story.txt --kv "snapkv + adakv @ 256tok" --when every:128 --max-tokens 2048
 The prompt is continued as it is, without a chat template (pith chat and pith run use it). With --special, text such as
 <|im_start|> in the prompt counts as control tokens.)";
 
 struct GenerateCommand {
   ModelOptions model;
   SamplingOptions sampling;
-  std::string prompt, file, recipe;
+  std::string prompt, file, recipe, when = "prefill";
   Index max_tokens = 256;
   bool special = false, json = false;
 };
 
-void put_result(const Generated& generated, const CompressionReport& report, const ReadTimes& times,
-                const Context& context, Index prompt_tokens, const std::string& recipe) {
+struct Result {
+  Generated generated;
+  CompressionReport report;
+  ReadTimes times;
+  Index compressions = 0, peak_bytes = 0;  // of the cache, with forks for replays
+};
+
+// The prompt is read and compressed, then the text is written.
+Result write_after_prefill(Context& context, std::span<const Token> tokens,
+                           const recipe::Recipe& recipe, const ReadOptions& reading,
+                           const GenerateOptions& generation, const OnText& on_text) {
+  Result result;
+  const recipe::Signals signals =
+      read_document(context, tokens, recipe.needs(), reading, &result.times);
+  result.report = compress(context, recipe, signals);
+  result.compressions = recipe.is_full() ? 0 : 1;
+  result.generated = generate(context, generation, on_text);
+  return result;
+}
+
+// The recipe runs while the prompt is read (chunk) or the text is written (every, over).
+Result write_kept(Context& context, std::span<const Token> tokens, const recipe::Recipe& recipe,
+                  const Schedule& schedule, const ReadOptions& reading,
+                  const GenerateOptions& generation, const OnText& on_text) {
+  Keeper keeper(context, recipe, reading);
+  const auto compress_if_over = [&] {
+    if (context.cache().bytes().total() > schedule.value) keeper.compress();
+  };
+  if (schedule.when == When::chunk)
+    keeper.read(tokens, schedule.value);
+  else
+    keeper.append(tokens);
+  if (schedule.when == When::over) compress_if_over();
+  Index written = 0;
+  const auto read = [&](Token token) {
+    keeper.append(std::span(&token, 1));
+    if (schedule.when == When::over) compress_if_over();
+    if (schedule.when == When::every && ++written % schedule.value == 0) keeper.compress();
+  };
+  Result result;
+  result.generated = write(context, generation, on_text, read);
+  result.report = keeper.report();
+  result.times = keeper.times();
+  result.compressions = keeper.compressions();
+  return result;
+}
+
+void put_result(const Result& result, const Context& context, Index prompt_tokens,
+                const std::string& recipe, const Schedule& schedule) {
+  const Generated& generated = result.generated;
+  const CompressionReport& report = result.report;
+  const cache::Cache& cache = context.cache();
   Json json;
   json["text"] = generated.text;
   json["recipe"] = recipe;
+  json["when"] = to_string(schedule);
+  json["compressions"] = result.compressions;
   json["n_prompt_tokens"] = prompt_tokens;
   json["n_tokens"] = generated.tokens.size();
   json["stop_reason"] = to_string(generated.reason);
-  json["prefill_s"] = times.read_seconds;
-  json["compress_s"] = report.seconds + times.replay_seconds;
+  json["prefill_s"] = result.times.read_seconds;
+  json["compress_s"] = report.seconds + result.times.replay_seconds;
   json["decode_tok_s"] = generated.tokens_per_second();
-  json["entries"] = report.entries_after;
-  json["cache_bytes"] = report.bytes_after;
+  json["entries"] = result.compressions > 0 ? report.entries_after : cache.entries();
+  json["cache_bytes"] = result.compressions > 0 ? report.bytes_after : cache.bytes().total();
+  json["end_bytes"] = cache.bytes().total();
+  json["peak_bytes"] = cache::peak_bytes(cache);
   json["cache_type"] = cache_format_name(context.engine());
-  json["full_bytes"] = report.full_bytes;
+  json["full_bytes"] = result.compressions > 0 ? report.full_bytes : cache.full_bytes();
   json["model"] = context.engine().config().name;
   json["numerics"] = numerics_name(context.engine());
   json["isa"] = isa_name();
@@ -58,6 +117,8 @@ void generate_command(const GenerateCommand& command) {
          fmt::format("{}: it looks at a question, and a prompt has none; take another recipe, or "
                      "pith run",
                      recipe.name()));
+  const Schedule schedule =
+      parse_schedule(command.when, {When::prefill, When::chunk, When::every, When::over});
   const std::string text = command.file.empty() ? command.prompt : read_text(command.file);
   const auto engine = load_engine(command.model);
   const auto tokens =
@@ -69,21 +130,22 @@ void generate_command(const GenerateCommand& command) {
   ReadOptions options;
   options.progress = reading.callback();
   options.replay_progress = replaying.callback();
-  ReadTimes times;
-  const recipe::Signals signals = read_document(context, tokens, recipe.needs(), options, &times);
-  const CompressionReport report = compress(context, recipe, signals);
 
   GenerateOptions generation;
   generation.max_tokens = command.max_tokens;
   generation.sampling = command.sampling.sampling;
   generation.stop = command.sampling.stop;
-  const Generated generated = generate(context, generation, [&](std::string_view piece) {
+  const OnText show = [&](std::string_view piece) {
     if (!command.json) put(piece);
     if (!command.json) flush();
     return true;
-  });
+  };
+  const Result result =
+      schedule.when == When::prefill
+          ? write_after_prefill(context, tokens, recipe, options, generation, show)
+          : write_kept(context, tokens, recipe, schedule, options, generation, show);
   if (command.json) {
-    put_result(generated, report, times, context, std::ssize(tokens), recipe.name());
+    put_result(result, context, std::ssize(tokens), recipe.name(), schedule);
   } else {
     put("\n");
   }
@@ -102,6 +164,8 @@ void add_generate(CLI::App& app) {
   command->add_option("--kv", options->recipe, "Compress the prompt's cache first")
       ->capture_default_str()
       ->type_name("RECIPE");
+  add_schedule_option(*command, options->when,
+                      "prefill, chunk:N while reading, every:N while writing, over:SIZE");
   command->add_option("--max-tokens", options->max_tokens, "Tokens to generate at most")
       ->capture_default_str()
       ->check(in_range(1, Index{1} << 20))

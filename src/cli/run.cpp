@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/run_report.h"
+#include "cli/schedule_option.h"
 #include "cli/steps.h"
 
 namespace pith::cli {
@@ -17,12 +18,13 @@ constexpr const char* kExamples = R"(Examples:
   pith run -f handbook.txt --kv "kvzip_plus + global @ 4x" --save handbook.pith
   pith run --load handbook.pith -q "Who signs for fuel deliveries?"
   pith run -f handbook.txt -q "Where is the spare key?" --json | jq .answer
+  pith run -f novel.txt -q "Who is the heir?" --kv "snapkv + adakv @ 1024tok" --when chunk:512
 The document is read once and compressed before any question is seen; recipes that look at the question are marked.
 With several --kv the recipe `full` (no compression) is always one of them. pith recipes lists the parts of recipes.)";
 
 struct RunOptions {
   ModelOptions model;
-  std::string document, system, questions_file, answers_file, save, load;
+  std::string document, system, questions_file, answers_file, save, load, when = "prefill";
   std::vector<std::string> questions, recipes;
   Index max_tokens = 128;
   bool json = false;
@@ -107,6 +109,7 @@ void run_command(const RunOptions& options) {
          fmt::format("{}: it looks at the question, so there is no cache to save before one is "
                      "asked; save with a recipe that does not",
                      recipes.front().name()));
+  const Schedule schedule = parse_schedule(options.when, {When::prefill, When::chunk});
   const auto questions = collect_questions(options);
   const auto expected = collect_expected(options, questions.size());
   const bool saved = !options.load.empty();
@@ -131,7 +134,7 @@ void run_command(const RunOptions& options) {
     answering.load(options.load);
   } else {
     StepProgress reading("reading"), replaying("replaying");
-    answering.read(prompt, recipes, longest, reading.callback(), replaying.callback());
+    answering.read(prompt, recipes, longest, reading.callback(), replaying.callback(), schedule);
   }
   if (!options.save.empty()) {
     answering.arms().front().context->save(options.save, answering.arms().front().canonical);
@@ -181,6 +184,8 @@ void add_run(CLI::App& app) {
   command->add_option("--kv", options->recipes, "A recipe (may be given several times)")
       ->allow_extra_args(false)
       ->type_name("RECIPE");
+  add_schedule_option(*command, options->when,
+                      "prefill or chunk:N (compress after every N tokens)");
   command->add_option("--max-tokens", options->max_tokens, "Longest answer")
       ->capture_default_str()
       ->check(in_range(1, Index{1} << 20))

@@ -137,6 +137,7 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["answer"] = answer.generated.text;
   json["recipe"] = arm.name;
   json["recipe_canonical"] = arm.canonical;
+  json["when"] = to_string(answering_.schedule());
   json["sees_question"] = arm.sees_question;
   json["oracle"] = arm.oracle;
   if (!expected_.empty()) {
@@ -196,7 +197,8 @@ void RunReport::table() const {
     cells.push_back(totals.answers > 0
                         ? fmt::format("{:.1f}", per_second(totals.steps, totals.decode_seconds))
                         : "-");
-    cells.push_back(human_bytes(std::max(totals.peak_bytes, arm.report.bytes_before)));
+    const Index reading = arm.peak_bytes > 0 ? arm.peak_bytes : arm.report.bytes_before;
+    cells.push_back(human_bytes(std::max(totals.peak_bytes, reading)));
     table.add_row(std::move(cells));
   }
   put("\n" + table.to_string());
@@ -208,10 +210,12 @@ void RunReport::footnotes() const {
   const auto& arms = answering_.arms();
   const bool looks =
       std::any_of(arms.begin(), arms.end(), [](const Arm& arm) { return arm.sees_question; });
-  print(
-      "\nentries: mean per lane ({} lanes). ×: full bf16 cache / bytes. prefill: one reading, "
-      "shared by all recipes.\n",
-      answering_.lanes());
+  print("\nentries: mean per lane ({} lanes). ×: full bf16 cache / bytes. prefill: {}.\n",
+        answering_.lanes(),
+        answering_.schedule().when == When::chunk
+            ? fmt::format("each recipe reads for itself ({}); the mean",
+                          to_string(answering_.schedule()))
+            : "one reading, shared by all recipes");
   if (looks)
     put("A recipe that sees the question is carried out anew for each question on the whole cache, "
         "which must stay; "

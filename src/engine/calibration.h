@@ -6,6 +6,9 @@
 //     qfilters.LAYER       [Hkv, D]     Calibrator          qfilters
 //     kvzap.LAYER          [Hkv, E+1]   Calibrator          kvzap: weights of the hidden state,
 //     constant
+//     curves.kept          [G]          BudgetMeter         curves: parts of a cache, ascending
+//     curves.shares        [G, lanes]   BudgetMeter         curves: what each lane then keeps
+//     diffuseness          [lanes]      BudgetMeter         csa
 #pragma once
 
 #include <filesystem>

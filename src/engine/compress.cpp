@@ -3,9 +3,11 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "engine/budgets.h"
 #include "engine/collect.h"
 #include "engine/replay.h"
 #include "engine/second_pass.h"
+#include "engine/structure.h"
 
 namespace pith {
 namespace {
@@ -14,17 +16,58 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// -log p of every token; the first one, which nothing predicts, has the mean of the others.
+std::vector<float> surprisals(const std::vector<float>& log_probabilities) {
+  std::vector<float> out = {0};
+  for (float p : log_probabilities) {
+    out.push_back(-p);
+    out.front() -= p / static_cast<float>(log_probabilities.size());
+  }
+  return out;
+}
+
+// Of an uncompressed context.
+void measure_values(const Context& context, recipe::Signals& signals) {
+  Engine& engine = context.engine();
+  const cache::Shape& shape = context.cache().shape();
+  for (Index layer = 0; layer < shape.layers; ++layer) {
+    auto& out = signals.layers[static_cast<std::size_t>(layer)].projected_values;
+    out.resize(static_cast<std::size_t>(shape.kv_heads * signals.tokens));
+    if (shape.window(layer) > 0) continue;
+    for (Index head = 0; head < shape.kv_heads; ++head) {
+      std::vector<float> values(static_cast<std::size_t>(signals.tokens * shape.head_dim));
+      context.cache().read_values(shape.lane(layer, head), values);
+      engine.projected_value_sums(
+          layer, head, values,
+          std::span(out).subspan(static_cast<std::size_t>(head * signals.tokens),
+                                 static_cast<std::size_t>(signals.tokens)));
+    }
+  }
+}
+
 }  // namespace
 
 recipe::Signals read_document(Context& context, std::span<const Token> tokens,
                               const recipe::SignalNeeds& needs, const ReadOptions& options,
                               ReadTimes* times) {
   PITH_CHECK(context.next_position() == 0, "read_document starts from an empty context");
+  recipe::Signals budgets;  // looked up first: a model that is not calibrated is refused at once
+  look_up_budgets(context.engine(), needs, budgets);
   const auto start = std::chrono::steady_clock::now();
   SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()),
                             options.prefix_tokens);
-  context.read(tokens, SignalCollector::watches(needs) ? &collector : nullptr, options.progress);
+  SignalCollector* observer = SignalCollector::watches(needs) ? &collector : nullptr;
+  std::vector<float> surprisal;
+  if (needs.surprisal)
+    surprisal = surprisals(context.read_and_score(tokens, options.progress, observer));
+  else
+    context.read(tokens, observer, options.progress);
   recipe::Signals signals = collector.finish(context);
+  signals.surprisal = std::move(surprisal);
+  signals.budget_curves = std::move(budgets.budget_curves);
+  signals.diffuseness = std::move(budgets.diffuseness);
+  if (needs.structure) signals.structure = structure_of(context.engine().tokenizer(), tokens);
+  if (needs.projected_values) measure_values(context, signals);
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
   signals.sentence_starts = options.sentence_starts;

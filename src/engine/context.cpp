@@ -167,8 +167,8 @@ void Context::read_states(std::span<const Token> tokens, const OnStates& on_stat
   }
 }
 
-std::vector<float> Context::read_and_score(std::span<const Token> tokens,
-                                           const Progress& progress) {
+std::vector<float> Context::read_and_score(std::span<const Token> tokens, const Progress& progress,
+                                           ReadObserver* observer) {
   const auto total = static_cast<Index>(tokens.size());
   std::vector<float> scores;
   const Index E = engine_->config().width, V = engine_->config().vocabulary;
@@ -189,7 +189,7 @@ std::vector<float> Context::read_and_score(std::span<const Token> tokens,
             tokens[static_cast<std::size_t>(first + row + r + 1)]));
     }
   };
-  read_states(tokens, score, nullptr, progress);
+  read_states(tokens, score, observer, progress);
   return scores;
 }
 

@@ -37,7 +37,8 @@ class Context {
 
   // The same, and returns the natural log-probability of every token but the first, given all
   // before it: [tokens - 1].
-  std::vector<float> read_and_score(std::span<const Token> tokens, const Progress& progress = {});
+  std::vector<float> read_and_score(std::span<const Token> tokens, const Progress& progress = {},
+                                    ReadObserver* observer = nullptr);
 
   // The same as read(), and shows the final, normalised hidden states of all rows, chunk by chunk:
   // [rows, E] of tokens[first], tokens[first + 1], ...

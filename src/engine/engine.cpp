@@ -102,4 +102,40 @@ void Engine::projected_value_norms(Index layer, Index kv_head, std::span<const f
   }
 }
 
+void Engine::projected_value_sums(Index layer, Index kv_head, std::span<const float> values,
+                                  std::span<float> out) {
+  constexpr Index kBlock = 64;  // values at a time: their projections are E wide
+  const Index E = config().width, D = config().head_dim, group = config().group(),
+              n = static_cast<Index>(values.size()) / D;
+  const WeightMatrix& w = model_.layer(layer).output;
+  std::vector<float> head(static_cast<std::size_t>(E * D)),
+      projected(static_cast<std::size_t>(kBlock * E));
+  Activations activations;
+  std::fill(out.begin(), out.end(), 0.0f);
+  for (Index g = 0; g < group; ++g) {
+    const auto columns = static_cast<std::size_t>(D);
+    pool_.run(E, [&](Index e, int) {
+      dequantize(w, e, (kv_head * group + g) * D, D,
+                 std::span(head).subspan(static_cast<std::size_t>(e) * columns, columns));
+    });
+    const Product product{{WeightType::f32, E, D, reinterpret_cast<const std::byte*>(head.data())},
+                          nullptr,
+                          projected.data(),
+                          E};
+    for (Index first = 0; first < n; first += kBlock) {
+      const Index count = std::min(kBlock, n - first);
+      activations.prepare(
+          values.subspan(static_cast<std::size_t>(first * D), static_cast<std::size_t>(count * D)),
+          count, D, Numerics::exact, pool_);
+      multiply(activations, std::span(&product, 1), pool_);
+      for (Index j = 0; j < count; ++j) {
+        float sum = 0;
+        for (Index e = 0; e < E; ++e)
+          sum += std::abs(projected[static_cast<std::size_t>(j * E + e)]);
+        out[static_cast<std::size_t>(first + j)] += sum / static_cast<float>(group);
+      }
+    }
+  }
+}
+
 }  // namespace pith

@@ -50,6 +50,10 @@ class Engine {
   // (KVzip+, CriticalKV.)
   void projected_value_norms(Index layer, Index kv_head, std::span<const float> values,  // [n, D]
                              std::span<float> out);
+  // The mean of ||Wo_h v||_1 over the query heads of the group: out [n]. Dearer: E numbers per
+  // value and head. (CriticalKV, DefensiveKV.)
+  void projected_value_sums(Index layer, Index kv_head, std::span<const float> values,  // [n, D]
+                            std::span<float> out);
 
  private:
   Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template,

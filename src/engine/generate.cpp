@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/write.h"
 
 namespace pith {
 namespace {
@@ -149,16 +150,21 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Generated generate(Context& context, const GenerateOptions& options, const OnText& on_text) {
+Generated write(Context& context, const GenerateOptions& options, const OnText& on_text,
+                const std::function<void(Token)>& read) {
   Writing writing(context, options, on_text);
   while (!writing.done()) {
     const auto token = writing.next();
     if (!token) break;
     const auto start = std::chrono::steady_clock::now();
-    context.read(std::span(&*token, 1));
+    read(*token);
     writing.count_step(seconds_since(start));
   }
   return writing.take();
+}
+
+Generated generate(Context& context, const GenerateOptions& options, const OnText& on_text) {
+  return write(context, options, on_text, [&](Token token) { context.read(std::span(&token, 1)); });
 }
 
 namespace {

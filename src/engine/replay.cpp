@@ -20,17 +20,18 @@ constexpr Index kQuotedTokens = 8;  // of the chunk before, to say where to go o
 // attention restricted to that set the softmax would be the same.
 class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
  public:
-  struct Lanes {      // where the parts of the set lie in every lane, as entries
-    Index sinks = 0;  // [0, sinks)
-    Index chunk = 0;  // [chunk, chunk + length)
-    Index length = 0;
+  struct Lane {        // where the parts of the set lie in a lane, as entries
+    Index sinks = 0;   // [0, sinks)
+    Index chunk = 0;   // [chunk, chunk + length)
     Index replay = 0;  // [replay, n)
   };
 
   // `sample`, if not null, takes the queries as rows `first_row`, ... of all that is replayed.
-  ReplayObserver(const Context& context, const Lanes& lanes, QuerySample* sample, Index first_row)
+  ReplayObserver(const Context& context, Index length, std::vector<Lane> lanes,
+                 QuerySample* sample = nullptr, Index first_row = 0)
       : context_(context),
-        lanes_(lanes),
+        length_(length),
+        lanes_(std::move(lanes)),
         sample_(sample),
         row_(first_row),
         heads_(context.engine().config().query_heads),
@@ -63,7 +64,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
 
   void end_layer(Index layer) override {
     auto& best = best_[static_cast<std::size_t>(layer)];
-    best.resize(heads_ * lanes_.length);
+    best.resize(heads_ * length_);
     for (auto& thread : threads_) {
       if (!thread.used) continue;
       raise(best.plain, thread.best.plain);
@@ -83,21 +84,22 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
       for (Index h = 0; h < kv_heads; ++h) {
         const Index lane = context_.cache().shape().lane(l, h);
         std::vector<float> values(static_cast<std::size_t>(context_.cache().size(lane) * D)),
-            norms(static_cast<std::size_t>(group * lanes_.length));
+            norms(static_cast<std::size_t>(group * length_));
         context_.cache().read_values(lane, values);
         engine.projected_value_norms(
             l, h,
-            std::span(values).subspan(static_cast<std::size_t>(lanes_.chunk * D),
-                                      static_cast<std::size_t>(lanes_.length * D)),
+            std::span(values).subspan(
+                static_cast<std::size_t>(lanes_[static_cast<std::size_t>(lane)].chunk * D),
+                static_cast<std::size_t>(length_ * D)),
             norms);
         for (Index g = 0; g < group; ++g)
-          for (Index j = 0; j < lanes_.length; ++j) {
-            const auto from = static_cast<std::size_t>((h * group + g) * lanes_.length + j);
+          for (Index j = 0; j < length_; ++j) {
+            const auto from = static_cast<std::size_t>((h * group + g) * length_ + j);
             const auto to = static_cast<std::size_t>(h * signals.tokens + begin + j);
             out.replay[to] = std::max(out.replay[to], best.plain[from]);
-            out.replay_plus[to] = std::max(
-                out.replay_plus[to],
-                best.scaled[from] * norms[static_cast<std::size_t>(g * lanes_.length + j)]);
+            out.replay_plus[to] =
+                std::max(out.replay_plus[to],
+                         best.scaled[from] * norms[static_cast<std::size_t>(g * length_ + j)]);
           }
       }
     }
@@ -121,29 +123,31 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   }
 
   void observe(const cache::WeightBlock& block) override {
+    const Lane& lane =
+        lanes_[static_cast<std::size_t>(context_.cache().shape().lane(block.layer, block.kv_head))];
     auto& thread = threads_[static_cast<std::size_t>(block.thread)];
-    thread.best.resize(heads_ * lanes_.length);
+    thread.best.resize(heads_ * length_);
     thread.used = true;
     const VectorKernels& kernels = vector_kernels();
     for (Index r = 0; r < block.queries * block.group; ++r) {
       const float* weights = block.weights + r * block.stride;
-      const float total = kernels.sum(weights, lanes_.sinks) +
-                          kernels.sum(weights + lanes_.chunk, lanes_.length) +
-                          kernels.sum(weights + lanes_.replay, block.entries - lanes_.replay);
+      const float total = kernels.sum(weights, lane.sinks) +
+                          kernels.sum(weights + lane.chunk, length_) +
+                          kernels.sum(weights + lane.replay, block.entries - lane.replay);
       if (!(total > 0)) continue;
       const float plain_scale = 1.0f / total,
                   scale = plain_scale *
                           row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
       const Index head = block.kv_head * block.group + r % block.group;
-      const float* chunk = weights + lanes_.chunk;
-      kernels.raise(plain_scale, chunk, lanes_.length,
-                    thread.best.plain.data() + head * lanes_.length);
-      kernels.raise(scale, chunk, lanes_.length, thread.best.scaled.data() + head * lanes_.length);
+      const float* chunk = weights + lane.chunk;
+      kernels.raise(plain_scale, chunk, length_, thread.best.plain.data() + head * length_);
+      kernels.raise(scale, chunk, length_, thread.best.scaled.data() + head * length_);
     }
   }
 
   const Context& context_;
-  Lanes lanes_;
+  Index length_;             // tokens of the chunk
+  std::vector<Lane> lanes_;  // [lanes]
   QuerySample* sample_;
   Index row_, rows_ = 0;  // of the block at hand
   Index heads_, layers_;
@@ -164,26 +168,31 @@ cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChun
   return plan;
 }
 
+ReplayChunk make_chunk(const Engine& engine, std::span<const Token> context, Index begin, Index end,
+                       const ReplayOptions& options) {
+  ReplayChunk chunk{.begin = begin, .end = end, .tokens = {}};
+  chunk.tokens =
+      engine.tokenizer().encode(begin == options.prefix_tokens ? kFirstPrompt : kNextPrompt);
+  const auto append = [&](auto first, auto last) {
+    chunk.tokens.insert(chunk.tokens.end(), first, last);
+  };
+  if (begin > options.prefix_tokens)
+    append(context.begin() + std::max(options.prefix_tokens, begin - kQuotedTokens),
+           context.begin() + begin);
+  append(options.answer_prompt.begin(), options.answer_prompt.end());
+  append(context.begin() + chunk.begin, context.begin() + chunk.end);
+  return chunk;
+}
+
 }  // namespace
 
 std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context,
                                        const ReplayOptions& options) {
   std::vector<ReplayChunk> chunks;
   const auto total = static_cast<Index>(context.size());
-  for (Index begin = options.prefix_tokens; begin < total; begin += options.chunk) {
-    ReplayChunk chunk{.begin = begin, .end = std::min(total, begin + options.chunk), .tokens = {}};
-    chunk.tokens =
-        engine.tokenizer().encode(begin == options.prefix_tokens ? kFirstPrompt : kNextPrompt);
-    const auto append = [&](auto first, auto last) {
-      chunk.tokens.insert(chunk.tokens.end(), first, last);
-    };
-    if (begin > options.prefix_tokens)
-      append(context.begin() + std::max(options.prefix_tokens, begin - kQuotedTokens),
-             context.begin() + begin);
-    append(options.answer_prompt.begin(), options.answer_prompt.end());
-    append(context.begin() + chunk.begin, context.begin() + chunk.end);
-    chunks.push_back(std::move(chunk));
-  }
+  for (Index begin = options.prefix_tokens; begin < total; begin += options.chunk)
+    chunks.push_back(
+        make_chunk(engine, context, begin, std::min(total, begin + options.chunk), options));
   return chunks;
 }
 
@@ -212,11 +221,11 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
       fork.cache().apply(plan);
     }
     const Index seen = bounded ? options.prefix_tokens + chunk.end - chunk.begin : signals.tokens;
-    ReplayObserver observer(fork,
-                            {.sinks = std::min(options.sinks, chunk.begin),
-                             .chunk = bounded ? options.prefix_tokens : chunk.begin,
-                             .length = chunk.end - chunk.begin,
-                             .replay = seen},
+    const ReplayObserver::Lane lane{.sinks = std::min(options.sinks, chunk.begin),
+                                    .chunk = bounded ? options.prefix_tokens : chunk.begin,
+                                    .replay = seen};
+    ReplayObserver observer(fork, chunk.end - chunk.begin,
+                            std::vector(static_cast<std::size_t>(shape.lanes()), lane),
                             sample ? &*sample : nullptr, done);
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
       if (options.progress) options.progress(done + now, total);
@@ -228,6 +237,34 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
   auto queries = sample->finish();
   for (std::size_t l = 0; l < queries.size(); ++l)
     signals.layers[l].replay_queries = std::move(queries[l]);
+}
+
+void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
+                   recipe::Signals& signals) {
+  const Index end = context.next_position(), length = end - begin;
+  const auto chunk = make_chunk(context.engine(), context.tokens(), begin, end, options);
+  Context fork = context.fork();
+  cache::Plan plan;
+  std::vector<ReplayObserver::Lane> lanes;
+  for (Index i = 0; i < fork.cache().shape().lanes(); ++i) {
+    auto& own = plan.lanes.emplace_back();
+    auto& lane = lanes.emplace_back();
+    own.format = context.engine().cache_format();
+    const auto info = fork.cache().read_info(i);
+    const Index older = std::max<Index>(std::ssize(info) - length, 0);
+    for (Index j = 0; j < std::ssize(info); ++j) {
+      const cache::Span span = info[static_cast<std::size_t>(j)].span;
+      if (j < older && span.end > options.prefix_tokens) continue;  // what is left of the prefix
+      own.keep.push_back(static_cast<std::int32_t>(j));
+      if (j < older) ++lane.chunk;
+      if (j < older && span.begin < options.sinks) ++lane.sinks;
+    }
+    lane.replay = std::ssize(own.keep);
+  }
+  fork.cache().apply(plan);
+  ReplayObserver observer(fork, length, std::move(lanes));
+  fork.read(chunk.tokens, &observer, options.progress);
+  observer.finish(begin, signals);
 }
 
 }  // namespace pith

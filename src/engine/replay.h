@@ -28,6 +28,11 @@ struct ReplayOptions {
 // The context stays as it is; it must be uncompressed.
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals);
 
+// The same for the tokens from `begin` on, which must be whole in every lane: what came before may
+// have been compressed. Signals have room for all tokens; those of the others stay as they are.
+void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
+                   recipe::Signals& signals);
+
 // The prompts of all chunks with the document tokens that each repeats; exposed for tests.
 struct ReplayChunk {
   Index begin = 0, end = 0;   // document tokens, as source tokens of the context

@@ -37,6 +37,16 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
   if ((needs.context_queries > 0 && signals.context_queries == 0) ||
       (needs.replay_queries > 0 && signals.replay_queries == 0))
     refuse("no reference queries");
+  if (needs.surprisal && std::ssize(signals.surprisal) != tokens)
+    refuse(fmt::format("{} surprisals of {} tokens", signals.surprisal.size(), tokens));
+  const BudgetCurves& curves = signals.budget_curves;
+  if (needs.budget_curves &&
+      (curves.kept.empty() || std::ssize(curves.shares) != std::ssize(curves.kept) * shape.lanes()))
+    refuse("no budget curves of this model");
+  if (needs.diffuseness && std::ssize(signals.diffuseness) != shape.lanes())
+    refuse("no diffuseness of this model's lanes");
+  if (needs.structure && std::ssize(signals.structure) != tokens)
+    refuse(fmt::format("{} marks of structure for {} tokens", signals.structure.size(), tokens));
   for (Index layer = 0; layer < shape.layers; ++layer) {
     if (shape.window(layer) > 0) continue;
     const LayerSignals& own = signals.layers[layer];
@@ -71,6 +81,8 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
            "context queries");
     expect(needs.replay_queries > 0, own.replay_queries, heads * signals.replay_queries * depth,
            "replay queries");
+    expect(needs.projected_values, own.projected_values, shape.kv_heads * tokens,
+           "projected values");
     expect(needs.question_queries, own.question_queries, heads * signals.question_tokens * depth,
            "question queries");
   }
@@ -90,14 +102,9 @@ LaneSizes lane_sizes(const Stage& stage, const Scene& scene) {
   return sizes;
 }
 
-// Whether the realiser runs once, when it is settled what stays: it adds entries or fits them.
-bool runs_last(const PartInfo& realiser) {
-  return realiser.adds != nullptr || realiser.reweights != nullptr;
-}
-
 // What the cache will allocate at most once the plan is applied and `added` entries with it.
 Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
-                    const std::vector<bool>& packed_before, bool reweighted) {
+                    const std::vector<bool>& packed_before, bool annotates) {
   Index bytes = 0;
   for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
     const cache::LanePlan& own = plan.lanes[lane];
@@ -109,7 +116,7 @@ Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vect
       const float token = static_cast<float>(entry.span.begin);
       const float position = own.move_to.empty() ? entry.position : own.move_to[i];
       const float weight = own.log_weight.empty() ? entry.log_weight : own.log_weight[i];
-      const bool is_plain = !reweighted && entry.kind == cache::EntryKind::exact && weight == 0 &&
+      const bool is_plain = !annotates && entry.kind == cache::EntryKind::exact && weight == 0 &&
                             position == token && entry.span.end == entry.span.begin + 1;
       LaneContent::Count& count = content.of(own.formats.empty() ? *own.format : own.formats[i]);
       ++(is_plain ? count.plain : count.annotated);
@@ -129,6 +136,11 @@ std::vector<bool> packed_lanes(const cache::Cache& cache) {
     }));
   }
   return packed;
+}
+
+// Realisers that add entries or change them compute that once, when it is settled what stays.
+bool is_late(const Stage& stage) {
+  return stage.realiser.info->late || stage.realiser.info->adds != nullptr;
 }
 
 struct Attempt {
@@ -156,6 +168,9 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
   selection.keep.resize(scores.lanes.size());
   if (scene.present() > 0)  // else allocators would have no lane to look at
     selection = allocator.info->allocate(scene, allocator.arguments, scores);
+  for (const Part& adjuster : stage.adjusters)
+    if (adjuster.info->refine != nullptr)
+      adjuster.info->refine(scene, adjuster.arguments, scores, selection);
   Attempt out;
   out.entries = selection.size();
   out.problem = pins_problem(scene, scores, selection);
@@ -177,8 +192,8 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
     stage.format.info->assign(scene, stage.format.arguments, scores, out.plan);
   if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)
     out.problem = "no entry would be left";
-  if (!runs_last(*stage.realiser.info))
-    stage.realiser.info->realise(scene, stage.realiser.arguments, out.plan);
+  if (!is_late(stage))
+    stage.realiser.info->realise(scene, stage.realiser.arguments, scores, out.plan);
   return out;
 }
 
@@ -187,24 +202,24 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
        fmt::format("budget of \"{}\": {}; give a larger budget", to_string(stage), problem));
 }
 
-cache::Plan finish(const Stage& stage, const Scene& scene, cache::Plan plan) {
-  if (runs_last(*stage.realiser.info))
-    stage.realiser.info->realise(scene, stage.realiser.arguments, plan);
+cache::Plan finish(const Stage& stage, const Scene& scene, const Scores& scores, cache::Plan plan) {
+  if (is_late(stage)) stage.realiser.info->realise(scene, stage.realiser.arguments, scores, plan);
   return plan;
 }
 
 cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
-  Attempt only = attempt(stage, scene, score(stage, scene));
+  const Scores scores = score(stage, scene);
+  Attempt only = attempt(stage, scene, scores);
   if (!only.problem.empty()) cannot_meet(stage, only.problem);
-  return finish(stage, scene, std::move(only.plan));
+  return finish(stage, scene, scores, std::move(only.plan));
 }
 
 // The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
   const Part& realiser = stage.realiser;
-  const bool reweighted =
-      realiser.info->reweights != nullptr && realiser.info->reweights(realiser.arguments);
+  const bool annotates =
+      realiser.info->annotates != nullptr && realiser.info->annotates(realiser.arguments);
   // Between one entry per lane and as many as if no tile had a gap and all were of the format.
   const Index entry = entry_bytes(scene.shape(), stage.format.info->format);
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
@@ -214,14 +229,17 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
 
   const std::vector<bool> packed_before = packed_lanes(scene.cache());
   std::optional<cache::Plan> best;
-  Index taken = 0;
+  Index taken = 0, best_total = 0;
   std::string problem;
   const auto too_large = [&](Index total) {
     scene.set_room(room_of_entries(total, sizes));
     Attempt now = attempt(stage, scene, scores);
-    taken = planned_bytes(scene, now.plan, sizes.added, packed_before, reweighted);
+    taken = planned_bytes(scene, now.plan, sizes.added, packed_before, annotates);
     if (taken > bytes) return true;
-    if (now.problem.empty()) best = std::move(now.plan);
+    if (now.problem.empty()) {
+      best = std::move(now.plan);
+      best_total = total;
+    }
     problem = now.problem;
     return false;
   };
@@ -239,7 +257,16 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
     }
   }
   if (!best) cannot_meet(stage, problem);
-  return finish(stage, scene, std::move(*best));
+  cache::Plan plan = finish(stage, scene, scores, std::move(*best));
+  // Entries without a weight after all lie in tiles of their own: a tile more in some lanes.
+  while (annotates &&
+         (taken = planned_bytes(scene, plan, sizes.added, packed_before, false)) > bytes) {
+    best_total -= std::max<Index>((taken - bytes) / (entry + 13), 1);
+    if (best_total < least || too_large(best_total) || !problem.empty())
+      cannot_meet(stage, problem.empty() ? "it is too small for entries with weights" : problem);
+    plan = finish(stage, scene, scores, std::move(*best));
+  }
+  return plan;
 }
 
 }  // namespace
@@ -266,6 +293,7 @@ Scores score(const Stage& stage, const Scene& scene) {
                            "cache or the signals hold one that is not",
                            stage.scorer->info->name, j, lane / heads, lane % heads));
   }
+  if (stage.realiser.info->late) scores.plain = scores.lanes;
   for (const Part& adjuster : stage.adjusters)
     adjuster.info->adjust(scene, adjuster.arguments, scores);
   if (stage.allocator.info->prepare != nullptr)
@@ -277,6 +305,8 @@ cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signa
                       ThreadPool* pool) {
   check_signals(stage, cache, signals);
   Scene scene(cache, signals, pool);
+  scene.set_worst_case(std::any_of(stage.adjusters.begin(), stage.adjusters.end(),
+                                   [](const Part& part) { return part.info->worst_case; }));
   const LaneSizes sizes = lane_sizes(stage, scene);
   if (!stage.budget) return plan_in_room(stage, scene);
   const double value = stage.budget->value;

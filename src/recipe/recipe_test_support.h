@@ -81,10 +81,13 @@ inline World make_world(const WorldOptions& options = {}) {
         .second_pass = positive(heads * tokens, rng),
         .query_filters = normal(options.kv_heads * depth, rng),
         .kvzap = normal(options.kv_heads * tokens, rng)};
+    own.projected_values = positive(options.kv_heads * tokens, rng);
     for (Index h = 0; h < heads; ++h)
       for (Index i = 0; i < depth; ++i) own.query_covariance[(h * depth + i) * depth + i] = 0.5f;
     signals.layers.push_back(std::move(own));
   }
+  signals.surprisal = positive(tokens, rng);
+  for (Index t = 0; t < tokens; ++t) signals.structure.push_back(t % 7 == 0 ? 15 : 0);
   return world;
 }
 

@@ -52,6 +52,10 @@ std::string_view to_string(Cost cost) {
       return "D^2 per key and query head";
     case Cost::prefill:
       return "a tap on the prefill's attention";
+    case Cost::logits:
+      return "logits of every token";
+    case Cost::values:
+      return "the output projection of every value";
     case Cost::replay:
       return "a second pass over the context";
   }
@@ -93,6 +97,11 @@ const std::vector<PartInfo>& parts() {
       // adjusters
       pins_part(),
       chunk_mean_part(),
+      critical_part(),
+      defensive_part(),
+      surprisal_part(),
+      structure_part(),
+      floor_part(),
       // allocators
       uniform_part(),
       pyramid_part(),
@@ -101,6 +110,9 @@ const std::vector<PartInfo>& parts() {
       positions_part(),
       chunked_part(),
       route_part(),
+      route_floor_part(),
+      curves_part(),
+      csa_part(),
       keep_all_part(),
       threshold_part(),
       composite_part(),
@@ -109,6 +121,10 @@ const std::vector<PartInfo>& parts() {
       rerotate_part(),
       summary_part(),
       match_part(),
+      fold_part(),
+      merge_part(),
+      cam_part(),
+      think_part(),
       // formats
       bf16_part(),
       f32_part(),
@@ -163,6 +179,11 @@ std::string recipes_table() {
       "allocated. After `route` a budget decides how many tokens are retained. Layers with a "
       "sliding "
       "window are left alone: they keep their last `window` entries, which count in bytes only.\n\n"
+      "When a recipe runs is said apart from it: `--when prefill` (once the document is read), "
+      "`chunk:512` (while it is read, after every 512 tokens: memory stays bounded), `turn` (of a "
+      "conversation), `every:128` (while a text is written) or `over:64MiB` (whenever the cache is "
+      "larger). Budgets then count against all tokens so far.\n\n"
+      "`curves` and `csa` look up what `pith calibrate` measured once of the model.\n\n"
       "`quirk=kvpress` on a part reproduces what kvpress 0.5.5 does where pith does what is right; "
       "its line says what that is.\n\n";
   for (const PartKind kind : {PartKind::scorer, PartKind::adjuster, PartKind::allocator,

@@ -70,6 +70,8 @@ enum class Cost {
   window,   // attention of a few queries over all keys
   moments,  // D^2 per key and query head
   prefill,  // taps the attention of the whole prefill
+  logits,   // the vocabulary's logits for every token
+  values,   // the output projection of every value
   replay,   // a second pass as long as the prefill
 };
 std::string_view to_string(Cost cost);
@@ -89,26 +91,33 @@ struct PartInfo {
   void (*score)(const Scene&, const Arguments&, Index layer,
                 std::span<std::vector<float>> lanes) = nullptr;  // [Hkv][n], written in full
   void (*adjust)(const Scene&, const Arguments&, Scores&) = nullptr;
+  void (*refine)(const Scene&, const Arguments&, const Scores&,
+                 Selection&) = nullptr;  // of adjusters, once sizes are known: other entries for
+                                         // the same sizes
   void (*prepare)(const Scene&, const Arguments&, Scores&) = nullptr;  // of allocators: what does
                                                                        // not depend on the room
   Selection (*allocate)(const Scene&, const Arguments&, const Scores&) = nullptr;
-  void (*realise)(const Scene&, const Arguments&, cache::Plan&) = nullptr;  // plan.keep is set
+  void (*realise)(const Scene&, const Arguments&, const Scores&,
+                  cache::Plan&) = nullptr;  // plan.keep is set
   // Of formats that differ by entry: sets the formats of lanes and kept entries; plan.keep is set.
   void (*assign)(const Scene&, const Arguments&, const Scores&, cache::Plan&) = nullptr;
   cache::Format format = cache::Format::bf16;  // of all entries, or of the smallest
 
   // How it fits with others.
+  bool worst_case = false;   // of adjusters: scorers take the maximum where they would average over
+                             // queries and query heads
+  bool owns_choice = false;  // of allocators: lanes do not choose freely, so nothing can be refined
   std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
   std::string_view default_allocator = "uniform";           // of a scorer that is given alone
   std::string_view default_realiser = "drop";               // likewise
   bool (*needs_scorer)(const Arguments&) = nullptr;         // of allocators; null: always
   bool sizes_itself = false;       // an allocator that can do without budget
   std::string_view sized_by = {};  // ... by this parameter, or, if it is given, any allocator
+  bool late = false;               // of realisers: only works once it is settled what stays
+  bool (*annotates)(const Arguments&) = nullptr;  // ... and may give every kept entry a log-weight,
+                                                  // which takes bytes
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
-  bool (*reweights)(const Arguments&) = nullptr;  // of realisers that fit: they run once, when it
-                                                  // is settled what stays; true: they may give
-                                                  // every kept entry a log-weight
-  std::string_view (*required_allocator)(const Arguments&) = nullptr;  // "" or null: any
+  std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
   bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only
 };
 

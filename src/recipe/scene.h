@@ -21,8 +21,13 @@ inline constexpr float kPinned = std::numeric_limits<float>::infinity();  // ask
 
 struct Scores {
   std::vector<std::vector<float>> lanes;  // [lanes][n]; empty for lanes that are left alone
+  std::vector<std::vector<float>> plain;  // the same as the scorer gave them, before adjusters
   std::vector<Index> quota;  // empty, or [lanes]: sizes that a quirk of kvpress dictates
   std::vector<std::vector<bool>> routed;  // [compressible layers][T]: tokens that route keeps
+  struct Reserved {
+    std::int32_t lane, entry;
+  };
+  std::vector<Reserved> reserved;  // what route_floor sets apart, the most wanted first
 };
 
 // The source token in the middle of what an entry stands for: decides to which chunk it belongs.
@@ -32,7 +37,8 @@ inline Index token_of(const cache::EntryInfo& entry) {
 
 struct Selection {
   std::vector<std::vector<std::int32_t>> keep;  // [lanes], ascending
-  bool dictated = false;  // sizes follow a quirk of kvpress and may miss the budget by rounding
+  std::vector<Index> sure;  // empty, or [lanes]: how many of its best each lane was sure of
+  bool dictated = false;    // sizes follow a quirk of kvpress and may miss the budget by rounding
   Index size() const;
 };
 
@@ -67,6 +73,10 @@ class Scene {
   // Calls body(i) for every i in [0, items), on the pool if there is one.
   void parallel(Index items, LoopBody body) const;
 
+  // Whether scorers shall take the maximum over queries and query heads instead of the mean.
+  bool worst_case() const { return worst_case_; }
+  void set_worst_case(bool worst) { worst_case_ = worst; }
+
   const Room& room() const { return room_; }
   void set_room(Room room) { room_ = std::move(room); }
 
@@ -77,6 +87,7 @@ class Scene {
   std::vector<std::vector<cache::EntryInfo>> info_;  // [lanes]
   std::vector<Index> layers_, lanes_;
   Room room_;
+  bool worst_case_ = false;
 };
 
 }  // namespace pith::recipe

@@ -30,11 +30,12 @@ void best_jointly(const Scores& scores, std::span<const Index> lanes, Index tota
     std::int32_t lane;
   };
   std::vector<Candidate> candidates;
+  selection.sure.resize(scores.lanes.size());
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     const auto& lane = scores.lanes[lanes[i]];
     auto& keep = selection.keep[lanes[i]];
     keep = best_entries(lane, std::min(sure[i], total));
-    total -= std::ssize(keep);
+    total -= selection.sure[lanes[i]] = std::ssize(keep);
     auto kept = keep.begin();
     for (std::int32_t j = 0; j < std::ssize(lane); ++j) {
       if (kept != keep.end() && *kept == j)

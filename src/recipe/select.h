@@ -12,7 +12,8 @@ namespace pith::recipe {
 std::vector<std::int32_t> best_entries(std::span<const float> scores, Index count);  // [n]
 
 // The `total` best entries of several lanes together, of which each lane is sure of its best
-// `sure[i]` (AdaKV's safeguard). Fills selection.keep of these lanes.
+// `sure[i]` (AdaKV's safeguard). Fills selection.keep and .sure of
+// these lanes.
 void best_jointly(const Scores& scores, std::span<const Index> lanes, Index total,
                   std::span<const Index> sure, Selection& selection);
 

@@ -27,6 +27,11 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
       local_attention.push_back(kind);
   context_queries = std::max(context_queries, other.context_queries);
   replay_queries = std::max(replay_queries, other.replay_queries);
+  surprisal |= other.surprisal;
+  structure |= other.structure;
+  budget_curves |= other.budget_curves;
+  diffuseness |= other.diffuseness;
+  projected_values |= other.projected_values;
   return *this;
 }
 

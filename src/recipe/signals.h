@@ -47,6 +47,11 @@ struct SignalNeeds {
   // What was calibrated for the model (engine/calibration.h) and is looked up, or applied while it
   // reads.
   bool query_filters = false, kvzap = false;
+  bool surprisal = false;      // what the model did not expect: needs the logits of every token
+  bool structure = false;      // which tokens are punctuation or blanks, and how often they occur
+  bool budget_curves = false;  // calibrated: what each lane keeps of a global budget
+  bool diffuseness = false;    // calibrated: over how many keys each lane's queries spread
+  bool projected_values = false;  // norms of values behind the output projection
 
   // Whether the context must be read a second time.
   bool replays() const { return replay || replay_plus || replay_queries > 0 || second_pass; }
@@ -70,6 +75,7 @@ struct LayerSignals {
   // at positions from next_position on.
   std::vector<float> context_queries;   // [Hq, nc, D]
   std::vector<float> replay_queries;    // [Hq, nr, D]
+  std::vector<float> projected_values;  // [Hkv, T]: ||Wo_h v||_1, mean over the group's heads h
   std::vector<float> question_queries;  // [Hq, nq, D], rotated at positions next_position ..
                                         // next_position + nq - 1
   std::vector<std::vector<float>> local_attention;  // [kinds][Hq, T]: column sums
@@ -79,6 +85,12 @@ struct LayerSignals {
   std::vector<float> second_pass;      // [Hq, T]: the largest weight that the second pass gave
   std::vector<float> query_filters;    // [Hkv, D]: main direction of the group's rotated queries
   std::vector<float> kvzap;            // [Hkv, T]: predicted logarithm of replay_plus
+};
+
+// What each lane keeps when all lanes share a budget, measured once per model.
+struct BudgetCurves {
+  std::vector<float> kept;    // [G] parts of all entries, ascending, in (0, 1)
+  std::vector<float> shares;  // [G, lanes] the part of its entries that each lane then keeps
 };
 
 struct Signals {
@@ -94,6 +106,12 @@ struct Signals {
   Index replay_queries = 0;                     // nr
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
+  std::vector<float> surprisal;  // [T] nats: -log p(token | those before it); the first token,
+                                 // which nothing predicts, has the mean of the others
+  std::vector<std::int32_t> structure;  // [T] of a token that is punctuation or blanks and not
+                                        // inside a word or number: how often it occurs so; else 0
+  BudgetCurves budget_curves;
+  std::vector<float> diffuseness;    // [lanes]: mean over queries of exp(entropy of their weights)
   std::vector<LayerSignals> layers;  // [L]
 };
 

@@ -182,6 +182,10 @@ class StageReader {
       const PartInfo& info = *part->info;
       const std::string_view required =
           info.required_allocator ? info.required_allocator(part->arguments) : "";
+      if (info.refine != nullptr && allocator.info->owns_choice)
+        fail_at(text_, from_.column,
+                fmt::format("{} chooses within each lane, but {} gives all lanes their entries",
+                            info.name, name));
       if (!required.empty() && required != name)
         fail_at(text_, from_.column,
                 fmt::format("{}{} works with the allocator {} only, not with {}", info.name,

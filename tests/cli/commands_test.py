@@ -89,7 +89,7 @@ def test_pull_of_a_model_that_is_there_does_nothing(pith, real_model):
 
 def test_chat_keeps_its_conversation(pith, tiny, tmp_path):
     saved = tmp_path / "talk.pith"
-    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--json", "--kv", "streaming_llm @ 32tok", "--over", "1KiB",
+    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--json", "--kv", "streaming_llm @ 32tok", "--when", "over:1KiB",
                   input=f"hello\nand then?\n/save {saved}\n/quit\nnever read\n")  # fmt: skip
     assert result.code == 0, result.err
     first, second = result.json
@@ -101,7 +101,7 @@ def test_chat_keeps_its_conversation(pith, tiny, tmp_path):
 
 
 def test_chat_reads_again_for_recipes_with_signals(pith, tiny):
-    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--kv", "snapkv(window=4) @ 2x", "--over", "1KiB",
+    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--kv", "snapkv(window=4) @ 2x", "--when", "over:1KiB",
                   input="hello the and in " * 8 + "\nmore\n/bytes\n")  # fmt: skip
     assert result.code == 0, result.err
     assert "tokens read again" in result.err

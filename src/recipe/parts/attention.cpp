@@ -18,7 +18,8 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
     std::vector<float>& out = lanes[head];
     if (mode == "tail") {
       const auto probe = window_probe(scene, layer, arguments.integer("window"));
-      group_mean(attention_columns(scene, lane, probe), group, out);
+      const std::vector<float> columns = attention_columns(scene, lane, probe);
+      scene.worst_case() ? group_max(columns, group, out) : group_mean(columns, group, out);
     } else {
       const auto& signal =
           mode == "sum" ? scene.layer(layer).attention_sum : scene.layer(layer).attention_max;
@@ -29,8 +30,9 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
                                       static_cast<std::size_t>(tokens));
         const std::vector<float> received = scene.by_entry(lane, row);
         for (std::size_t j = 0; j < out.size(); ++j)
-          out[j] = mode == "max" ? std::max(out[j], received[j])
-                                 : out[j] + received[j] / static_cast<float>(group);
+          out[j] = mode == "max" || scene.worst_case()
+                       ? std::max(out[j], received[j])
+                       : out[j] + received[j] / static_cast<float>(group);
       }
     }
     if (!arguments.flag("normalise")) continue;

@@ -69,7 +69,8 @@ PartInfo chunked_part() {
           .parameters = {integer("chunk", "1024", 1, 1 << 20,
                                  "tokens of a chunk (S1's contexts are shorter than the default: "
                                  "take 64 or 128 there)")},
-          .allocate = allocate};
+          .allocate = allocate,
+          .owns_choice = true};
 }
 
 }  // namespace pith::recipe

@@ -10,7 +10,7 @@ PartInfo drop_part() {
           .summary = "what is not kept is gone; survivors stay at their positions",
           .source = "KVzip, arXiv 2505.23416, and kvpress keep positions too",
           .cost = Cost::columns,
-          .realise = [](const Scene&, const Arguments&, cache::Plan&) {}};
+          .realise = [](const Scene&, const Arguments&, const Scores&, cache::Plan&) {}};
 }
 
 }  // namespace pith::recipe

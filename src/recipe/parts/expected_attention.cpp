@@ -48,7 +48,7 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
     const std::vector<float> keys = scene.keys(lane), values = scene.values(lane);
-    std::vector<float> z(lanes[head].size()), sum(lanes[head].size());
+    std::vector<float> z(lanes[head].size()), sum(lanes[head].size()), most(lanes[head].size());
     for (Index g = 0; g < group; ++g) {
       const Index query_head = head * group + g;
       const float* covariance = arguments.flag("cov")
@@ -61,12 +61,13 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
         if (scene.info(lane)[j].span.begin < arguments.integer("n_sink")) z[j] = kNever;
       }
       row_kernels().softmax_add(z.data(), n, sum.data());
+      for (Index j = 0; j < n; ++j) most[j] = std::max(most[j], z[j]);
     }
     for (Index j = 0; j < n; ++j) {
       const float* value = values.data() + j * depth;
       const float norm = arguments.flag("vnorm") ? std::sqrt(dot(value, value, depth)) : 1.0f;
-      const float mean = sum[j] / static_cast<float>(group);
-      lanes[head][j] = (mean + static_cast<float>(arguments.real("epsilon"))) * norm;
+      const float weight = scene.worst_case() ? most[j] : sum[j] / static_cast<float>(group);
+      lanes[head][j] = (weight + static_cast<float>(arguments.real("epsilon"))) * norm;
       if (scene.info(lane)[j].span.begin < arguments.integer("n_sink")) lanes[head][j] = kForced;
     }
   }

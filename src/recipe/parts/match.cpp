@@ -66,7 +66,7 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cach
                            static_cast<float>(arguments.real("ridge")));
 }
 
-void realise(const Scene& scene, const Arguments& arguments, cache::Plan& plan) {
+void realise(const Scene& scene, const Arguments& arguments, const Scores&, cache::Plan& plan) {
   scene.parallel(std::ssize(scene.lanes()), [&](Index i, int) {
     match_lane(scene, arguments, scene.lanes()[i], plan.lanes[scene.lanes()[i]]);
   });
@@ -94,7 +94,8 @@ PartInfo match_part() {
            reference_choice(), reference_count()},
       .needs = reference_needs,
       .realise = realise,
-      .reweights = [](const Arguments& a) { return a.choice("beta") == "nnls"; }};
+      .late = true,
+      .annotates = [](const Arguments& a) { return a.choice("beta") == "nnls"; }};
 }
 
 }  // namespace pith::recipe

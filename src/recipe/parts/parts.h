@@ -40,6 +40,11 @@ PartInfo reference_attention_part();
 // Adjusters.
 PartInfo pins_part();
 PartInfo chunk_mean_part();
+PartInfo critical_part();
+PartInfo defensive_part();
+PartInfo surprisal_part();
+PartInfo structure_part();
+PartInfo floor_part();
 
 // Allocators.
 PartInfo uniform_part();
@@ -52,12 +57,19 @@ PartInfo route_part();
 PartInfo threshold_part();
 PartInfo composite_part();
 PartInfo keep_all_part();
+PartInfo route_floor_part();
+PartInfo curves_part();
+PartInfo csa_part();
 
 // Realisers.
 PartInfo drop_part();
 PartInfo rerotate_part();
 PartInfo summary_part();
 PartInfo match_part();
+PartInfo fold_part();
+PartInfo merge_part();
+PartInfo cam_part();
+PartInfo think_part();
 
 // Formats.
 PartInfo bf16_part();
@@ -80,6 +92,12 @@ inline float dot(const float* a, const float* b, Index n) {
   return sum;
 }
 
+// A score times a weight that says how much more it counts: of two scores below zero the one nearer
+// to zero is the better.
+inline float weighted(float score, float weight) {
+  return score < 0 ? score / (weight > 1e-12f ? weight : 1e-12f) : score * weight;
+}
+
 // Of [G, n] the mean over G.
 inline void group_mean(std::span<const float> rows, Index group, std::span<float> out) {
   const Index n = static_cast<Index>(out.size());
@@ -87,6 +105,15 @@ inline void group_mean(std::span<const float> rows, Index group, std::span<float
     float sum = 0;
     for (Index g = 0; g < group; ++g) sum += rows[g * n + j];
     out[j] = sum / static_cast<float>(group);
+  }
+}
+
+// Of [G, n] the maximum over G.
+inline void group_max(std::span<const float> rows, Index group, std::span<float> out) {
+  const Index n = static_cast<Index>(out.size());
+  for (Index j = 0; j < n; ++j) {
+    out[j] = rows[j];
+    for (Index g = 1; g < group; ++g) out[j] = rows[g * n + j] > out[j] ? rows[g * n + j] : out[j];
   }
 }
 

@@ -41,7 +41,8 @@ PartInfo positions_part() {
       .summary = "one set of source tokens for all lanes (scores L1-normalised per layer, summed)",
       .source = "Kalugotla 2026 (S2, bearing-research)",
       .cost = Cost::columns,
-      .allocate = allocate};
+      .allocate = allocate,
+      .owns_choice = true};
 }
 
 }  // namespace pith::recipe

@@ -9,7 +9,7 @@
 namespace pith::recipe {
 namespace {
 
-void realise(const Scene& scene, const Arguments& arguments, cache::Plan& plan) {
+void realise(const Scene& scene, const Arguments& arguments, const Scores&, cache::Plan& plan) {
   for (Index lane : scene.lanes()) {
     cache::LanePlan& own = plan.lanes[lane];
     const Index n = std::ssize(own.keep);

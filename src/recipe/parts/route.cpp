@@ -142,6 +142,7 @@ PartInfo route_part() {
           .needs = needs,
           .prepare = prepare,
           .allocate = allocate,
+          .owns_choice = true,
           .needs_scorer = needs_scorer,
           .sizes_itself = true,
           .sized_by = "retain"};

@@ -83,7 +83,7 @@ void summarise(const Scene& scene, const Arguments& arguments, Index lane, cache
   }
 }
 
-void realise(const Scene& scene, const Arguments& arguments, cache::Plan& plan) {
+void realise(const Scene& scene, const Arguments& arguments, const Scores&, cache::Plan& plan) {
   scene.parallel(std::ssize(scene.lanes()), [&](Index i, int) {
     summarise(scene, arguments, scene.lanes()[i], plan.lanes[scene.lanes()[i]]);
   });

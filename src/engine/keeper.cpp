@@ -1,0 +1,172 @@
+#include "engine/keeper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "cache/peak.h"
+#include "engine/budgets.h"
+#include "engine/replay.h"
+#include "engine/stream.h"
+#include "engine/structure.h"
+#include "recipe/budget.h"
+
+namespace pith {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool replays(const recipe::SignalNeeds& needs) { return needs.replay || needs.replay_plus; }
+
+float surprisal_of(std::span<const float> logits, Token token) {
+  const float top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (float logit : logits) sum += std::exp(static_cast<double>(logit - top));
+  return static_cast<float>(std::log(sum) -
+                            static_cast<double>(logits[static_cast<std::size_t>(token)] - top));
+}
+
+// The recipe with a fraction of its first stage as what that leaves of `tokens`: of a cache that
+// was compressed before, a fraction would count anew.
+recipe::Recipe of_all_tokens(const recipe::Recipe& recipe, Index tokens) {
+  const std::string text = recipe.to_string();
+  const auto stage_end = std::min(text.find(" then "), text.size()), at = text.find(" @ ");
+  if (at >= stage_end) return recipe;
+  const auto budget = recipe::parse_budget(text.substr(at + 3, stage_end - at - 3));
+  if (!budget || budget->unit != recipe::BudgetUnit::fraction) return recipe;
+  return recipe::Recipe::parse(fmt::format("{} @ {}tok{}", text.substr(0, at),
+                                           recipe::kept_of(tokens, budget->value),
+                                           text.substr(stage_end)));
+}
+
+}  // namespace
+
+Keeper::Keeper(Context& context, const recipe::Recipe& recipe, const ReadOptions& options)
+    : context_(context),
+      recipe_(recipe),
+      needs_(recipe.needs()),
+      options_(options),
+      collector_(std::make_unique<StreamCollector>(context.engine(), needs_)) {
+  PITH_CHECK(context.next_position() == 0, "a keeper starts from an empty context");
+  if (recipe.sees_question())
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: it looks at the question, and there is none while the context is read; "
+                     "take the schedule prefill, or another recipe",
+                     recipe.name()));
+  if (StreamCollector::beyond(needs_) != recipe::SignalNeeds{})
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: what it needs to know can only be collected over a whole document; take "
+                     "the schedule prefill, or another recipe",
+                     recipe.name()));
+  look_up_budgets(context.engine(), needs_, collector_->unfinished());
+}
+
+Keeper::~Keeper() = default;
+
+Index Keeper::peak_bytes() const { return cache::peak_bytes(context_.cache()); }
+
+void Keeper::note_peak() {
+  peak_cache_bytes_ = std::max(peak_cache_bytes_, context_.cache().bytes().total());
+}
+
+void Keeper::append(std::span<const Token> tokens) {
+  if (tokens.empty()) return;
+  const auto start = Clock::now();
+  collector_->begin(context_.cache(), std::ssize(tokens));
+  StreamCollector* observer = collector_->watches() ? collector_.get() : nullptr;
+  if (needs_.surprisal) {
+    auto& surprisal = collector_->unfinished().surprisal;
+    const bool first = surprisal.empty();
+    surprisal.push_back(first ? 0 : surprisal_of(context_.logits(), tokens.front()));
+    for (float p : context_.read_and_score(tokens, {}, observer)) surprisal.push_back(-p);
+    if (first && surprisal.size() > 1)
+      surprisal[0] = std::reduce(surprisal.begin() + 1, surprisal.end()) /
+                     static_cast<float>(surprisal.size() - 1);
+  } else {
+    context_.read(tokens, observer);
+  }
+  times_.read_seconds += seconds_since(start);
+  note_peak();
+}
+
+void Keeper::read(std::span<const Token> tokens, Index chunk) {
+  PITH_CHECK(chunk > 0, "a chunk of no tokens");
+  const auto size = static_cast<std::size_t>(chunk);
+  for (auto left = tokens; !left.empty();) {
+    const auto piece = left.first(std::min(size, left.size()));
+    left = left.last(left.size() - piece.size());
+    append(piece);
+    try {
+      compress();
+    } catch (const Error& error) {  // too few tokens for a budget that grows with them
+      if (error.code() != ErrorCode::bad_budget || left.empty()) throw;
+    }
+    if (options_.progress)
+      options_.progress(static_cast<Index>(tokens.size() - left.size()), std::ssize(tokens));
+  }
+}
+
+void Keeper::compress() {
+  if (recipe_.is_full()) return;
+  recipe::Signals& signals = collector_->signals();
+  signals.prefix_tokens = std::min(options_.prefix_tokens, signals.tokens);
+  signals.sentence_starts = options_.sentence_starts;
+  if (replays(needs_)) replay_new_tokens(signals);
+  if (needs_.structure)
+    signals.structure = structure_of(context_.engine().tokenizer(), context_.tokens());
+  if (needs_.projected_values) measure_new_values(signals);
+  const CompressionReport now =
+      pith::compress(context_, of_all_tokens(recipe_, signals.tokens), signals);
+  report_.seconds += now.seconds;
+  report_.full_bytes = now.full_bytes;
+  report_.entries_after = now.entries_after;
+  report_.bytes_after = now.bytes_after;
+  report_.entries_before = context_.next_position() * context_.cache().shape().lanes();
+  report_.bytes_before = std::max(report_.bytes_before, now.bytes_before);
+  ++compressions_;
+}
+
+void Keeper::replay_new_tokens(recipe::Signals& signals) {
+  const auto start = Clock::now();
+  const ReplayOptions options{.prefix_tokens = signals.prefix_tokens,
+                              .answer_prompt = options_.answer_prompt,
+                              .progress = {}};
+  replayed_ = std::max(replayed_, signals.prefix_tokens);
+  if (replayed_ < signals.tokens) replay_newest(context_, replayed_, options, signals);
+  replayed_ = signals.tokens;
+  times_.replay_seconds += seconds_since(start);
+}
+
+void Keeper::measure_new_values(recipe::Signals& signals) {
+  const Index tokens = signals.tokens, count = tokens - measured_;
+  const cache::Shape& shape = context_.cache().shape();
+  for (Index lane = 0; lane < shape.lanes() && count > 0; ++lane) {
+    const Index layer = lane / shape.kv_heads, head = lane % shape.kv_heads;
+    if (shape.window(layer) > 0) continue;
+    const Index n = context_.cache().size(lane);
+    std::vector<float> values(static_cast<std::size_t>(n * shape.head_dim));
+    context_.cache().read_values(lane, values);
+    context_.engine().projected_value_sums(
+        layer, head, std::span(values).last(static_cast<std::size_t>(count * shape.head_dim)),
+        std::span(signals.layers[static_cast<std::size_t>(layer)].projected_values)
+            .subspan(static_cast<std::size_t>(head * tokens + measured_),
+                     static_cast<std::size_t>(count)));
+  }
+  measured_ = tokens;
+}
+
+KeptReading read_in_chunks(Context& context, std::span<const Token> tokens,
+                           const recipe::Recipe& recipe, Index chunk, const ReadOptions& options) {
+  Keeper keeper(context, recipe, options);
+  keeper.read(tokens, chunk);
+  return {keeper.report(), keeper.times(), keeper.peak_cache_bytes(), keeper.peak_bytes()};
+}
+
+}  // namespace pith

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/options.h"
 
 namespace pith::cli {
 namespace {
@@ -64,7 +65,8 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
       full_.reset();
     }
     arm.report = compress(*arm.context, *arm.recipe, signals_);
-    arm.compress_seconds = arm.report.seconds + (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
+    arm.compress_seconds =
+        arm.report.seconds + (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
   }
   const auto looks = [](const Arm& arm) { return arm.sees_question; };
   if (std::none_of(arms_.begin(), arms_.end(), looks)) {
@@ -129,6 +131,7 @@ Answer Answering::answer(Index index, std::span<const Token> question,
   }
   answer.entries = context.cache().entries();
   answer.bytes = context.cache().bytes().total();
+  answer.stored_as = cache_format_name(context.cache());
   context.read(question);
   answer.generated = generate(context, options, on_text);
   const Index before = arm.peak_bytes > 0 ? arm.peak_bytes : full_cache_bytes_;

@@ -39,6 +39,7 @@ struct Answer {
   CompressionReport report;
   double compress_seconds = 0;
   Index entries = 0, bytes = 0;  // of the cache before the question was read
+  std::string stored_as;         // likewise
   Index peak_bytes =
       0;  // the most that this cache held: the whole reading, or compressed + question + answer
   Memory memory;  // of the process, after the answer

@@ -120,6 +120,7 @@ void bench_command(const BenchCommand& command) {
   result.lanes = base.cache().shape().lanes();
   result.cache_bytes = base.cache().bytes().total();
   result.full_bytes = base.cache().full_bytes();
+  result.stored_as = cache_format_name(base.cache());
   result.peak_bytes = cache::peak_bytes(base.cache());
 
   const auto tokens = random_tokens(engine->tokenizer(), std::max<Index>(command.prompt, 1));

@@ -52,7 +52,7 @@ void put_text(const BenchResult& result, Engine& engine) {
         "cache before the timed steps: {} tokens, recipe {}, {} entries per lane, {} ({}), full "
         "bf16 {}\n",
         human_count(result.depth), result.recipe, human_count(result.entries / result.lanes),
-        human_bytes(result.cache_bytes), cache_format_name(engine), human_bytes(result.full_bytes));
+        human_bytes(result.cache_bytes), result.stored_as, human_bytes(result.full_bytes));
     print("reading it: {} s, replay {} s, compression {} s\n",
           human_seconds(result.depth_read_seconds), human_seconds(result.replay_seconds),
           human_seconds(result.compress_seconds));
@@ -89,7 +89,7 @@ Json result_json(const BenchResult& result, Engine& engine) {
   json["entries"] = result.entries;
   json["lanes"] = result.lanes;
   json["cache_bytes"] = result.cache_bytes;
-  json["cache_type"] = cache_format_name(engine);
+  json["cache_type"] = result.stored_as;
   json["full_bytes"] = result.full_bytes;
   json["peak_bytes"] = result.peak_bytes;
   json["weight_bytes"] = engine.model().weight_bytes();

@@ -21,8 +21,9 @@ struct BenchResult {
   Speed prefill, decode;  // tokens per second
   double depth_read_seconds = 0, replay_seconds = 0, compress_seconds = 0;
   Index entries = 0, lanes = 0, cache_bytes = 0,
-        full_bytes = 0;  // before the timed steps, after compression
-  Index peak_bytes = 0;  // of the cache until then, with forks for replays
+        full_bytes = 0;   // before the timed steps, after compression
+  std::string stored_as;  // likewise
+  Index peak_bytes = 0;   // of the cache until then, with forks for replays
 };
 
 void put_bench(const BenchResult& result, Engine& engine, bool ceilings, bool json);

@@ -102,7 +102,7 @@ class ChatLoop {
     print("{} tokens, {} entries per lane, {} ({}), {:.1f}x less than the full bf16 cache of {}\n",
           human_count(conversation_.context().next_position()),
           human_count(cache.entries() / cache.shape().lanes()), human_bytes(bytes),
-          cache_format_name(conversation_.context().engine()),
+          cache_format_name(conversation_.context().cache()),
           bytes > 0 ? static_cast<double>(full) / static_cast<double>(bytes) : 1.0,
           human_bytes(full));
   }
@@ -154,7 +154,7 @@ class ChatLoop {
     json["compress_s"] = compressed ? compressed->seconds : 0.0;
     json["entries"] = cache.entries();
     json["cache_bytes"] = cache.bytes().total();
-    json["cache_type"] = cache_format_name(conversation_.context().engine());
+    json["cache_type"] = cache_format_name(conversation_.context().cache());
     json["full_bytes"] = cache.full_bytes();
     put_json(json);
   }

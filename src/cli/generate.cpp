@@ -99,7 +99,7 @@ void put_result(const Result& result, const Context& context, Index prompt_token
   json["cache_bytes"] = result.compressions > 0 ? report.bytes_after : cache.bytes().total();
   json["end_bytes"] = cache.bytes().total();
   json["peak_bytes"] = cache::peak_bytes(cache);
-  json["cache_type"] = cache_format_name(context.engine());
+  json["cache_type"] = cache_format_name(context.cache());
   json["full_bytes"] = result.compressions > 0 ? report.full_bytes : cache.full_bytes();
   json["model"] = context.engine().config().name;
   json["numerics"] = numerics_name(context.engine());

@@ -1,8 +1,12 @@
 #include "cli/options.h"
 
+#include <algorithm>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -106,8 +110,20 @@ std::string_view isa_name() { return to_string(active_isa()); }
 std::string_view numerics_name(const Engine& engine) {
   return engine.options().numerics == Numerics::exact ? "exact" : "fast";
 }
-std::string_view cache_format_name(const Engine& engine) {
-  return cache::to_string(engine.cache_format());
+std::string cache_format_name(const cache::Cache& cache) {
+  std::map<std::string, Index> counts;
+  for (Index lane = 0; lane < cache.shape().lanes(); ++lane)
+    for (const cache::Format format : cache.read_formats(lane)) {
+      const std::string_view name = cache::to_string(format);
+      ++counts[std::string(
+          name.substr(0, name.find('_')))];  // rotated or not is the recipe's affair
+    }
+  std::vector<std::pair<Index, std::string>> order;
+  for (const auto& [name, count] : counts) order.emplace_back(-count, name);
+  std::sort(order.begin(), order.end());
+  std::string out;
+  for (const auto& [count, name] : order) out += (out.empty() ? "" : "+") + name;
+  return out;
 }
 
 }  // namespace pith::cli

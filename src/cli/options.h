@@ -50,6 +50,7 @@ std::vector<std::string> read_lines(const std::string& file);
 // Numbers that every account of a run carries.
 std::string_view isa_name();
 std::string_view numerics_name(const Engine& engine);
-std::string_view cache_format_name(const Engine& engine);
+// How the entries of a cache are stored, most frequent first: "bf16", "int4+bf16".
+std::string cache_format_name(const cache::Cache& cache);
 
 }  // namespace pith::cli

@@ -110,6 +110,7 @@ void RunReport::answer(Index question, Index index, const Answer& answer) {
   ++totals.answers;
   totals.entries += answer.entries;
   totals.bytes += answer.bytes;
+  totals.stored_as = answer.stored_as;
   totals.peak_bytes = std::max(totals.peak_bytes, answer.peak_bytes);
   totals.steps += answer.generated.steps;
   totals.decode_seconds += answer.generated.seconds;
@@ -149,7 +150,7 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["entries"] = answer.entries;
   json["lanes"] = answering_.lanes();
   json["cache_bytes"] = answer.bytes;
-  json["cache_type"] = cache_format_name(engine);
+  json["cache_type"] = answer.stored_as;
   json["full_bytes"] = answer.report.full_bytes;
   json["ratio"] = quotient(answer.report.full_bytes, answer.bytes);
   json["peak_bytes"] = answer.peak_bytes;
@@ -169,14 +170,11 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
 
 void RunReport::table() const {
   if (json_) return;
-  const std::string format(cache_format_name(answering_.engine()));
   Table table;
   table.add_column("recipe", Table::Align::left);
   if (!expected_.empty()) table.add_column("right");
-  for (const std::string& title :
-       {std::string("entries"), "bytes (" + format + ")", std::string("×"),
-        std::string("prefill s"), std::string("compress s"), std::string("decode tok/s"),
-        std::string("peak bytes")})
+  for (const char* title : {"entries", "bytes", "×", "stored as", "prefill s", "compress s",
+                            "decode tok/s", "peak bytes"})
     table.add_column(title);
   for (std::size_t i = 0; i < totals_.size(); ++i) {
     const Arm& arm = answering_.arms()[i];
@@ -190,6 +188,8 @@ void RunReport::table() const {
     cells.push_back(human_count(entries / answering_.lanes()));
     cells.push_back(human_bytes(bytes));
     cells.push_back(fmt::format("{:.1f}", quotient(full, bytes)));
+    cells.push_back(totals.answers > 0 ? totals.stored_as
+                                       : cache_format_name(arm.context->cache()));
     cells.push_back(human_seconds(answering_.read_seconds()));
     cells.push_back(human_seconds(totals.answers > 0
                                       ? totals.compress_seconds / static_cast<double>(n)

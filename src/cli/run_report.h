@@ -44,6 +44,7 @@ class RunReport {
   struct Totals {
     Index answers = 0, right = 0, steps = 0, entries = 0, bytes = 0, peak_bytes = 0;
     double compress_seconds = 0, decode_seconds = 0;
+    std::string stored_as;  // of the last answer
   };
   std::string label(const Arm& arm) const;
   Index label_width() const;

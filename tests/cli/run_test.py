@@ -75,7 +75,7 @@ def test_table_counts_right_answers(pith, tiny, document, tmp_path):
     assert result.code == 0, result.err
     row = next(line for line in result.out.splitlines() if line.startswith("full "))
     assert row.split()[1] in {"0/2", "1/2", "2/2"}
-    for title in ("recipe", "right", "entries", "bytes (bf16)", "×", "prefill s", "compress s", "decode tok/s", "peak bytes"):
+    for title in ("recipe", "right", "entries", "bytes", "×", "stored as", "prefill s", "compress s", "decode tok/s", "peak bytes"):
         assert title in result.out
 
 

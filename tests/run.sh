@@ -14,7 +14,7 @@ BUILD=${BUILD:-build}
 JOBS=${JOBS:-$(nproc)}
 SECONDS_FUZZ=${SECONDS_FUZZ:-10}
 MODELS=(smollm2-135m-instruct qwen2.5-coder-0.5b-instruct gemma3-270m)
-SANITIZED=(test_base test_gguf test_text test_cache test_recipe)
+SANITIZED=(test_base test_gguf test_text test_model test_cache test_recipe)
 RESULTS=$PWD/$BUILD/test-results
 
 case "${1:-}" in

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/options.h"
+#include "cli/steps.h"
 
 namespace pith::cli {
 namespace {
@@ -64,7 +65,8 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
       arm.context = std::move(*full_);
       full_.reset();
     }
-    arm.report = compress(*arm.context, *arm.recipe, signals_);
+    StepProgress optimising("optimising");
+    arm.report = compress(*arm.context, *arm.recipe, signals_, optimising.callback());
     arm.compress_seconds =
         arm.report.seconds + (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
   }

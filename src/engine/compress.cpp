@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "engine/budgets.h"
 #include "engine/collect.h"
+#include "engine/model_access.h"
 #include "engine/replay.h"
 #include "engine/second_pass.h"
 #include "engine/structure.h"
@@ -102,14 +103,16 @@ void observe_question(const Context& context, std::span<const Token> question,
 }
 
 CompressionReport compress(Context& context, const recipe::Recipe& recipe,
-                           const recipe::Signals& signals) {
+                           const recipe::Signals& signals, const Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   CompressionReport report;
   report.entries_before = context.cache().entries();
   report.bytes_before = context.cache().bytes().total();
   report.full_bytes = context.cache().full_bytes();
+  EngineAccess model(context, signals, progress);
   for (Index stage = 0; stage < recipe.stages(); ++stage)
-    context.cache().apply(recipe.plan(stage, context.cache(), signals, &context.engine().pool()));
+    context.cache().apply(
+        recipe.plan(stage, context.cache(), signals, &context.engine().pool(), &model));
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();
   report.seconds = seconds_since(start);

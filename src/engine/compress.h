@@ -44,8 +44,8 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
 void observe_question(const Context& context, std::span<const Token> question,
                       recipe::Signals& signals);
 
-// Carries out all stages of a recipe on a context.
+// Carries out all stages of a recipe on a context. `progress` hears of stages that run the model.
 CompressionReport compress(Context& context, const recipe::Recipe& recipe,
-                           const recipe::Signals& signals);
+                           const recipe::Signals& signals, const Progress& progress = {});
 
 }  // namespace pith

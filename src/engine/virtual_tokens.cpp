@@ -55,8 +55,7 @@ class Optimisation {
  public:
   Optimisation(Engine& engine, const TurnEntries& turn, std::vector<TokenRange> chunks,
                std::span<const float> surprisal, const VirtualOptions& options)
-      : engine_(engine),
-        options_(options),
+      : options_(options),
         chunks_(std::move(chunks)),
         pass_(engine.model(), turn.past, engine.config().layer_count(), false, engine.pool()) {
     const Index width = engine.config().kv_heads * engine.config().head_dim;
@@ -122,7 +121,6 @@ class Optimisation {
     return static_cast<float>(loss);
   }
 
-  Engine& engine_;
   const VirtualOptions& options_;
   std::vector<TokenRange> chunks_;
   GradientPass pass_;

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "engine/compress.h"
+#include "engine/model_access.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -104,6 +106,39 @@ TEST_F(VirtualTokens, TurnsFollowOnWhatIsCompressed) {
   context.read(tokens(20, 3));
   EXPECT_EQ(context.next_position(), 25);
   for (float logit : context.logits()) ASSERT_TRUE(std::isfinite(logit));
+}
+
+TEST_F(VirtualTokens, TurnsAreCutWhereSentencesBegin) {
+  const std::vector<std::int32_t> starts = {0, 8, 13, 25};
+  using Turns = std::vector<std::pair<Index, Index>>;
+  EXPECT_EQ(turns_of(3, 30, 10, starts), (Turns{{3, 13}, {13, 23}, {23, 30}}));
+  EXPECT_EQ(turns_of(3, 30, 100, starts), (Turns{{3, 30}}));
+  EXPECT_EQ(turns_of(5, 5, 10, starts), Turns{});
+}
+
+// The whole recipe: compress, then evict.
+TEST_F(VirtualTokens, ARecipeCompressesThenEvicts) {
+  Context context(engine_);
+  const auto document = tokens(3, 46);
+  const auto recipe = recipe::Recipe::parse(
+      "virtual(ratio=2, turn=20, steps=0, least_steps=2) then attention(tail, window=8) + "
+      "positions "
+      "@ 14tok");
+  EXPECT_TRUE(recipe.runs_model());
+  const auto signals = read_document(context, document, recipe.needs(),
+                                     {.prefix_tokens = 6, .sentence_starts = {0}});
+  const auto report = compress(context, recipe, signals);
+  EXPECT_EQ(context.cache().size(0), 14);
+  EXPECT_EQ(report.entries_before, 46 * context.cache().shape().lanes());
+  Index made = 0;
+  for (const auto& entry : context.cache().read_info(0))
+    made += entry.kind == cache::EntryKind::virtual_entry;
+  EXPECT_GT(made, 0);
+  EXPECT_EQ(context.next_position(), 46);
+}
+
+TEST_F(VirtualTokens, ABudgetIsForTheSecondStage) {
+  EXPECT_THROW(recipe::Recipe::parse("virtual(ratio=2) @ 4x"), Error);
 }
 
 TEST(Adam, FirstStepIsTheLearningRate) {

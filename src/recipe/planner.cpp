@@ -302,9 +302,9 @@ Scores score(const Stage& stage, const Scene& scene) {
 }
 
 cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signals& signals,
-                      ThreadPool* pool) {
+                      ThreadPool* pool, ModelAccess* model) {
   check_signals(stage, cache, signals);
-  Scene scene(cache, signals, pool);
+  Scene scene(cache, signals, pool, model);
   scene.set_worst_case(std::any_of(stage.adjusters.begin(), stage.adjusters.end(),
                                    [](const Part& part) { return part.info->worst_case; }));
   const LaneSizes sizes = lane_sizes(stage, scene);

@@ -11,6 +11,6 @@ Scores score(const Stage& stage, const Scene& scene);
 
 // Throws bad_budget if the budget cannot be met, saying what can, and bad_input as score() does.
 cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signals& signals,
-                      ThreadPool* pool);
+                      ThreadPool* pool, ModelAccess* model = nullptr);
 
 }  // namespace pith::recipe

@@ -64,10 +64,17 @@ SignalNeeds Recipe::needs() const {
 
 Index Recipe::stages() const { return std::ssize(impl_->stages); }
 
+bool Recipe::runs_model() const {
+  return std::any_of(impl_->stages.begin(), impl_->stages.end(), [](const Stage& stage) {
+    const auto all = stage.all();
+    return std::any_of(all.begin(), all.end(), [](const Part* p) { return p->info->runs_model; });
+  });
+}
+
 cache::Plan Recipe::plan(Index stage, const cache::Cache& cache, const Signals& signals,
-                         ThreadPool* pool) const {
+                         ThreadPool* pool, ModelAccess* model) const {
   PITH_CHECK(stage >= 0 && stage < stages(), "stage out of range");
-  return make_plan(impl_->stages[stage], cache, signals, pool);
+  return make_plan(impl_->stages[stage], cache, signals, pool, model);
 }
 
 }  // namespace pith::recipe

@@ -24,6 +24,8 @@
 
 namespace pith::recipe {
 
+class ModelAccess;  // model_access.h
+
 class Recipe {
  public:
   // Throws bad_recipe or bad_budget with the column, the nearest known name and what was expected.
@@ -41,14 +43,16 @@ class Recipe {
   bool sees_question() const;  // some part looks at the question
   bool is_oracle() const;      // some part uses what a deployment would not have
   bool is_control() const;     // chooses by chance or place alone: random, recency, spaced
+  bool runs_model() const;     // some part runs the model while it plans: minutes, not seconds
   SignalNeeds needs() const;
   Index stages() const;
 
   // Makes the plan of one stage for a cache as it is now. Throws bad_budget when the budget cannot
   // be met (saying the least that can). With a pool, layers are scored in parallel; the plan is the
   // same.
+  // `model` is asked by stages that run one (runs_model()).
   cache::Plan plan(Index stage, const cache::Cache& cache, const Signals& signals,
-                   ThreadPool* pool = nullptr) const;
+                   ThreadPool* pool = nullptr, ModelAccess* model = nullptr) const;
 
  private:
   struct Impl;

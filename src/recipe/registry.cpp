@@ -58,6 +58,8 @@ std::string_view to_string(Cost cost) {
       return "the output projection of every value";
     case Cost::replay:
       return "a second pass over the context";
+    case Cost::optimisation:
+      return "hundreds of passes, forwards and backwards";
   }
   return "";
 }
@@ -114,6 +116,7 @@ const std::vector<PartInfo>& parts() {
       curves_part(),
       csa_part(),
       keep_all_part(),
+      prefix_only_part(),
       threshold_part(),
       composite_part(),
       // realisers
@@ -121,6 +124,7 @@ const std::vector<PartInfo>& parts() {
       rerotate_part(),
       summary_part(),
       match_part(),
+      virtual_part(),
       fold_part(),
       merge_part(),
       cam_part(),

@@ -65,14 +65,15 @@ class Arguments {
 
 // What it costs to have the scores, for people who choose.
 enum class Cost {
-  columns,  // reads positions and spans only
-  keys,     // one pass over keys or values
-  window,   // attention of a few queries over all keys
-  moments,  // D^2 per key and query head
-  prefill,  // taps the attention of the whole prefill
-  logits,   // the vocabulary's logits for every token
-  values,   // the output projection of every value
-  replay,   // a second pass as long as the prefill
+  columns,       // reads positions and spans only
+  keys,          // one pass over keys or values
+  window,        // attention of a few queries over all keys
+  moments,       // D^2 per key and query head
+  prefill,       // taps the attention of the whole prefill
+  logits,        // the vocabulary's logits for every token
+  values,        // the output projection of every value
+  replay,        // a second pass as long as the prefill
+  optimisation,  // hundreds of passes forwards and backwards
 };
 std::string_view to_string(Cost cost);
 
@@ -104,6 +105,8 @@ struct PartInfo {
   cache::Format format = cache::Format::bf16;  // of all entries, or of the smallest
 
   // How it fits with others.
+  bool runs_model = false;      // asks Scene::model() for something
+  bool ignores_budget = false;  // of allocators: what stays is not for a budget to say
   bool worst_case = false;   // of adjusters: scorers take the maximum where they would average over
                              // queries and query heads
   bool owns_choice = false;  // of allocators: lanes do not choose freely, so nothing can be refined

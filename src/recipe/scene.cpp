@@ -11,8 +11,9 @@ Index Selection::size() const {
   return n;
 }
 
-Scene::Scene(const cache::Cache& cache, const Signals& signals, ThreadPool* pool)
-    : cache_(cache), signals_(signals), pool_(pool) {
+Scene::Scene(const cache::Cache& cache, const Signals& signals, ThreadPool* pool,
+             ModelAccess* model)
+    : cache_(cache), signals_(signals), pool_(pool), model_(model) {
   for (Index lane = 0; lane < shape().lanes(); ++lane) {
     info_.push_back(cache.read_info(lane));
     if (!compressible(lane)) continue;

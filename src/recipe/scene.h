@@ -42,14 +42,18 @@ struct Selection {
   Index size() const;
 };
 
+class ModelAccess;  // model_access.h
+
 class Scene {
  public:
-  Scene(const cache::Cache& cache, const Signals& signals, ThreadPool* pool);
+  Scene(const cache::Cache& cache, const Signals& signals, ThreadPool* pool,
+        ModelAccess* model = nullptr);
 
   const cache::Cache& cache() const { return cache_; }
   const cache::Shape& shape() const { return cache_.shape(); }
   const Signals& signals() const { return signals_; }
   const LayerSignals& layer(Index layer) const { return signals_.layers[layer]; }
+  ModelAccess* model() const { return model_; }  // null where nobody lends one
   Index group() const { return signals_.query_heads / shape().kv_heads; }  // G
 
   std::span<const cache::EntryInfo> info(Index lane) const { return info_[lane]; }
@@ -84,6 +88,7 @@ class Scene {
   const cache::Cache& cache_;
   const Signals& signals_;
   ThreadPool* pool_;
+  ModelAccess* model_;
   std::vector<std::vector<cache::EntryInfo>> info_;  // [lanes]
   std::vector<Index> layers_, lanes_;
   Room room_;

@@ -165,6 +165,9 @@ class StageReader {
     };
     const bool format_alone = !stage.scorer && !stage.budget && stage.format.info != nullptr;
     if (format_alone) fill(stage.allocator, "keep_all");
+    const PartInfo* realiser = stage.realiser.info;
+    if (realiser != nullptr && realiser->runs_model)
+      fill(stage.allocator, realiser->default_allocator);
     fill(stage.allocator, stage.scorer ? stage.scorer->info->default_allocator : "uniform");
     fill(stage.realiser, stage.scorer ? stage.scorer->info->default_realiser : "drop");
     fill(stage.format, "bf16");
@@ -196,6 +199,12 @@ class StageReader {
                 fmt::format("{}{} works with a budget in fractions only, such as \"@ 0.5\"",
                             info.name, part->arguments.to_string()));
     }
+    if (stage.budget && allocator.info->ignores_budget)
+      fail_at(
+          text_, from_.column,
+          fmt::format("\"{}\" says by itself how much stays; leave out the budget @ {}, or give it "
+                      "to a second stage: \"... then attention(tail) + positions @ 3x\"",
+                      name, to_string(*stage.budget)));
     const std::string_view size = allocator.info->sized_by;
     const bool sized =
         allocator.info->sizes_itself || (!size.empty() && allocator.arguments.given(size));

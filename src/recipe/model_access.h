@@ -1,0 +1,30 @@
+// What the few parts that must run the model may ask of it while they plan. The engine implements
+// it (engine/model_access.h); everything else about recipes is pure.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "cache/plan.h"
+
+namespace pith::recipe {
+
+struct VirtualRequest {
+  double ratio = 2;  // source tokens per virtual entry
+  Index turn = 250;  // tokens compressed at once, at most; cut where sentences begin
+  Index steps = 300, least_steps = 100;  // of optimisation, for every 250 tokens; and at least
+  double rate = 3e-3, noise = 0;
+  Index seed = 42;
+  std::string_view pooling, loss;
+};
+
+class ModelAccess {
+ public:
+  virtual ~ModelAccess() = default;
+
+  // Entries that stand for everything behind the chat prefix, in place of the exact ones, for every
+  // lane [lanes]. Throws bad_input where the context is compressed already.
+  virtual std::vector<cache::NewEntries> virtual_entries(const VirtualRequest& request) = 0;
+};
+
+}  // namespace pith::recipe

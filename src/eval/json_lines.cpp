@@ -107,6 +107,8 @@ void for_each_line(std::string_view text, std::string_view name,
     } catch (const json::parse_error& error) {
       fail(ErrorCode::bad_input,
            fmt::format("{}: not JSON at column {}; expected one object a line", place, error.byte));
+    } catch (const json::out_of_range&) {
+      fail(ErrorCode::bad_input, fmt::format("{}: a number is too large for a double", place));
     }
     if (!object.is_object())
       fail(ErrorCode::bad_input,

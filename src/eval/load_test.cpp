@@ -72,6 +72,7 @@ TEST(LoadFolder, SaysFileAndLineOfWhatIsWrong) {
     return message_of([&] { load_folder(folder.path()); });
   };
   EXPECT_THAT(complaint("{\"document\": "), HasSubstr("questions.jsonl:2: not JSON at column 14"));
+  EXPECT_THAT(complaint("{\"document\": 3e333}"), HasSubstr(":2: a number is too large"));
   EXPECT_THAT(complaint("[1]"), HasSubstr("questions.jsonl:2: array found; expected an object"));
   EXPECT_THAT(complaint("{\"question\": \"x\"}"), HasSubstr("\"document\" is missing"));
   EXPECT_THAT(complaint("{\"document\": \"../log.txt\"}"), HasSubstr("the name of a file"));

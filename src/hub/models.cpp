@@ -147,6 +147,8 @@ std::vector<Model> parse_models(std::string_view text, std::string_view origin) 
     table = json::parse(text);
   } catch (const json::parse_error& error) {
     fail(ErrorCode::bad_input, fmt::format("{}: not valid JSON near byte {}", origin, error.byte));
+  } catch (const json::out_of_range&) {
+    fail(ErrorCode::bad_input, fmt::format("{}: a number is too large for a double", origin));
   }
   if (!table.is_object())
     fail(ErrorCode::bad_input, fmt::format("{}: an object of models was expected", origin));

@@ -11,7 +11,7 @@
 namespace pith::cli {
 namespace {
 
-constexpr const char* kDefaultRecipe = "kvzip_plus + global @ 4x";
+constexpr const char* kDefaultRecipe = "kvzip_plus + global + int4 @ 4x";
 constexpr const char* kExamples = R"(Examples:
   pith run -f handbook.txt -q "Who signs for fuel deliveries?" -q "What is the code of the boathouse?"
   pith run -f handbook.txt --questions questions.txt --kv "kvzip_plus + global @ 4x" --kv "snapkv @ 0.75"

@@ -85,6 +85,17 @@ std::vector<Preset> make_presets() {
        "what kvzap predicts to matter; the newest 128 tokens stay",
        {{"threshold", "threshold", "at", {}}}},
 
+      // What pith's own measurements favour (docs/reproduce.md).
+      {"best",
+       "kvzip_plus + global + match + int4",
+       "most right answers per byte: a replay chooses, values are fitted, 4 bits (needs a budget)",
+       {}},
+      {"fast",
+       "expected_attention + curves + int4",
+       "one pass: cheap scores under budgets that `pith calibrate` measured, 4 bits (needs a "
+       "budget)",
+       {}},
+
       // S0 and its arms. Those that name a budget below are compared at equal stored entries.
       {"summary_route", "attention(sum) + route + summary",
        "S0: summaries everywhere, routed chunks and important tokens exact", s0_keys()},

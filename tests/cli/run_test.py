@@ -63,7 +63,7 @@ def test_recipes_that_see_the_question_are_marked(pith, tiny, document):
 def test_a_default_recipe_is_named(pith, tiny, document):
     result = ask(pith, tiny, document)
     assert "no --kv given" in result.err
-    assert "kvzip_plus + global @ 4x" in result.out
+    assert "kvzip_plus + global + int4 @ 4x" in result.out
 
 
 def test_table_counts_right_answers(pith, tiny, document, tmp_path):

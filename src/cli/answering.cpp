@@ -32,6 +32,15 @@ Arm make_arm(const recipe::Recipe& recipe) {
 
 }  // namespace
 
+DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const std::string& file,
+                           const std::string& system) {
+  try {
+    return DocumentPrompt(engine, text, system);
+  } catch (const Error& error) {
+    fail(error.code(), fmt::format("{}: {}", file == "-" ? "standard input" : file, error.what()));
+  }
+}
+
 void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes,
                      Index room, const Progress& reading, const Progress& replaying,
                      const Schedule& schedule) {

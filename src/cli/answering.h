@@ -45,6 +45,10 @@ struct Answer {
   Memory memory;  // of the process, after the answer
 };
 
+// The document of a file ("-": standard input) as a prompt; errors name the file.
+DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const std::string& file,
+                           const std::string& system);
+
 class Answering {
  public:
   explicit Answering(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "cli/answering.h"
 #include "cli/commands.h"
 #include "cli/probe.h"
 #include "cli/probe_json.h"
@@ -80,17 +81,6 @@ probe::Judgement judge(std::string_view text, std::string_view expected) {
   return eval::abstains(answer) ? probe::Judgement::abstained : probe::Judgement::wrong;
 }
 
-DocumentPrompt make_prompt(const Engine& engine, const std::string& text,
-                           const ProbeOptions& options) {
-  try {
-    return DocumentPrompt(engine, text, options.system);
-  } catch (const Error& error) {
-    fail(error.code(),
-         fmt::format("{}: {}", options.document == "-" ? "standard input" : options.document,
-                     error.what()));
-  }
-}
-
 }  // namespace
 
 probe::ExamineOptions examine_options(const ProbeOptions& options) {
@@ -121,7 +111,7 @@ void probe_document(const ProbeOptions& options) {
 
   const std::string text = read_text(options.document);
   const auto engine = load_engine(options.model);
-  const DocumentPrompt prompt = make_prompt(*engine, text, options);
+  const DocumentPrompt prompt = make_prompt(*engine, text, options.document, options.system);
   for (const std::string& question : options.questions) prompt.question(question);  // throws early
   const probe::Report report = probe::examine(engine, text, prompt, examine);
 

@@ -89,17 +89,6 @@ void check_usage(const RunOptions& options) {
         "run", "nothing to do: ask with -q \"…\" or --questions FILE, or --save the cache");
 }
 
-DocumentPrompt make_prompt(const Engine& engine, const std::string& text,
-                           const RunOptions& options) {
-  try {
-    return DocumentPrompt(engine, text, options.system);
-  } catch (const Error& error) {
-    fail(error.code(),
-         fmt::format("{}: {}", options.document == "-" ? "standard input" : options.document,
-                     error.what()));
-  }
-}
-
 void run_command(const RunOptions& options) {
   check_usage(options);
   const auto recipes =
@@ -118,8 +107,9 @@ void run_command(const RunOptions& options) {
 
   // The question's surroundings do not depend on the document, so any text stands in for the one
   // inside a saved cache.
-  const DocumentPrompt prompt =
-      saved ? DocumentPrompt(*engine, "-") : make_prompt(*engine, text, options);
+  const DocumentPrompt prompt = saved
+                                    ? DocumentPrompt(*engine, "-")
+                                    : make_prompt(*engine, text, options.document, options.system);
   if (!prompt.has_template())
     note(fmt::format("{} has no chat template: asking in a plain form", engine->config().name));
   std::vector<std::vector<Token>> asked;

@@ -19,20 +19,6 @@ std::vector<float> transposed(std::span<const float> matrix, Index rows, Index w
   return out;
 }
 
-// a b' for [rows, depth] and [columns, depth].
-std::vector<float> times_transposed(std::span<const float> a, Index rows, std::span<const float> b,
-                                    Index columns, Index depth) {
-  const Panels panels(b, columns, depth);
-  const Index stride = panels.count * kPanel;
-  std::vector<float> wide(static_cast<std::size_t>(rows * stride));
-  row_kernels().multiply(a.data(), rows, panels.data.data(), panels.count, depth, wide.data(),
-                         stride);
-  if (stride == columns) return wide;
-  std::vector<float> out(static_cast<std::size_t>(rows * columns));
-  for (Index i = 0; i < rows; ++i) std::copy_n(&wide[i * stride], columns, &out[i * columns]);
-  return out;
-}
-
 float mean_squared_column(std::span<const float> a, Index width) {
   double sum = 0;
   for (float x : a) sum += double{x} * x;
@@ -137,12 +123,6 @@ std::vector<float> columns_of(std::span<const float> matrix, Index width,
   return out;
 }
 
-std::vector<float> product(std::span<const float> a, std::span<const float> b, Index depth) {
-  const Index inner = std::ssize(b) / depth;
-  if (inner == 0) return {};
-  return times_transposed(a, std::ssize(a) / inner, transposed(b, inner, depth), depth, inner);
-}
-
 std::vector<float> fit_multiplicities(std::span<const float> a, Index kept,
                                       const MultiplicityFit& fit) {
   std::vector<float> b(static_cast<std::size_t>(kept), 1.0f);
@@ -191,17 +171,17 @@ std::vector<float> fit_values(std::span<const float> x, Index kept, std::span<co
   const Index rows = std::ssize(x) / kept;
   const bool wide = kept > rows;  // fewer equations than unknowns: solve for the rows instead
   const std::vector<float> xt = transposed(x, rows, kept);
-  std::vector<float> error = product(x, v, depth);
+  std::vector<float> error = product(x, rows, v, depth);
   for (std::size_t i = 0; i < error.size(); ++i) error[i] = y[i] - error[i];
   const std::vector<float> gram =
       wide ? times_transposed(x, rows, x, rows, kept) : times_transposed(xt, kept, xt, kept, rows);
-  const std::vector<float> right = wide ? error : product(xt, error, depth);
+  const std::vector<float> right = wide ? error : product(xt, kept, error, depth);
   const float scale = mean_squared_column(x, kept), longest = kLongest * longest_row(v, depth);
   float lambda = std::max(ridge, 1e-6f) * scale;
   for (int attempt = 0; attempt < kAttempts; ++attempt, lambda *= 10) {
     std::vector<float> change = right;
     if (!solve(gram, wide ? rows : kept, lambda, change)) continue;
-    if (wide) change = product(xt, change, depth);
+    if (wide) change = product(xt, kept, change, depth);
     for (std::size_t i = 0; i < change.size(); ++i) change[i] += v[i];
     if (longest_row(change, depth) <= longest) return change;
   }

@@ -34,9 +34,6 @@ std::vector<float> reference_weights(const Scene& scene, Index lane,
 std::vector<float> columns_of(std::span<const float> matrix, Index width,  // [R, width]
                               std::span<const std::int32_t> keep);         // -> [R, keep]
 
-// a b for [R, n] and [n, D].
-std::vector<float> product(std::span<const float> a, std::span<const float> b, Index depth);
-
 struct MultiplicityFit {
   float least = 0.0498f, most = 20.086f;  // e^-3 and e^3, the bounds of the published code
   float ridge = 1e-3f;                    // pulls towards 1, relative to the mean squared column

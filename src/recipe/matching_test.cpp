@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "recipe/recipe_test_support.h"
+#include "recipe/row_kernels.h"
 
 namespace pith::recipe {
 namespace {
@@ -78,7 +79,7 @@ TEST(Matching, FittedOutputsAreCloserThanPlainEviction) {
   Rng rng(7);
   const std::vector<float> queries = testing::normal(options.query_heads * 40 * 8, rng);
   const auto p = reference_weights(scene, 0, {queries, 40});
-  const auto y = product(p, scene.values(0), 8);
+  const auto y = product(p, std::ssize(p) / 64, scene.values(0), 8);
   std::vector<std::int32_t> keep;
   std::vector<float> kept_values;
   for (std::int32_t j = 0; j < 64; j += 4) {
@@ -88,7 +89,7 @@ TEST(Matching, FittedOutputsAreCloserThanPlainEviction) {
   }
   const auto a = columns_of(p, 64, keep);
   const auto error = [&](std::span<const float> b, std::span<const float> values) {
-    const auto out = product(renormalised(a, b), values, 8);
+    const auto out = product(renormalised(a, b), std::ssize(a) / std::ssize(b), values, 8);
     double sum = 0;
     for (std::size_t i = 0; i < out.size(); ++i)
       sum += (double{out[i]} - y[i]) * (double{out[i]} - y[i]);

@@ -88,7 +88,7 @@ std::vector<Preset> make_presets() {
       // What pith's own measurements favour (docs/reproduce.md).
       {"best",
        "kvzip_plus + global + match + int4",
-       "most right answers per byte: a replay chooses, values are fitted, 4 bits (needs a budget)",
+       "a replay chooses, values are fitted, 4 bits (needs a budget)",
        {}},
       {"fast",
        "expected_attention + curves + int4",

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "recipe/row_kernels_body.h"
 
 namespace pith::recipe {
@@ -28,6 +30,28 @@ Panels::Panels(std::span<const float> rows, Index n, Index depth)
     float* panel = data.data() + i / kPanel * depth * kPanel + i % kPanel;
     for (Index k = 0; k < depth; ++k) panel[k * kPanel] = rows[i * depth + k];
   }
+}
+
+std::vector<float> times_transposed(std::span<const float> a, Index rows, std::span<const float> b,
+                                    Index columns, Index depth) {
+  const Panels panels(b, columns, depth);
+  const Index stride = panels.count * kPanel;
+  std::vector<float> wide(static_cast<std::size_t>(rows * stride));
+  row_kernels().multiply(a.data(), rows, panels.data.data(), panels.count, depth, wide.data(),
+                         stride);
+  if (stride == columns) return wide;
+  std::vector<float> out(static_cast<std::size_t>(rows * columns));
+  for (Index i = 0; i < rows; ++i) std::copy_n(&wide[i * stride], columns, &out[i * columns]);
+  return out;
+}
+
+std::vector<float> product(std::span<const float> a, Index rows, std::span<const float> b,
+                           Index columns) {
+  const Index depth = std::ssize(b) / columns;
+  std::vector<float> bt(b.size());
+  for (Index k = 0; k < depth; ++k)
+    for (Index c = 0; c < columns; ++c) bt[c * depth + k] = b[k * columns + c];
+  return times_transposed(a, rows, bt, columns, depth);
 }
 
 }  // namespace pith::recipe

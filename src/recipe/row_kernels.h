@@ -34,4 +34,10 @@ struct Panels {
   std::vector<float> data;  // [count, D, 16]
 };
 
+// Whole products with them: a b' for b [columns, depth], and a b for b [depth, columns].
+std::vector<float> times_transposed(std::span<const float> a, Index rows,  // [rows, depth]
+                                    std::span<const float> b, Index columns, Index depth);
+std::vector<float> product(std::span<const float> a, Index rows, std::span<const float> b,
+                           Index columns);  // -> [rows, columns]
+
 }  // namespace pith::recipe

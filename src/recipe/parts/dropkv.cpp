@@ -17,34 +17,18 @@ namespace {
 
 constexpr float kLeast = 1e-6f;  // keeps 1 - p from vanishing
 
-// c [rows, cols] = a [rows, depth] times b [depth, cols].
-std::vector<float> product(std::span<const float> a, Index rows, std::span<const float> b,
-                           Index depth, Index cols) {
-  std::vector<float> columns(b.size());
-  for (Index k = 0; k < depth; ++k)
-    for (Index c = 0; c < cols; ++c) columns[c * depth + k] = b[k * cols + c];
-  const Panels panels(columns, cols, depth);
-  const Index stride = panels.count * kPanel;
-  std::vector<float> padded(static_cast<std::size_t>(rows * stride)), out;
-  row_kernels().multiply(a.data(), rows, panels.data.data(), panels.count, depth, padded.data(),
-                         stride);
-  for (Index r = 0; r < rows; ++r)
-    out.insert(out.end(), padded.begin() + r * stride, padded.begin() + r * stride + cols);
-  return out;
-}
-
 // Adds s of one query head. `weights` are p [rows, n] and are changed.
 void add_errors(std::vector<float>& weights, Index rows, std::span<const float> values, Index depth,
                 std::span<float> out) {
   const Index n = std::ssize(out);
-  const std::vector<float> outputs = product(weights, rows, values, n, depth);  // o [rows, D]
-  std::vector<float> by_entry(weights.size());                                  // w [n, rows]
+  const std::vector<float> outputs = product(weights, rows, values, depth);  // o [rows, D]
+  std::vector<float> by_entry(weights.size());                               // w [n, rows]
   for (Index i = 0; i < rows; ++i)
     for (Index j = 0; j < n; ++j) {
       const float odds = weights[i * n + j] / (1 - weights[i * n + j] + kLeast);
       by_entry[j * rows + i] = odds * odds;
     }
-  const std::vector<float> pulled = product(by_entry, n, outputs, rows, depth);
+  const std::vector<float> pulled = product(by_entry, n, outputs, depth);
   std::vector<float> squares;
   for (Index i = 0; i < rows; ++i)
     squares.push_back(dot(&outputs[i * depth], &outputs[i * depth], depth));

@@ -21,24 +21,6 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
   score_leverage(scene, layer, {}, sketch, lanes);
 }
 
-// rows [n, D] times sketch [D, size].
-std::vector<float> project(std::span<const float> rows, std::span<const float> sketch,
-                           Index depth) {
-  const Index size = std::ssize(sketch) / depth, n = std::ssize(rows) / depth;
-  std::vector<float> columns(sketch.size());
-  for (Index i = 0; i < depth; ++i)
-    for (Index j = 0; j < size; ++j) columns[j * depth + i] = sketch[i * size + j];
-  const Panels panels(columns, size, depth);
-  const Index stride = panels.count * kPanel;
-  std::vector<float> product(static_cast<std::size_t>(n * stride)), out;
-  row_kernels().multiply(rows.data(), n, panels.data.data(), panels.count, depth, product.data(),
-                         stride);
-  out.reserve(static_cast<std::size_t>(n * size));
-  for (Index t = 0; t < n; ++t)
-    out.insert(out.end(), product.begin() + t * stride, product.begin() + t * stride + size);
-  return out;
-}
-
 }  // namespace
 
 std::vector<float> make_sketch(Index layer, Index heads, Index depth, Index size, Index seed) {
@@ -72,10 +54,10 @@ void score_leverage(const Scene& scene, Index layer, Ends ends, std::span<const 
     Index size = depth;
     if (!sketch.empty()) {
       size = std::ssize(sketch) / (heads * depth);
-      rows = project(rows,
+      rows = product(rows, std::ssize(rows) / depth,
                      sketch.subspan(static_cast<std::size_t>(head * depth * size),
                                     static_cast<std::size_t>(depth * size)),
-                     depth);
+                     size);
     }
     const std::vector<float> found = leverage(rows, size, kRidge);
     for (std::size_t i = 0; i < members.size(); ++i) lanes[head][members[i]] = found[i];

@@ -9,6 +9,7 @@
 
 #include "recipe/matching.h"
 #include "recipe/parts/parts.h"
+#include "recipe/row_kernels.h"
 
 namespace pith::recipe {
 namespace {
@@ -61,7 +62,7 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cach
   }
   if (arguments.choice("values") == "original") return;
   const std::vector<float> values = scene.values(lane);
-  plan.values = fit_values(renormalised(a, b), kept, product(p, values, depth),
+  plan.values = fit_values(renormalised(a, b), kept, product(p, std::ssize(p) / n, values, depth),
                            rows_of(values, depth, plan.keep), depth,
                            static_cast<float>(arguments.real("ridge")));
 }

@@ -85,6 +85,15 @@ TEST(Route, LayersMayRouteAlone) {
   EXPECT_NE(alone.lanes[0].keep, alone.lanes[1].keep);
 }
 
+TEST(Route, MayRouteAgain) {
+  EXPECT_EQ(Recipe::parse("summary_route(reroute=4)").again_every(), 4);
+  EXPECT_EQ(Recipe::parse("summary_route").again_every(), 0);
+  EXPECT_TRUE(Recipe::parse("summary_route(reroute=4)").sees_question());
+  EXPECT_EQ(error_of([] { Recipe::parse("s0_random_route(reroute=4)"); }),
+            "recipe \"s0_random_route(reroute=4)\", column 1: route: reroute asks for other chunks "
+            "as the answer grows, but no chunk is asked for here");
+}
+
 // entries = |top-r and routed chunks together| + ceil(T / chunk) summaries (sources.md 1.2)
 TEST(S0, EntryArithmetic) {
   World world = asking(70, 100);

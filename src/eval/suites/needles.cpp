@@ -143,10 +143,16 @@ Document hops(const Request& request) {
   return chains_in_prose(request, kChains, kMaxHops, asked);
 }
 
+// Models of half a billion parameters end after the first hop unless they are told the form.
 Document two_hops(const Request& request) {
   std::vector<std::pair<Index, Index>> asked;
   for (Index c = 0; c < kTwoHopChains; ++c) asked.push_back({c, 2});
-  return chains_in_prose(request, kTwoHopChains, 2, asked);
+  Document document = chains_in_prose(request, kTwoHopChains, 2, asked);
+  for (Item& item : document.items)
+    item.question +=
+        " Answer with two sentences of the text: \"The office of … is in CITY. The access code of "
+        "the CITY office is CODE.\"";
+  return document;
 }
 
 Document make(const Request& request) {

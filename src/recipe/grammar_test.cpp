@@ -179,6 +179,41 @@ TEST(Grammar, CombinationsThatCannotBeAreRefusedByName) {
       "n_sink");
 }
 
+TEST(Grammar, TheGuardsBudgetHasARisk) {
+  const Recipe recipe = Recipe::parse("kvzip_plus @ auto");
+  EXPECT_EQ(recipe.to_string(), "kvzip_plus + global + drop + bf16 @ auto(risk=0.05)");
+  EXPECT_EQ(recipe.risk(), 0.05);
+  EXPECT_EQ(Recipe::parse("snapkv @ auto( risk = 0.1 )").risk(), 0.1);
+  EXPECT_EQ(Recipe::parse("snapkv @ auto(0.2)").to_string(),
+            "snapkv + uniform + drop + bf16 @ auto(risk=0.2)");
+  EXPECT_EQ(Recipe::parse("snapkv @ 4x").risk(), std::nullopt);
+  EXPECT_EQ(recipe.at({BudgetUnit::ratio, 4}).to_string(),
+            "kvzip_plus + global + drop + bf16 @ 4x");
+  EXPECT_TRUE(recipe.needs().surprisal);
+}
+
+TEST(Grammar, AutoAloneIsTheDefaultRecipe) {
+  EXPECT_EQ(Recipe::parse("auto").to_string(),
+            "kvzip_plus + global + drop + int4 @ auto(risk=0.05)");
+  EXPECT_EQ(Recipe::parse(" auto(risk=0.1) ").risk(), 0.1);
+  EXPECT_EQ(Recipe::parse("auto").name(), "auto");
+}
+
+TEST(Grammar, TheGuardRefusesWhatItCannotClimb) {
+  for (const auto& [text, word] : std::vector<std::pair<std::string, std::string>>{
+           {"snapkv @ auto(risk=0)", "risk from 0.001 to 0.5"},
+           {"snapkv @ auto(risk=0.6)", "risk from 0.001 to 0.5"},
+           {"snapkv @ auto(rsk=0.1)", "is no budget"},
+           {"snapkv @ automatic", "is no budget"},
+           {"snapkv @ auto(0.1", "\")\" was expected here"},
+           {"question_attention @ auto", "question_attention looks at the question"},
+           {"snapkv + positions @ auto", "positions does not choose in one order"},
+           {"snapkv + merge @ auto", "merge changes what is kept"},
+           {"snapkv + critical @ auto", "critical chooses anew at every budget"},
+           {"snapkv @ auto then knorm @ 2x", "recipes of one stage"}})
+    EXPECT_NE(refusal(text).find(word), std::string::npos) << refusal(text);
+}
+
 TEST(Grammar, HostileTextIsBounded) {
   EXPECT_EQ(refusal(std::string(5000, 'a')),
             "recipe \"" + std::string(120, 'a') +

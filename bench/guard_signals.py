@@ -12,7 +12,7 @@ import json
 import math
 from collections import defaultdict
 
-SIGNALS = ["rise", "worst", "missed", "routes", "ratio"]
+SIGNALS = ["rise", "worst", "missed", "routes", "ratio", "value"]  # the first five as records have them
 
 
 def read(paths):
@@ -29,8 +29,9 @@ def read(paths):
 
 
 def signal_of(document, name):
-    if name == "ratio":  # as asked for; the same on a rung for all documents
-        return [round(ratio) for ratio in document["ratios"]]
+    if name == "value":  # GuardSignal::value(): the rise beyond noise, and the ratio
+        rises = [max(0, rung[0] - 0.1) for rung in document["signals"]]
+        return [rise + 0.01 * rung[4] for rise, rung in zip(rises, document["signals"])]
     column = SIGNALS.index(name)
     return [rung[column] for rung in document["signals"]]
 

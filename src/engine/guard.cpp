@@ -132,6 +132,7 @@ void climb(const Context& whole, const recipe::Recipe& recipe, const recipe::Sig
     rung.same_as_last = rung.report.entries_after == last_entries;
     last_entries = rung.report.entries_after;
     if (!rung.same_as_last) rung.signal = replay.compare(fork);
+    rung.signal.ratio = ratio;
     if (!on_rung(rung, fork)) return;
   }
 }

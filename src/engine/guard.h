@@ -4,6 +4,7 @@
 // for the model and the recipe (guard_table.h, conformal.h).
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <span>
 #include <vector>
@@ -32,7 +33,13 @@ struct GuardSignal {
   double missed = 0;  // share of the tokens that the whole cache repeats and this one does not
   double routes = 0;  // share of the document's surprisal on tokens that fewer than 3 lanes keep
 
-  double value() const { return rise; }  // what is held against the threshold
+  double ratio = 1;  // that was asked for
+
+  // What is held against the threshold, in nats. Below kNoise a rise says nothing, rounding to 4
+  // bits alone does as much, so there the ratio decides; each 1x counts kPerRatio.
+  double value() const { return std::max(0.0, rise - kNoise) + kPerRatio * ratio; }
+  static constexpr double kNoise = 0.1, kPerRatio = 0.01;
+  friend bool operator==(const GuardSignal&, const GuardSignal&) = default;
 };
 
 // The sample, repeated from the whole cache once and from any number of compressed ones.

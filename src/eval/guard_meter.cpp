@@ -97,7 +97,8 @@ std::string to_line(const GuardMeasurement& measured) {
                {"questions", measured.questions},
                {"right", measured.right}};
   for (const GuardSignal& signal : measured.signals)
-    json["signals"].push_back({signal.rise, signal.worst, signal.missed, signal.routes});
+    json["signals"].push_back(
+        {signal.rise, signal.worst, signal.missed, signal.routes, signal.ratio});
   json["ratios"] = measured.ratios;
   json["losses"] = measured.losses;
   return json.dump();
@@ -114,7 +115,11 @@ GuardMeasurement parse_measurement(std::string_view line, const std::string& pla
                          .ratios = json.at("ratios"),
                          .losses = json.at("losses")};
     for (const Json& signal : json.value("signals", Json::array()))
-      out.signals.push_back({signal.at(0), signal.at(1), signal.at(2), signal.at(3)});
+      out.signals.push_back({.rise = signal.at(0),
+                             .worst = signal.at(1),
+                             .missed = signal.at(2),
+                             .routes = signal.at(3),
+                             .ratio = signal.at(4)});
     if (out.signals.size() != out.losses.size() || out.signals.size() != out.ratios.size())
       fail(ErrorCode::bad_file, "as many signals, ratios and losses were expected");
     return out;

@@ -22,6 +22,7 @@ GuardMeasurement measured(std::vector<double> rises, std::vector<double> losses,
   for (const double rise : rises) {
     one.signals.push_back({.rise = rise, .worst = 2 * rise, .missed = 0.5, .routes = 0});
     one.ratios.push_back(2 * static_cast<double>(one.signals.size()));
+    one.signals.back().ratio = one.ratios.back();
   }
   return one;
 }
@@ -52,8 +53,8 @@ TEST(GuardMeter, OutcomesAreMeansOverDocuments) {
   EXPECT_DOUBLE_EQ(outcome.risk.mean, 0.375);
   EXPECT_DOUBLE_EQ(outcome.ratio, 2 / 0.75);
   EXPECT_DOUBLE_EQ(outcome.whole, 0);
-  EXPECT_DOUBLE_EQ(outcome_at(three, 0.05).whole, 1);
-  EXPECT_DOUBLE_EQ(outcome_at(three, 0.05).ratio, 1);
+  EXPECT_DOUBLE_EQ(outcome_at(three, 0.01).whole, 1);
+  EXPECT_DOUBLE_EQ(outcome_at(three, 0.01).ratio, 1);
 }
 
 }  // namespace

@@ -52,6 +52,8 @@ class Recipe {
   std::optional<double> risk() const;
   Recipe at(const Budget& budget) const;  // the same under another budget; of one stage
   bool runs_model() const;  // some part runs the model while it plans: minutes, not seconds
+  // > 0: routes again, from the full cache, after so many tokens of an answer (engine/rerouting.h).
+  Index again_every() const;
   SignalNeeds needs() const;
   Index stages() const;
 

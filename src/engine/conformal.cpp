@@ -36,7 +36,7 @@ double conformal_threshold(std::span<const GuardRecord> records, double risk) {
     fail(ErrorCode::bad_budget,
          fmt::format("a risk of {} takes a calibration on at least {} documents, this one has {}; "
                      "calibrate on more, or ask for a risk of {:.3f} or more",
-                     risk, records_needed(risk), records.size(), 1 / (n + 1)));
+                     risk, records_needed(risk), records.size(), std::ceil(1000 / (n + 1)) / 1000));
   std::vector<double> signals;
   for (const GuardRecord& record : records)
     for (const double signal : record.signals)

@@ -141,7 +141,8 @@ TEST(Grammar, SyntaxErrorsSayWhatWasExpected) {
   EXPECT_EQ(
       refusal("knorm @ 4"),
       "recipe \"knorm @ 4\", column 9: \"4\" is no budget; expected a fraction to remove below "
-      "1 (0.9), a ratio in bytes (10x), entries per lane (1024tok) or bytes (64MiB)");
+      "1 (0.9), a ratio in bytes (10x), entries per lane (1024tok), bytes (64MiB), or "
+      "auto(risk=0.05) with a risk from 0.001 to 0.5");
   for (const char* bad : {"-1", "1", "nanx", "0.5x", "0tok", "1e99MiB", "5 tok", "0.5.5", "inf"})
     EXPECT_THROW(Recipe::parse(std::string("knorm @ ") + bad), Error) << bad;
 }

@@ -55,6 +55,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
     needs |= recipe.needs();
     keep_full |= recipe.sees_question();
     arms_.push_back(make_arm(recipe));
+    if (recipe.risk()) arms_.back().guard.emplace(*engine_, recipe);
   }
   keep_full |= arms_.size() > 1;
   if (schedule.when == When::chunk) return read_in_pieces(prompt, reading);
@@ -71,6 +72,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
 
   for (Arm& arm : arms_) {
     if (arm.sees_question) continue;
+    if (arm.guard) arm.choice = arm.guard->choose(*full_, signals_, options);
     if (keep_full) {
       arm.context = full_->fork();
     } else {
@@ -78,9 +80,10 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
       full_.reset();
     }
     StepProgress optimising("optimising");
-    arm.report = compress(*arm.context, *arm.recipe, signals_, optimising.callback());
-    arm.compress_seconds =
-        arm.report.seconds + (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
+    arm.report = compress(*arm.context, arm.choice ? arm.choice->recipe : *arm.recipe, signals_,
+                          optimising.callback());
+    arm.compress_seconds = arm.report.seconds + (arm.choice ? arm.choice->seconds : 0) +
+                           (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
   }
   const auto looks = [](const Arm& arm) { return arm.sees_question; };
   if (std::none_of(arms_.begin(), arms_.end(), looks)) {

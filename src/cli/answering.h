@@ -13,6 +13,7 @@
 #include "engine/compress.h"
 #include "engine/context.h"
 #include "engine/generate.h"
+#include "engine/guard.h"
 #include "engine/keeper.h"
 #include "engine/prompt.h"
 #include "engine/schedule.h"
@@ -29,9 +30,11 @@ struct Arm {
   bool oracle = false;
   bool keeps_full = false;               // routes again during the answer: the whole cache stays
   std::optional<recipe::Recipe> recipe;  // none for a cache that was loaded
+  std::optional<Guard> guard;            // of a recipe @ auto, and what it chose
+  std::optional<GuardChoice> choice;
   std::optional<Context> context;
   CompressionReport report;
-  double compress_seconds = 0;  // replay included
+  double compress_seconds = 0;  // replay and guard included
   Index peak_bytes = 0;         // of its own reading, under the schedule chunk
 };
 

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/calibrate_guard.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -8,6 +9,7 @@
 #include "engine/budgets.h"
 #include "engine/calibrate.h"
 #include "eval/suite.h"
+#include "recipe/presets.h"
 
 namespace pith::cli {
 namespace {
@@ -15,15 +17,21 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   pith calibrate -m qwen2.5-coder-0.5b-instruct
   pith calibrate -m smollm2-135m-instruct --documents 12 --tokens 600
+  pith calibrate --what guard --kv "kvzip_plus + global" --tests physics,strings
 Recipes with curves, csa, qfilters or kvzap look up what this command measures, once per model. It reads and replays generated
-documents, and saves beside the model. One document of five is held out, to say how well kvzap predicts what a replay would find.)";
+documents, and saves beside the model. One document of five is held out, to say how well kvzap predicts what a replay would find.
+The guard of `@ auto` takes --what guard: it asks questions about generated documents at every ratio, which takes about a minute per
+document of 1000 tokens on two cores, once per model and recipe; --tests says what it then does on suites that it was not calibrated on.)";
 
 struct CalibrateCommand {
   ModelOptions model;
-  Index documents = 32, tokens = 1000;
+  std::string what = "parts";
+  Index documents = 0, tokens = 1000;  // 0: the usual number
   bool json = false;
+  GuardCalibration guard;
 };
 
+constexpr Index kDocuments = 32;
 constexpr Index kHeldOut = 5;          // every fifth document
 constexpr std::uint64_t kSeed = 7001;  // not those of evaluations, which count from 1
 
@@ -47,7 +55,17 @@ std::vector<std::string> make_texts(const CalibrateCommand& command, const Engin
   return texts;
 }
 
-void calibrate_command(const CalibrateCommand& command) {
+void guard_command(const CalibrateCommand& command) {
+  GuardCalibration guard = command.guard;
+  guard.model = command.model;
+  guard.tokens = command.tokens;
+  guard.json = command.json;
+  if (command.documents > 0) guard.documents = command.documents;
+  calibrate_guard(guard);
+}
+
+void parts_command(CalibrateCommand command) {
+  if (command.documents == 0) command.documents = kDocuments;
   const auto engine = load_engine(command.model);
   const auto& path = engine->options().calibration;
   const std::vector<std::string> texts = make_texts(command, *engine);
@@ -99,17 +117,50 @@ void add_calibrate(CLI::App& app) {
   auto options = std::make_shared<CalibrateCommand>();
   CLI::App* command = app.add_subcommand(
       "calibrate",
-      "Measure what some recipes need to know of a model (curves, csa, qfilters, kvzap)");
+      "Measure what some recipes need to know of a model (curves, csa, qfilters, kvzap, @ auto)");
   add_model_options(*command, options->model);
-  command->add_option("--documents", options->documents, "Generated documents to read")
-      ->check(in_range(1, 10000))
+  command
+      ->add_option("--what", options->what,
+                   "parts (curves, csa, qfilters, kvzap) or guard (the budget auto)")
+      ->check(CLI::IsMember({"parts", "guard"}))
       ->capture_default_str();
+  command
+      ->add_option("--documents", options->documents,
+                   "Generated documents to read (32 for parts, 60 for the guard)")
+      ->check(in_range(1, 10000));
   command->add_option("--tokens", options->tokens, "Tokens of each")
       ->check(in_range(200, 65536))
       ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object");
+  GuardCalibration& guard = options->guard;
+  command->add_option("--kv", guard.recipe, "Guard: the recipe, without its budget")
+      ->type_name("RECIPE")
+      ->default_str(std::string(recipe::kDefaultRecipe));
+  guard.suites = {"needle_multi", "kv"};
+  command->add_option("--suites", guard.suites, "Guard: suites or tasks to calibrate on")
+      ->delimiter(',')
+      ->type_name("NAME")
+      ->capture_default_str();
+  command
+      ->add_option("--tests", guard.tests, "Guard: suites or tasks to try it on, not calibrated on")
+      ->delimiter(',')
+      ->type_name("NAME");
+  command
+      ->add_option("--tests-documents", guard.tests_documents, "Guard: documents of each of them")
+      ->check(in_range(2, 10000))
+      ->capture_default_str();
+  command
+      ->add_option("--records", guard.records,
+                   "Guard: keep each document's measurement in this file, and go on from it")
+      ->type_name("FILE");
   command->footer(kExamples);
-  command->callback([options] { calibrate_command(*options); });
+  command->callback([options] {
+    if (options->what == "guard") return guard_command(*options);
+    const GuardCalibration& given = options->guard;
+    if (!given.recipe.empty() || !given.tests.empty() || !given.records.empty())
+      throw CLI::ValidationError("--kv, --tests, --records", "are for --what guard");
+    parts_command(*options);
+  });
 }
 
 }  // namespace pith::cli

@@ -7,20 +7,21 @@
 #include "cli/run_report.h"
 #include "cli/schedule_option.h"
 #include "cli/steps.h"
+#include "recipe/presets.h"
 
 namespace pith::cli {
 namespace {
 
-constexpr const char* kDefaultRecipe = "kvzip_plus + global + int4 @ 4x";
 constexpr const char* kExamples = R"(Examples:
   pith run -f handbook.txt -q "Who signs for fuel deliveries?" -q "What is the code of the boathouse?"
   pith run -f handbook.txt --questions questions.txt --kv "kvzip_plus + global @ 4x" --kv "snapkv @ 0.75"
   pith run -f handbook.txt --kv "kvzip_plus + global @ 4x" --save handbook.pith
   pith run --load handbook.pith -q "Who signs for fuel deliveries?"
   pith run -f handbook.txt -q "Where is the spare key?" --json | jq .answer
+  pith run -f handbook.txt -q "Where is the spare key?" --kv auto
   pith run -f novel.txt -q "Who is the heir?" --kv "snapkv + adakv @ 1024tok" --when chunk:512
 The document is read once and compressed before any question is seen; recipes that look at the question are marked.
-With several --kv the recipe `full` (no compression) is always one of them. pith recipes lists the parts of recipes.)";
+With --kv auto (or any recipe @ auto(risk=0.05)) the guard picks the ratio for the document. With several --kv the recipe `full` (no compression) is always one of them. pith recipes lists the parts of recipes.)";
 
 struct RunOptions {
   ModelOptions model;
@@ -43,8 +44,9 @@ std::vector<recipe::Recipe> parse_recipes(const RunOptions& options) {
   if (options.recipes.size() > 1) add("full");
   for (const std::string& text : options.recipes) add(text);
   if (recipes.empty()) {
-    add(kDefaultRecipe);
-    note(fmt::format("no --kv given: compressing with `{}`", kDefaultRecipe));
+    const std::string usual = fmt::format("{} @ 4x", recipe::kDefaultRecipe);
+    add(usual);
+    note(fmt::format("no --kv given: compressing with `{}`", usual));
   }
   return recipes;
 }
@@ -127,7 +129,8 @@ void run_command(const RunOptions& options) {
     answering.read(prompt, recipes, longest, reading.callback(), replaying.callback(), schedule);
   }
   if (!options.save.empty()) {
-    answering.arms().front().context->save(options.save, answering.arms().front().canonical);
+    const Arm& arm = answering.arms().front();
+    arm.context->save(options.save, arm.choice ? arm.choice->recipe.to_string() : arm.canonical);
     note(fmt::format("saved {}", options.save));
   }
 

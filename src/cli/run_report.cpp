@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 #include "cli/options.h"
 
@@ -22,6 +23,9 @@ std::string folded(std::string_view text) {
   while (result.ends_with(' ')) result.pop_back();
   return result;
 }
+
+// JSON has no infinity.
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 double per_second(Index steps, double seconds) {
   return seconds > 0 ? static_cast<double>(steps) / seconds : 0;
@@ -88,7 +92,21 @@ void RunReport::document(std::string_view name) const {
             ? fmt::format(" and replayed in {} s", human_seconds(answering_.replay_seconds()))
             : "",
         model_, numerics_name(engine), isa_name(), answering_.threads());
+  choices();
   flush();
+}
+
+void RunReport::choices() const {
+  for (const Arm& arm : answering_.arms()) {
+    if (!arm.choice) continue;
+    const GuardChoice& choice = *arm.choice;
+    print(
+        "auto: {}; of 20 answers that the whole cache gets right, expect to lose at most {:.2g} "
+        "(calibrated on {} generated documents: {})\n",
+        choice.asked > 1 ? fmt::format("kept 1/{:.1f} of the cache", arm.report.ratio())
+                         : "kept the whole cache, since this document bears no compression",
+        20 * choice.risk, choice.documents, choice.documents_are);
+  }
 }
 
 void RunReport::question(Index question) const {
@@ -141,6 +159,14 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["answer"] = answer.generated.text;
   json["recipe"] = arm.name;
   json["recipe_canonical"] = arm.canonical;
+  if (arm.choice)
+    json["auto"] = {{"recipe", arm.choice->recipe.to_string()},
+                    {"ratio", arm.choice->asked},
+                    {"signal", arm.choice->signal},
+                    {"threshold", finite_or_null(arm.choice->threshold)},
+                    {"risk", arm.choice->risk},
+                    {"documents", arm.choice->documents},
+                    {"guard_s", arm.choice->seconds}};
   json["when"] = to_string(answering_.schedule());
   json["sees_question"] = arm.sees_question;
   json["oracle"] = arm.oracle;

@@ -48,6 +48,7 @@ class RunReport {
   };
   std::string label(const Arm& arm) const;
   Index label_width() const;
+  void choices() const;  // the guard's, one line each
   void put_answer_json(Index question, const Arm& arm, const Answer& answer) const;
   void footnotes() const;
 

@@ -60,6 +60,13 @@ Keeper::Keeper(Context& context, const recipe::Recipe& recipe, const ReadOptions
          fmt::format("{}: it looks at the question, and there is none while the context is read; "
                      "take the schedule prefill, or another recipe",
                      recipe.name()));
+  if (recipe.risk())
+    fail(
+        ErrorCode::bad_budget,
+        fmt::format("{}: the guard looks at a whole document, so there is no budget auto while one "
+                    "is read or written; take the schedule prefill, or a fixed budget such as "
+                    "\"@ 4x\"",
+                    recipe.name()));
   if (StreamCollector::beyond(needs_) != recipe::SignalNeeds{})
     fail(ErrorCode::bad_recipe,
          fmt::format("{}: what it needs to know can only be collected over a whole document; take "

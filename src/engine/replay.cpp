@@ -168,8 +168,10 @@ cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChun
   return plan;
 }
 
-ReplayChunk make_chunk(const Engine& engine, std::span<const Token> context, Index begin, Index end,
-                       const ReplayOptions& options) {
+}  // namespace
+
+ReplayChunk replay_chunk(const Engine& engine, std::span<const Token> context, Index begin,
+                         Index end, const ReplayOptions& options) {
   ReplayChunk chunk{.begin = begin, .end = end, .tokens = {}};
   chunk.tokens =
       engine.tokenizer().encode(begin == options.prefix_tokens ? kFirstPrompt : kNextPrompt);
@@ -184,15 +186,13 @@ ReplayChunk make_chunk(const Engine& engine, std::span<const Token> context, Ind
   return chunk;
 }
 
-}  // namespace
-
 std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context,
                                        const ReplayOptions& options) {
   std::vector<ReplayChunk> chunks;
   const auto total = static_cast<Index>(context.size());
   for (Index begin = options.prefix_tokens; begin < total; begin += options.chunk)
     chunks.push_back(
-        make_chunk(engine, context, begin, std::min(total, begin + options.chunk), options));
+        replay_chunk(engine, context, begin, std::min(total, begin + options.chunk), options));
   return chunks;
 }
 
@@ -242,7 +242,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
 void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
                    recipe::Signals& signals) {
   const Index end = context.next_position(), length = end - begin;
-  const auto chunk = make_chunk(context.engine(), context.tokens(), begin, end, options);
+  const auto chunk = replay_chunk(context.engine(), context.tokens(), begin, end, options);
   Context fork = context.fork();
   cache::Plan plan;
   std::vector<ReplayObserver::Lane> lanes;

@@ -38,6 +38,9 @@ struct ReplayChunk {
   Index begin = 0, end = 0;   // document tokens, as source tokens of the context
   std::vector<Token> tokens;  // prompt, answer prompt and the chunk itself
 };
+// The same for one part [begin, end) of the document.
+ReplayChunk replay_chunk(const Engine& engine, std::span<const Token> context, Index begin,
+                         Index end, const ReplayOptions& options);
 std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context,
                                        const ReplayOptions& options);
 

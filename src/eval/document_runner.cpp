@@ -63,6 +63,8 @@ struct DocumentRunner::Ask {
   Label label;
   Index group;
   const Item* item;
+  bool replays = false;  // the arm's own recipe, not what the guard made of it
+  double guard_s = 0;
   // Of its arm, from when it was begun:
   CompressionReport report = {};
   Survival answer_source = {}, support_source = {};
@@ -103,6 +105,8 @@ DocumentRunner::DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& 
       arms_(arms_of(config)),
       log_(log),
       on_answers_(std::move(on_answers)) {
+  for (const auto& recipe : recipes_)
+    if (recipe.risk()) guards_.emplace(recipe.to_string(), Guard(*engine_, recipe));
   PITH_CHECK(engine_->options().ignore_batch_size, "see engine_options()");
 }
 
@@ -123,8 +127,11 @@ DocumentRunner::Label DocumentRunner::label_of(Index twin, const recipe::Recipe&
 }
 
 std::string DocumentRunner::key(const Reading& reading, const Label& label) const {
-  return hash_of(fmt::format("{}|{}|{}|{}|{}", settings_, reading.suite, reading.document.id,
-                             reading.text_hash, label.canonical));
+  const auto guard = guards_.find(label.twin.empty() ? label.canonical : label.twin_of);
+  const std::string calibration =
+      guard == guards_.end() ? "" : fmt::format("|{}", guard->second.fingerprint());
+  return hash_of(fmt::format("{}|{}|{}|{}|{}{}", settings_, reading.suite, reading.document.id,
+                             reading.text_hash, label.canonical, calibration));
 }
 
 std::vector<const Item*> DocumentRunner::missing(const Reading& reading, const Label& label) const {
@@ -213,12 +220,27 @@ void DocumentRunner::ask_arms(Reading& reading) {
   std::vector<Ask> asks;
   Index group = 0;
   const auto add = [&](const recipe::Recipe& recipe, const Item& item) {
-    asks.push_back({std::make_shared<recipe::Recipe>(recipe), label_of(recipe), group, &item});
+    asks.push_back({.recipe = std::make_shared<recipe::Recipe>(recipe),
+                    .label = label_of(recipe),
+                    .group = group,
+                    .item = &item,
+                    .replays = recipe.needs().replays()});
   };
   for (const auto& recipe : recipes_) {
     if (recipe.sees_question()) continue;
-    for (const Item* item : missing(reading, label_of(recipe))) add(recipe, *item);
+    const auto items = missing(reading, label_of(recipe));
+    for (const Item* item : items) add(recipe, *item);
     ++group;
+    const auto guard = guards_.find(recipe.to_string());
+    if (guard == guards_.end() || items.empty()) continue;
+    const GuardChoice choice =
+        guard->second.choose(reading.whole, reading.signals, reading.prompt.read_options());
+    summary_.compress_s += choice.seconds;
+    const auto chosen = std::make_shared<recipe::Recipe>(choice.recipe);
+    for (auto ask = asks.end() - std::ssize(items); ask != asks.end(); ++ask) {
+      ask->recipe = chosen;
+      ask->guard_s = choice.seconds;
+    }
   }
   // Recipes that look at the question compress anew for each; it is read once for all of them.
   for (const auto& item : reading.items)
@@ -290,6 +312,7 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
     fail(error.code(),
          fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, error.what()));
   }
+  report.seconds += ask.guard_s;
   ++summary_.arms;
   HeldTokens held(context.cache(), std::ssize(reading.prompt.context()));
   return {ask.group, std::move(context), report, std::move(held)};
@@ -340,7 +363,6 @@ void DocumentRunner::answer(Reading& reading, std::vector<Ask>& asks) {
 
 void DocumentRunner::record(const Reading& reading, const Ask& ask, const Generated& generated) {
   const Item& item = *ask.item;
-  const recipe::SignalNeeds needs = ask.recipe->needs();
   const bool ended = generated.reason == StopReason::end_of_text;
   const Verdict verdict = judge(item, generated.text, ended);
   Prediction prediction{.key = key(reading, ask.label),
@@ -371,7 +393,7 @@ void DocumentRunner::record(const Reading& reading, const Ask& ask, const Genera
   prediction.full_bytes = ask.report.full_bytes;
   prediction.cold_bytes = ask.report.cold_bytes;
   prediction.prefill_s = reading.times.read_seconds;
-  prediction.replay_s = needs.replays() ? reading.times.replay_seconds : 0;
+  prediction.replay_s = ask.replays ? reading.times.replay_seconds : 0;
   prediction.compress_s = ask.report.seconds;
   prediction.decode_s = generated.seconds;
   prediction.tags = item.tags;

@@ -2,6 +2,7 @@
 // nothing of runs, shards and other documents.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 #include "engine/compress.h"
 #include "engine/engine.h"
 #include "engine/generate.h"
+#include "engine/guard.h"
 #include "engine/prompt.h"
 #include "eval/predictions.h"
 #include "eval/run_config.h"
@@ -63,6 +65,7 @@ class DocumentRunner {
   std::string settings_;
   std::vector<recipe::Recipe> recipes_;
   Index arms_;
+  std::map<std::string, Guard> guards_;  // of recipes @ auto, by canonical recipe
   PredictionLog& log_;
   std::function<void()> on_answers_;
   RunSummary summary_;

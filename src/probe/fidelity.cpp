@@ -3,18 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/forced.h"
+
 namespace pith::probe {
-namespace {
-
-// log of the sum of exponentials.
-double log_total(std::span<const float> logits) {
-  const auto top = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
-  return top + std::log(sum);
-}
-
-}  // namespace
 
 double kl_divergence(std::span<const float> full, std::span<const float> other) {
   const double a = log_total(full), b = log_total(other);
@@ -27,20 +18,12 @@ double kl_divergence(std::span<const float> full, std::span<const float> other) 
   return std::max(0.0, sum);  // rounding may leave a negative zero
 }
 
-Index likeliest(std::span<const float> logits) {
-  return std::max_element(logits.begin(), logits.end()) - logits.begin();
-}
-
-double surprisal(std::span<const float> logits, Index token) {
-  return log_total(logits) - static_cast<double>(logits[static_cast<std::size_t>(token)]);
-}
-
 void Fidelity::add(std::span<const float> full, std::span<const float> other, Index next) {
   add(Fidelity{.rows = 1,
                .kl = kl_divergence(full, other),
                .top1 = likeliest(full) == likeliest(other) ? 1.0 : 0.0,
-               .surprisal = probe::surprisal(other, next),
-               .surprisal_full = probe::surprisal(full, next)});
+               .surprisal = pith::surprisal(other, next),
+               .surprisal_full = pith::surprisal(full, next)});
 }
 
 void Fidelity::add(const Fidelity& other) {

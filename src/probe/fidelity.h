@@ -11,12 +11,6 @@ namespace pith::probe {
 // KL(full || other) of the two softmax distributions, in nats.
 double kl_divergence(std::span<const float> full, std::span<const float> other);  // [V] logits
 
-// The likeliest token; the first of equals.
-Index likeliest(std::span<const float> logits);
-
-// Minus the natural log-probability of a token.
-double surprisal(std::span<const float> logits, Index token);
-
 // Means over the rows of a text.
 struct Fidelity {
   Index rows = 0;

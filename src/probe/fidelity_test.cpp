@@ -21,11 +21,6 @@ TEST(Fidelity, KlDoesNotMindAnOffset) {
   EXPECT_NEAR(kl_divergence(shifted, kQuarters), 0.143841, 1e-6);
 }
 
-TEST(Fidelity, SurprisalIsMinusLogProbability) {
-  EXPECT_NEAR(surprisal(kQuarters, 1), std::log(4.0), 1e-6);
-  EXPECT_EQ(likeliest(kQuarters), 0);
-}
-
 TEST(Fidelity, AveragesOverRows) {
   Fidelity all, more;
   all.add(kHalf, kQuarters, 0);

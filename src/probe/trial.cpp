@@ -2,42 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/forced.h"
 #include "engine/replay.h"
 
 namespace pith::probe {
-namespace {
-
-// The logits in front of every token of the continuation.
-void for_logits(const Context& context, std::span<const Token> prompt,
-                std::span<const Token> continuation,
-                const std::function<void(Index row, std::span<const float>)>& use) {
-  if (continuation.empty()) return;
-  constexpr Index kBlock = 32;  // rows at once: they are vocabulary-wide
-  std::vector<Token> tokens(prompt.begin(), prompt.end());
-  tokens.insert(tokens.end(), continuation.begin(), continuation.end() - 1);
-  Context fork = context.fork();
-  Engine& engine = context.engine();
-  const Index E = engine.config().width, V = engine.config().vocabulary,
-              skip = std::ssize(prompt) - 1;
-  std::vector<float> logits(static_cast<std::size_t>(kBlock * V));
-  fork.read_states(tokens, [&](Index first, std::span<const float> states) {
-    const Index rows = std::ssize(states) / E;
-    for (Index row = std::max<Index>(0, skip - first); row < rows; row += kBlock) {
-      const Index count = std::min(kBlock, rows - row);
-      const auto block = std::span(logits).first(static_cast<std::size_t>(count * V));
-      compute_logits(
-          engine.model(),
-          states.subspan(static_cast<std::size_t>(row * E), static_cast<std::size_t>(count * E)),
-          engine.options().numerics, engine.workspace(), engine.pool(), block);
-      for (Index r = 0; r < count; ++r)
-        use(first + row + r - skip,
-            block.subspan(static_cast<std::size_t>(r * V), static_cast<std::size_t>(V)));
-    }
-  });
-}
-
-}  // namespace
-
 std::vector<Token> Trial::tokens() const {
   std::vector<Token> all = prompt;
   all.insert(all.end(), continuation.begin(), continuation.end());
@@ -46,9 +14,10 @@ std::vector<Token> Trial::tokens() const {
 
 Trial make_trial(const Context& full, std::vector<Token> prompt, std::vector<Token> continuation) {
   Trial trial{std::move(prompt), std::move(continuation), {}};
-  for_logits(full, trial.prompt, trial.continuation, [&](Index, std::span<const float> logits) {
-    trial.full_logits.insert(trial.full_logits.end(), logits.begin(), logits.end());
-  });
+  for_predictions(full, trial.prompt, trial.continuation,
+                  [&](Index, std::span<const float> logits) {
+                    trial.full_logits.insert(trial.full_logits.end(), logits.begin(), logits.end());
+                  });
   return trial;
 }
 
@@ -82,7 +51,7 @@ std::vector<float> read_pooled(Context& context, std::span<const Token> tokens, 
 Fidelity run_trial(const Trial& trial, const Context& context) {
   const auto V = static_cast<std::size_t>(context.engine().config().vocabulary);
   Fidelity result;
-  for_logits(
+  for_predictions(
       context, trial.prompt, trial.continuation, [&](Index row, std::span<const float> logits) {
         result.add(std::span(trial.full_logits).subspan(static_cast<std::size_t>(row) * V, V),
                    logits, trial.continuation[static_cast<std::size_t>(row)]);

@@ -35,6 +35,8 @@ bool in_range(const Budget& budget) {
       return budget.value >= 1 && budget.value <= 1e9;
     case BudgetUnit::bytes:
       return budget.value >= 1 && budget.value <= 0x1p50;
+    case BudgetUnit::automatic:
+      return budget.value >= 0.001 && budget.value <= 0.5;
   }
   return false;
 }
@@ -62,9 +64,22 @@ Index numbers_of_tile(const cache::Shape& shape, cache::Format format) {
   return 16 * 2 * shape.head_dim * is.bits / 8;
 }
 
+// "auto" or "auto(risk=0.05)", of which the risk is read as a fraction.
+std::optional<Budget> parse_automatic(std::string_view text) {
+  constexpr std::string_view kName = "auto", kOpen = "auto(risk=";
+  if (text == kName) return Budget{BudgetUnit::automatic, kDefaultRisk};
+  if (!text.starts_with(kOpen) || !text.ends_with(')')) return std::nullopt;
+  text = text.substr(kOpen.size(), text.size() - kOpen.size() - 1);
+  auto budget = parse_budget(text);
+  if (!budget || budget->unit != BudgetUnit::fraction) return std::nullopt;
+  budget->unit = BudgetUnit::automatic;
+  return in_range(*budget) ? budget : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Budget> parse_budget(std::string_view text) {
+  if (text.starts_with("auto")) return parse_automatic(text);
   double number = 0;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, number);
@@ -87,6 +102,8 @@ std::string to_string(const Budget& budget) {
       return fmt::format("{}x", budget.value);
     case BudgetUnit::tokens:
       return fmt::format("{}tok", budget.value);
+    case BudgetUnit::automatic:
+      return fmt::format("auto(risk={})", budget.value);
     case BudgetUnit::bytes:
       break;
   }

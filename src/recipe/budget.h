@@ -1,4 +1,4 @@
-// Budgets: how small a stage must become, in four units, and what that leaves for the lanes of a
+// Budgets: how small a stage must become, in five units, and what that leaves for the lanes of a
 // given cache. It chooses no entries: allocators do.
 //
 //     0.9     fraction removed (kvpress' compression_ratio): a lane of n entries keeps
@@ -6,6 +6,10 @@
 //     10x     bytes: a tenth of what all tokens take as bf16 (Cache::full_bytes)
 //     1024tok mean entries per lane, summaries included
 //     64MiB   bytes (KiB, MiB, GiB)
+//     auto(risk=0.05)  the largest ratio that the guard allows for a document (engine/guard.h),
+//     where
+//             at most this share of right answers may be lost; it must become a ratio before a plan
+//             is made
 //
 // Lanes of sliding-window layers are not compressed: they keep their last `window` entries, which
 // count in budgets of bytes and in no other.
@@ -22,15 +26,18 @@
 
 namespace pith::recipe {
 
-enum class BudgetUnit { fraction, ratio, tokens, bytes };
+enum class BudgetUnit { fraction, ratio, tokens, bytes, automatic };
 
 struct Budget {
   BudgetUnit unit = BudgetUnit::fraction;
-  double value = 0;  // fraction removed, ratio, entries per lane, or bytes
+  double value = 0;  // fraction removed, ratio, entries per lane, bytes, or risk
   friend bool operator==(const Budget&, const Budget&) = default;
 };
 
-// Nothing if `text` is no budget, or one out of range (a fraction of 1, a ratio below 1).
+inline constexpr double kDefaultRisk = 0.05;  // of `auto` alone
+
+// Nothing if `text` is no budget, or one out of range (a fraction of 1, a ratio below 1, a risk
+// outside [0.001, 0.5]).
 std::optional<Budget> parse_budget(std::string_view text);
 std::string to_string(const Budget& budget);  // parse_budget gives the same back
 

@@ -25,6 +25,13 @@ TEST(Budget, FractionsTruncateInDoubleAsKvpressDoes) {
   EXPECT_EQ(kept_of(0, 0.9), 0);
 }
 
+TEST(Budget, AutoReadsBack) {
+  EXPECT_EQ(parse_budget("auto"), (Budget{BudgetUnit::automatic, 0.05}));
+  EXPECT_EQ(to_string(*parse_budget("auto(risk=0.1)")), "auto(risk=0.1)");
+  for (const char* text : {"auto()", "auto(risk=0)", "auto(risk=2x)", "auto(risk=auto)", "autox"})
+    EXPECT_EQ(parse_budget(text), std::nullopt) << text;
+}
+
 TEST(Budget, EntriesAreSharedEvenlyAsFarAsLanesHaveThem) {
   EXPECT_THAT(room_of_entries(30, {{4, 20, 20, 0}, {0, 0, 0, 0}, 4}).lane,
               ElementsAre(4, 13, 13, 0));
@@ -137,6 +144,9 @@ void expect_within(const Budget& budget, const World& before, const cache::Cache
       break;
     case BudgetUnit::bytes:
       EXPECT_LE(static_cast<double>(after.bytes().total()), budget.value);
+      break;
+    case BudgetUnit::automatic:
+      FAIL() << "no plan is made at it";
   }
 }
 

@@ -90,14 +90,19 @@ class Reader {
   Budget read_budget() {
     skip_space();
     const Index start = column();
-    const std::string value = read_value();
+    std::string value = read_value();
+    if (value == "auto" && take('(')) {
+      const ArgumentText risk = read_argument();
+      if (!take(')')) fail("\")\" was expected here");
+      value = fmt::format("auto({}={})", risk.key.empty() ? "risk" : risk.key, risk.value);
+    }
     const auto budget = parse_budget(value);
     if (!budget)
       pith::fail(
           ErrorCode::bad_budget,
           fmt::format("recipe \"{}\", column {}: \"{}\" is no budget; expected a fraction to "
                       "remove below 1 (0.9), a ratio in bytes (10x), entries per lane "
-                      "(1024tok) or bytes (64MiB)",
+                      "(1024tok), bytes (64MiB), or auto(risk=0.05) with a risk from 0.001 to 0.5",
                       shown(text_), start, shown(value)));
     return *budget;
   }

@@ -141,7 +141,8 @@ TEST(Grammar, SyntaxErrorsSayWhatWasExpected) {
   EXPECT_EQ(
       refusal("knorm @ 4"),
       "recipe \"knorm @ 4\", column 9: \"4\" is no budget; expected a fraction to remove below "
-      "1 (0.9), a ratio in bytes (10x), entries per lane (1024tok) or bytes (64MiB)");
+      "1 (0.9), a ratio in bytes (10x), entries per lane (1024tok), bytes (64MiB), or "
+      "auto(risk=0.05) with a risk from 0.001 to 0.5");
   for (const char* bad : {"-1", "1", "nanx", "0.5x", "0tok", "1e99MiB", "5 tok", "0.5.5", "inf"})
     EXPECT_THROW(Recipe::parse(std::string("knorm @ ") + bad), Error) << bad;
 }
@@ -177,6 +178,41 @@ TEST(Grammar, CombinationsThatCannotBeAreRefusedByName) {
       "recipe \"expected_attention @ 0.5 then expected_attention(n_sink=8) @ 0.5\", column 1: "
       "two stages need query statistics without the first 4 and 8 tokens; give both the same "
       "n_sink");
+}
+
+TEST(Grammar, TheGuardsBudgetHasARisk) {
+  const Recipe recipe = Recipe::parse("kvzip_plus @ auto");
+  EXPECT_EQ(recipe.to_string(), "kvzip_plus + global + drop + bf16 @ auto(risk=0.05)");
+  EXPECT_EQ(recipe.risk(), 0.05);
+  EXPECT_EQ(Recipe::parse("snapkv @ auto( risk = 0.1 )").risk(), 0.1);
+  EXPECT_EQ(Recipe::parse("snapkv @ auto(0.2)").to_string(),
+            "snapkv + uniform + drop + bf16 @ auto(risk=0.2)");
+  EXPECT_EQ(Recipe::parse("snapkv @ 4x").risk(), std::nullopt);
+  EXPECT_EQ(recipe.at({BudgetUnit::ratio, 4}).to_string(),
+            "kvzip_plus + global + drop + bf16 @ 4x");
+  EXPECT_TRUE(recipe.needs().surprisal);
+}
+
+TEST(Grammar, AutoAloneIsTheDefaultRecipe) {
+  EXPECT_EQ(Recipe::parse("auto").to_string(),
+            "kvzip_plus + global + drop + int4 @ auto(risk=0.05)");
+  EXPECT_EQ(Recipe::parse(" auto(risk=0.1) ").risk(), 0.1);
+  EXPECT_EQ(Recipe::parse("auto").name(), "auto");
+}
+
+TEST(Grammar, TheGuardRefusesWhatItCannotClimb) {
+  for (const auto& [text, word] : std::vector<std::pair<std::string, std::string>>{
+           {"snapkv @ auto(risk=0)", "risk from 0.001 to 0.5"},
+           {"snapkv @ auto(risk=0.6)", "risk from 0.001 to 0.5"},
+           {"snapkv @ auto(rsk=0.1)", "is no budget"},
+           {"snapkv @ automatic", "is no budget"},
+           {"snapkv @ auto(0.1", "\")\" was expected here"},
+           {"question_attention @ auto", "question_attention looks at the question"},
+           {"snapkv + positions @ auto", "positions does not choose in one order"},
+           {"snapkv + merge @ auto", "merge changes what is kept"},
+           {"snapkv + critical @ auto", "critical chooses anew at every budget"},
+           {"snapkv @ auto then knorm @ 2x", "recipes of one stage"}})
+    EXPECT_NE(refusal(text).find(word), std::string::npos) << refusal(text);
 }
 
 TEST(Grammar, HostileTextIsBounded) {

@@ -326,6 +326,11 @@ cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signa
       const double full = static_cast<double>(cache.full_bytes());
       return plan_in_bytes(stage, scene, sizes, static_cast<Index>(full / value));
     }
+    case BudgetUnit::automatic:
+      fail(ErrorCode::bad_budget,
+           fmt::format("budget @ {}: the guard chooses a ratio for a whole document, in `pith run` "
+                       "and `pith eval`; give a fixed budget here, such as \"@ 4x\"",
+                       to_string(*stage.budget)));
     case BudgetUnit::bytes:
       break;
   }

@@ -22,6 +22,9 @@ struct Preset {
   std::vector<PresetKey> keys;
 };
 
+// What is meant where no recipe is given: this, at a budget.
+inline constexpr std::string_view kDefaultRecipe = "kvzip_plus + global + int4";
+
 const std::vector<Preset>& presets();
 const Preset* find_preset(std::string_view name);
 

@@ -69,7 +69,22 @@ Index Recipe::again_every() const {
 SignalNeeds Recipe::needs() const {
   SignalNeeds needs;
   for (const Stage& stage : impl_->stages) needs |= needs_of(stage);
+  if (risk()) needs.surprisal = true;  // the guard samples by it
   return needs;
+}
+
+std::optional<double> Recipe::risk() const {
+  if (stages() != 1) return std::nullopt;
+  const auto& budget = impl_->stages.front().budget;
+  return budget && budget->unit == BudgetUnit::automatic ? std::optional(budget->value)
+                                                         : std::nullopt;
+}
+
+Recipe Recipe::at(const Budget& budget) const {
+  PITH_CHECK(stages() == 1, "a budget for one stage");
+  std::vector<Stage> stages = impl_->stages;
+  stages.front().budget = budget;
+  return parse(recipe::to_string(stages.front()));
 }
 
 Index Recipe::stages() const { return std::ssize(impl_->stages); }

@@ -8,11 +8,14 @@
 //     first
 //                                                          parameter: attention(sum)
 //     budget = 0.9 (fraction removed) | 10x (bytes) | 1024tok (mean entries per lane) | 64MiB
+//            | auto(risk=0.05)
 //
-// "full" alone is no compression. A scorer alone is completed: uniform (kvzip: global), drop, bf16.
+// "full" alone is no compression; "auto" or "auto(risk=0.1)" alone is the default recipe under
+// that budget. A scorer alone is completed: uniform (kvzip: global), drop, bf16.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +23,7 @@
 #include "base/thread_pool.h"
 #include "cache/cache.h"
 #include "cache/plan.h"
+#include "recipe/budget.h"
 #include "recipe/signals.h"
 
 namespace pith::recipe {
@@ -43,7 +47,11 @@ class Recipe {
   bool sees_question() const;  // some part looks at the question
   bool is_oracle() const;      // some part uses what a deployment would not have
   bool is_control() const;     // chooses by chance or place alone: random, recency, spaced
-  bool runs_model() const;     // some part runs the model while it plans: minutes, not seconds
+  // Of the budget `auto`: what share of right answers may be lost. Such a recipe makes no plan; the
+  // guard (engine/guard.h) turns it into one that does.
+  std::optional<double> risk() const;
+  Recipe at(const Budget& budget) const;  // the same under another budget; of one stage
+  bool runs_model() const;  // some part runs the model while it plans: minutes, not seconds
   // > 0: routes again, from the full cache, after so many tokens of an answer (engine/rerouting.h).
   Index again_every() const;
   SignalNeeds needs() const;

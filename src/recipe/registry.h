@@ -109,6 +109,7 @@ struct PartInfo {
   bool ignores_budget = false;  // of allocators: what stays is not for a budget to say
   bool worst_case = false;   // of adjusters: scorers take the maximum where they would average over
                              // queries and query heads
+  bool nested = false;       // of allocators: what stays at a budget also stays at any larger one
   bool owns_choice = false;  // of allocators: lanes do not choose freely, so nothing can be refined
   std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
   std::string_view default_allocator = "uniform";           // of a scorer that is given alone

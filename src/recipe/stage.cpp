@@ -205,6 +205,7 @@ class StageReader {
           fmt::format("\"{}\" says by itself how much stays; leave out the budget @ {}, or give it "
                       "to a second stage: \"... then attention(tail) + positions @ 3x\"",
                       name, to_string(*stage.budget)));
+    if (stage.budget && stage.budget->unit == BudgetUnit::automatic) check_guarded(stage);
     const std::string_view size = allocator.info->sized_by;
     const bool sized =
         allocator.info->sizes_itself || (!size.empty() && allocator.arguments.given(size));
@@ -217,6 +218,27 @@ class StageReader {
       fail_at(text_, from_.column,
               fmt::format("{}({}=...) and the budget @ {} both say how much stays: give one", name,
                           size, to_string(*stage.budget)));
+  }
+
+  // The guard tries one ratio after the other, before any question, so larger ratios must lose
+  // more.
+  void check_guarded(const Stage& stage) const {
+    const auto refuse = [&](std::string_view part, std::string_view why) {
+      fail_at(text_, from_.column,
+              fmt::format("{} {}, so \"@ auto\" cannot guard it; give a fixed budget such as "
+                          "\"@ 4x\"",
+                          part, why));
+    };
+    if (!stage.allocator.info->nested)
+      refuse(stage.allocator.info->name,
+             "does not choose in one order (uniform, global and adakv do)");
+    if (stage.realiser.info->name != "drop")
+      refuse(stage.realiser.info->name, "changes what is kept (drop does not)");
+    for (const Part* part : stage.all()) {
+      if (sees_question(*part->info, part->arguments))
+        refuse(part->info->name, "looks at the question");
+      if (part->info->refine != nullptr) refuse(part->info->name, "chooses anew at every budget");
+    }
   }
 
   std::string_view text_;
@@ -253,6 +275,8 @@ std::vector<const Part*> Stage::all() const {
 std::vector<Stage> read_stages(std::string_view text) {
   const std::vector<StageText> read = read_recipe(text);
   const PartText& first = read[0].parts[0];
+  if (first.name == "auto" && read.size() == 1 && read[0].parts.size() == 1 && !read[0].budget)
+    return read_stages(fmt::format("{} @ {}", kDefaultRecipe, text));
   if (is_full_name(first.name)) {
     if (read.size() > 1 || read[0].parts.size() > 1 || !first.arguments.empty() || read[0].budget)
       fail_at(text, first.column, "\"full\" stands alone: no arguments, parts, budget or stages");
@@ -260,6 +284,9 @@ std::vector<Stage> read_stages(std::string_view text) {
   }
   std::vector<Stage> stages;
   for (const StageText& stage : read) stages.push_back(StageReader(text, stage).read());
+  for (const Stage& stage : stages)
+    if (stages.size() > 1 && stage.budget && stage.budget->unit == BudgetUnit::automatic)
+      fail_at(text, 1, "\"@ auto\" is for recipes of one stage; give every stage a fixed budget");
   check_signals_agree(text, stages);
   return stages;
 }

@@ -37,7 +37,8 @@ PartInfo adakv_part() {
           .parameters = {real("floor", "0.2", 0, 1,
                               "part of its equal share that each head is sure of (at least one "
                               "entry; with 0 a head may keep nothing)")},
-          .allocate = allocate};
+          .allocate = allocate,
+          .nested = true};
 }
 
 }  // namespace pith::recipe

@@ -50,7 +50,8 @@ PartInfo global_part() {
       .parameters = {choice("scope", {"all", "layer"},
                             "what competes: everything, or each layer alone"),
                      real("floor", "0", 0, 1, "part of its equal share that each lane is sure of")},
-      .allocate = allocate};
+      .allocate = allocate,
+      .nested = true};
 }
 
 }  // namespace pith::recipe

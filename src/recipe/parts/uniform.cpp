@@ -24,7 +24,8 @@ PartInfo uniform_part() {
           .summary = "every lane keeps its best entries, all lanes equally many",
           .source = "kvpress ScorerPress",
           .cost = Cost::columns,
-          .allocate = allocate};
+          .allocate = allocate,
+          .nested = true};
 }
 
 }  // namespace pith::recipe

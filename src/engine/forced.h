@@ -1,0 +1,27 @@
+// Teacher forcing: what a context would have predicted in front of every token of a text that is
+// given to it. The context stays as it is; nothing is sampled.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "engine/context.h"
+
+namespace pith {
+
+// Shows the logits [V] in front of each token of `continuation`, which follows `prompt` (at least
+// one token) on a fork of the context.
+void for_predictions(const Context& context, std::span<const Token> prompt,
+                     std::span<const Token> continuation,
+                     const std::function<void(Index row, std::span<const float> logits)>& use);
+
+// log of the sum of exponentials.
+double log_total(std::span<const float> logits);
+
+// The likeliest token; the first of equals.
+Index likeliest(std::span<const float> logits);
+
+// Minus the natural log-probability of a token.
+double surprisal(std::span<const float> logits, Index token);
+
+}  // namespace pith

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/hadamard.h"
+#include "kernels/vector.h"
 
 namespace pith::cache {
 namespace {
@@ -144,19 +145,9 @@ float* BlockRunner::queries_for(const Segment& segment) {
 
 // q . centre: what a packed segment's logits begin with.
 void BlockRunner::take_base(const Segment& segment) {
-  constexpr Index kParts = 8;  // partial sums, so that compilers vectorise
-  const float* centre = segment.centre_data();
-  for (Index r = 0; r < rows_; ++r) {
-    const float* q = queries_.data() + r * head_dim_;
-    float part[kParts] = {};
-    Index d = 0;
-    for (; d + kParts <= head_dim_; d += kParts)
-      for (Index k = 0; k < kParts; ++k) part[k] += q[d + k] * centre[d + k];
-    float sum = 0;
-    for (; d < head_dim_; ++d) sum += q[d] * centre[d];
-    for (float p : part) sum += p;
-    base_.data()[r] = sum;
-  }
+  const auto dot = vector_kernels().dot;
+  for (Index r = 0; r < rows_; ++r)
+    base_.data()[r] = dot(queries_.data() + r * head_dim_, segment.centre_data(), head_dim_);
 }
 
 // Brings the sums so far into the basis of rotated values, or back.

@@ -182,6 +182,18 @@ void add_probe(CLI::App& app) {
                   "What probing classifiers must tell of a suite's questions from hidden states")
       ->capture_default_str()
       ->type_name("TAG");
+  sub->add_option("--questions", options->question_modes,
+                  "Of a suite: agnostic compresses before a question is known, aware compresses "
+                  "the text with each question behind it")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::IsMember({"agnostic", "aware"}))
+      ->type_name("A,B");
+  sub->add_option(
+         "--out", options->out,
+         "A folder that keeps what was found of a suite's documents: the same command goes "
+         "on from there")
+      ->type_name("DIR");
   sub->add_option("--max-tokens", options->max_tokens, "Of an answer")
       ->capture_default_str()
       ->check(in_range(1, 4096))

@@ -16,7 +16,8 @@ struct ProbeOptions {
   std::string document, system, html;
   std::vector<std::string> questions, answers, recipes;
   std::vector<double> grid = {0, 0.5, 0.75, 0.9};
-  std::string suite, tag = "answer_type";
+  std::string suite, tag = "answer_type", out;
+  std::vector<std::string> question_modes = {"agnostic"};  // of a suite; or aware
   eval::SuiteOptions documents;
   Index max_tokens = 32, replay = 128;
   double epsilon = 0;

@@ -1,11 +1,18 @@
-#include <cmath>
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
 #include <set>
 
 #include "base/error.h"
 #include "cli/output.h"
 #include "cli/probe.h"
+#include "cli/probe_cells.h"
+#include "cli/probe_facts.h"
 #include "cli/steps.h"
 #include "eval/judge.h"
+#include "eval/line_file.h"
+#include "eval/predictions.h"
 #include "probe/cohort.h"
 
 namespace pith::cli {
@@ -31,166 +38,134 @@ probe::Judgement judge_item(const eval::Item& item, std::string_view said) {
                                                    : probe::Judgement::wrong;
 }
 
-std::string recipe_of(const probe::ExamineOptions& options, const probe::Cell& cell) {
-  if (cell.request < 0) return "full";
-  const auto& request = options.arms[static_cast<std::size_t>(cell.request)];
-  return options.series[static_cast<std::size_t>(request.series)];
-}
-
-Json cell_json(const std::string& recipe, const probe::Cell& cell) {
-  Json outcomes = Json::object();
-  for (const auto& [outcome, count] : cell.outcomes) outcomes[probe::to_string(outcome)] = count;
-  const auto known = [](bool is, double value) { return is ? Json(value) : Json(nullptr); };
-  const bool stated = cell.stated > 0, judged = cell.judged > 0;
-  return {{"kind", "cell"},
-          {"recipe", recipe},
-          {"grid_ratio", cell.ratio},
-          {"documents", cell.documents},
-          {"questions", cell.judged},
-          {"removed", cell.removed},
-          {"eviction_rate", cell.eviction},
-          {"ger", known(stated, cell.ger)},
-          {"ger_layer_mean", known(stated, cell.ger_layers)},
-          {"all_answer_tokens_gone", known(stated, cell.all_gone)},
-          {"ger_proxy", cell.ger_proxy},
-          {"jaccard", cell.jaccard},
-          {"effective_routes", known(cell.spread > 0, cell.routes)},
-          {"head_diversity", cell.head_diversity},
-          {"agreement", cell.agreement},
-          {"right", known(judged, cell.right)},
-          {"hallucinated", known(judged, cell.hallucinated)},
-          {"abstained", known(judged, cell.abstained)},
-          {"outcomes", outcomes},
-          {"kl_answers", known(cell.answers.rows > 0, cell.answers.kl)},
-          {"kl_replay", known(cell.replay.rows > 0, cell.replay.kl)},
-          {"top1_replay", known(cell.replay.rows > 0, cell.replay.top1)},
-          {"probe_macro_f1", known(cell.probed, cell.probe.macro_f1)},
-          {"probe_deviation", known(cell.probed, cell.probe.deviation)}};
-}
-
-void put_cells(const probe::ExamineOptions& options, const std::vector<probe::Cell>& cells) {
-  Table table;
-  table.add_column("recipe", Table::Align::left);
-  for (const char* title : {"ratio", "n", "gone %", "GER %", "in a layer", "all gone", "right %",
-                            "invented %", "erased", "partly", "unreachable", "unused", "KL replay",
-                            "top-1 %", "routes", "consensus", "probe F1"})
-    table.add_column(title);
-  for (const auto& cell : cells) {
-    const auto share = [](bool is, double value) {
-      return is ? fmt::format("{:.1f}", 100 * value) : std::string("-");
-    };
-    const auto count = [&](probe::Outcome outcome) {
-      const auto at = cell.outcomes.find(outcome);
-      return std::to_string(at == cell.outcomes.end() ? 0 : at->second);
-    };
-    const bool stated = cell.stated > 0, judged = cell.judged > 0, replayed = cell.replay.rows > 0;
-    table.add_row(
-        {recipe_of(options, cell),
-         cell.request < 0 ? "" : (std::isnan(cell.ratio) ? "own" : fmt::format("{:g}", cell.ratio)),
-         human_count(cell.judged), share(true, cell.eviction), share(stated, cell.ger),
-         share(stated, cell.ger_layers), share(stated, cell.all_gone), share(judged, cell.right),
-         share(judged, cell.hallucinated), count(probe::Outcome::erased),
-         count(probe::Outcome::partly_erased), count(probe::Outcome::unreachable),
-         count(probe::Outcome::unused), replayed ? fmt::format("{:.3f}", cell.replay.kl) : "-",
-         share(replayed, cell.replay.top1),
-         cell.spread > 0 ? fmt::format("{:.1f}", cell.routes) : "-",
-         fmt::format("{:.2f}", cell.head_diversity),
-         cell.probed ? fmt::format("{:.2f} ± {:.2f}", cell.probe.macro_f1, cell.probe.deviation)
-                     : "-"});
+// What was found before, by key, and where more of it goes. Without a folder nothing is kept.
+class FactsFile {
+ public:
+  explicit FactsFile(const std::string& folder) {
+    if (folder.empty()) return;
+    const auto path = std::filesystem::path(folder) / "facts.jsonl";
+    file_ = std::make_unique<eval::LineFile>(path);
+    eval::for_each_whole_line(path, [&](std::string_view line) {
+      KeyedFacts one = parse_facts(line);
+      known_.insert_or_assign(one.key, std::move(one.facts));
+    });
   }
-  put(table.to_string());
-  put("\nerased to unused: why answers are wrong that the full cache gets right. probe F1: "
-      "macro-F1 "
-      "of a linear classifier on pooled hidden states. consensus: paper's ratio, no sinks.\n");
-}
 
-// The curves of each series over its cells.
-void put_curves(const probe::ExamineOptions& options, const std::vector<probe::Cell>& cells,
-                bool json) {
-  for (std::size_t s = 0; s < options.series.size(); ++s) {
-    std::vector<double> ratios, ger, invented;
-    for (const auto& cell : cells) {
-      if (cell.request < 0 || std::isnan(cell.ratio) || cell.stated == 0) continue;
-      if (options.arms[static_cast<std::size_t>(cell.request)].series != static_cast<Index>(s))
-        continue;
-      ratios.push_back(cell.ratio);
-      ger.push_back(cell.ger);
-      invented.push_back(cell.hallucinated);
+  const probe::Facts* find(const std::string& key) const {
+    const auto found = known_.find(key);
+    return found == known_.end() ? nullptr : &found->second;
+  }
+  const probe::Facts& add(const std::string& key, const probe::Facts& facts) {
+    const std::string line = facts_line(key, facts);
+    if (file_) file_->add(line);
+    return known_.insert_or_assign(key, parse_facts(line).facts).first->second;
+  }
+
+ private:
+  std::unique_ptr<eval::LineFile> file_;
+  std::map<std::string, probe::Facts> known_;
+};
+
+// Documents, several questions each or one at a time, examined or taken from the file.
+class SuiteProbe {
+ public:
+  SuiteProbe(const ProbeOptions& options, std::shared_ptr<Engine> engine)
+      : options_(options),
+        examine_(examine_options(options)),
+        engine_(std::move(engine)),
+        file_(options.out) {
+    settings_ = fmt::format("{:x}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
+                            numerics_name(*engine_), isa_name(), options.max_tokens, options.replay,
+                            options.epsilon, options.no_graph);
+    for (const auto& arm : examine_.arms)
+      settings_ += fmt::format("|{}|{}", arm.recipe.to_string(), arm.series);
+  }
+
+  const probe::ExamineOptions& examine_options_used() const { return examine_; }
+
+  const probe::Facts& agnostic(const eval::Document& document) {
+    return facts(document, document.items, document.text, false);
+  }
+  // The text ends in the question of one item.
+  const probe::Facts& aware(const eval::Document& document, std::size_t item) {
+    return facts(document, std::span(document.items).subspan(item, 1),
+                 document.text + "\n\n" + document.items[item].question, true);
+  }
+
+ private:
+  const probe::Facts& facts(const eval::Document& document, std::span<const eval::Item> items,
+                            const std::string& text, bool aware) {
+    std::string what = fmt::format("{}|{}|{}|{}", settings_, aware, document.id, document.system);
+    what += text;
+    for (const auto& item : items) what += item.question + item.answer_prefix;
+    const std::string key = eval::hash_of(what);
+    if (const auto* known = file_.find(key)) return *known;
+    examine_.questions.clear();
+    examine_.questions_alone = !aware;
+    examine_.question_in_text = aware;
+    Index longest = 1;
+    for (const eval::Item& item : items) {
+      examine_.questions.push_back(question_of(item));
+      longest = std::max(longest, item.max_tokens);
     }
-    if (ratios.size() < 2) continue;
-    const probe::Cliff cliff = probe::cliff(ratios, ger);
-    const probe::Susceptibility chi = probe::susceptibility(ratios, invented);
-    const double r = probe::pearson(ger, invented);
-    if (json)
-      put_json({{"kind", "series"},
-                {"series", options.series[s]},
-                {"ger_begins", cliff.begins},
-                {"ger_half", cliff.half},
-                {"chi_peak_at", chi.peak_at},
-                {"chi_peak", chi.peak},
-                {"pearson_ger_hallucination", r}});
-    else
-      print(
-          "{}: GER above 0 after {}, one half at {}; χ of invented answers peaks near {:.2f} "
-          "({:.1f}); r(GER, invented) = {}\n",
-          options.series[s], std::isnan(cliff.begins) ? "-" : fmt::format("{:.2f}", cliff.begins),
-          std::isnan(cliff.half) ? "-" : fmt::format("{:.2f}", cliff.half), chi.peak_at, chi.peak,
-          std::isnan(r) ? "-" : fmt::format("{:.2f}", r));
+    examine_.max_tokens = std::min(options_.max_tokens, longest);
+    examine_.judge = [&](Index question, std::string_view said) {
+      return judge_item(items[static_cast<std::size_t>(question)], said);
+    };
+    const DocumentPrompt prompt(*engine_, text, document.system);
+    probe::Facts found = probe::facts_of(probe::examine(engine_, text, prompt, examine_));
+    found.task = items.front().task;
+    found.document = document.id;
+    for (std::size_t q = 0; q < items.size(); ++q) found.tags[q] = items[q].tags;
+    return file_.add(key, found);
   }
-}
+
+  const ProbeOptions& options_;
+  probe::ExamineOptions examine_;
+  std::shared_ptr<Engine> engine_;
+  FactsFile file_;
+  std::string settings_;
+};
 
 }  // namespace
 
 void probe_suite(const ProbeOptions& options) {
-  probe::ExamineOptions examine = examine_options(options);
-  examine.questions_alone = true;
   const auto engine = load_engine(options.model);
-  const auto documents = eval::generate(
-      options.suite, options.documents,
-      [&](std::string_view text) { return std::ssize(engine->tokenizer().encode(text)); });
-  probe::Cohort cohort;
+  SuiteProbe suite(options, engine);
+  const auto count = [&](std::string_view text) {
+    return std::ssize(engine->tokenizer().encode(text));
+  };
+  const auto tasks = eval::tasks_of(options.suite);
+  std::map<std::pair<std::string, std::string>, probe::Cohort> cohorts;  // by questions and task
+  const auto add = [&](const std::string& questions, const probe::Facts& facts) {
+    std::set<std::string> names = {facts.task};
+    if (tasks.size() > 1) names.insert("all");
+    for (const auto& name : names)
+      cohorts.try_emplace({questions, name}, options.tag).first->second.add(facts);
+  };
   StepProgress steps("documents");
   const auto show = steps.callback();
-  for (std::size_t d = 0; d < documents.size(); ++d) {
-    show(static_cast<Index>(d), std::ssize(documents));
-    const eval::Document& document = documents[d];
-    std::vector<std::string> labels;
-    examine.questions.clear();
-    Index longest = 1;
-    for (const eval::Item& item : document.items) {
-      examine.questions.push_back(question_of(item));
-      longest = std::max(longest, item.max_tokens);
-      const auto tag = item.tags.find(options.tag);
-      if (tag != item.tags.end()) labels.push_back(tag->second);
-    }
-    if (labels.size() != document.items.size()) labels.clear();
-    examine.max_tokens = std::min(options.max_tokens, longest);
-    examine.judge = [&](Index question, std::string_view said) {
-      return judge_item(document.items[static_cast<std::size_t>(question)], said);
-    };
-    const DocumentPrompt prompt(*engine, document.text, document.system);
-    cohort.add(probe::examine(engine, document.text, prompt, examine), labels);
+  const Index total = options.documents.contexts * std::ssize(tasks);
+  for (Index done = 0; done < total; ++done) {  // every task once before any comes again
+    show(done, total);
+    const auto& task = tasks[static_cast<std::size_t>(done % std::ssize(tasks))];
+    const eval::Document document =
+        eval::generate_one(task, done / std::ssize(tasks), options.documents, count);
+    for (const auto& questions : options.question_modes)
+      if (questions == "aware")
+        for (std::size_t i = 0; i < document.items.size(); ++i)
+          add(questions, suite.aware(document, i));
+      else
+        add(questions, suite.agnostic(document));
   }
-  show(std::ssize(documents), std::ssize(documents));
-  const auto cells = cohort.finish();
-  if (options.json) {
-    for (const auto& cell : cells) put_json(cell_json(recipe_of(examine, cell), cell));
-  } else {
-    print("{}: {} documents of about {} tokens; {} ({}, {})\n\n", options.suite,
-          human_count(std::ssize(documents)), human_count(options.documents.tokens),
+  show(total, total);
+  if (!options.json)
+    print("{}: {} documents per task of about {} tokens; {} ({}, {})\n\n", options.suite,
+          human_count(options.documents.contexts), human_count(options.documents.tokens),
           model_label(options.model), numerics_name(*engine), isa_name());
-    put_cells(examine, cells);
-    put("\n");
-  }
-  if (const auto alone = cohort.without_text(); alone && options.json)
-    put_json({{"kind", "control"},
-              {"tag", options.tag},
-              {"probe_macro_f1", alone->macro_f1},
-              {"probe_deviation", alone->deviation}});
-  else if (alone)
-    print("probe F1 of {} from the questions alone, without their texts: {:.2f} ± {:.2f}\n",
-          options.tag, alone->macro_f1, alone->deviation);
-  put_curves(examine, cells, options.json);
+  for (auto& [name, cohort] : cohorts)
+    put_cohort({.task = name.second, .questions = name.first, .tag = options.tag},
+               suite.examine_options_used(), cohort, options.json);
 }
 
 }  // namespace pith::cli

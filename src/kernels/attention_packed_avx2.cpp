@@ -83,10 +83,9 @@ __m256 bf16_column(const std::byte* p) {
 
 template <typename C>
 void pack(const float* queries, Index rows, Index head_dim, float* packed) {
-  if constexpr (!C::kFloat) {
-    (C::kByteQueries ? pack_bytes<C> : pack_integers<C>)(queries, rows, head_dim, packed);
-    return;
-  }
+  if constexpr (C::kByteQueries) return pack_bytes<C>(queries, rows, head_dim, packed);
+  if constexpr (!C::kFloat)
+    return pack_integers(queries, rows, head_dim, most_factor<C>(head_dim), packed);
   for (Index r = 0; r < rows; ++r, queries += head_dim, packed += query_stride(head_dim)) {
     packed[0] = packed[1] = 0;
     for (Index d = 0; d < head_dim; d += 4)  // dimensions (0 2 1 3) of every four

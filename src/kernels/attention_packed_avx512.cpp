@@ -66,10 +66,9 @@ __m512 bf16_column(const std::byte* p) {
 
 template <typename C>
 void pack(const float* queries, Index rows, Index head_dim, float* packed) {
-  if constexpr (!C::kFloat) {
-    (C::kByteQueries ? pack_bytes<C> : pack_integers<C>)(queries, rows, head_dim, packed);
-    return;
-  }
+  if constexpr (C::kByteQueries) return pack_bytes<C>(queries, rows, head_dim, packed);
+  if constexpr (!C::kFloat)
+    return pack_integers(queries, rows, head_dim, most_factor<C>(head_dim), packed);
   // Dimensions (0 2 1 3) of every four.
   const __m256i order = _mm256_setr_epi16(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
   for (Index r = 0; r < rows; ++r, queries += head_dim, packed += query_stride(head_dim)) {

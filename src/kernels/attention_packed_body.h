@@ -40,52 +40,71 @@ float most_factor(Index terms) {
 constexpr Index kQueryHeader = 2;
 Index query_stride(Index head_dim) { return (head_dim + 15) / 16 * 16 + kQueryHeader; }
 
-template <typename C>
-void pack_integers(const float* queries, Index rows, Index head_dim, float* packed) {
-  const float most_code = most_factor<C>(head_dim);
+// The largest magnitude of n numbers, a multiple of 16.
+inline float most_of(const float* x, Index n) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  __m256 most = _mm256_setzero_ps();
+  for (Index i = 0; i < n; i += 8)
+    most = _mm256_max_ps(most, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
+  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+
+// 16 numbers times a factor, rounded to 16-bit integers.
+inline __m256i sixteen_integers(const float* x, __m256 factor) {
+  const __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), factor));
+  const __m256i high = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), factor));
+  return _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+}
+
+inline std::int32_t sum_of_integers(__m256i x) {
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1)));
+}
+
+// Packs rows of queries against their largest magnitude: `put(to, numbers)` stores 16 of them in
+// the order of the codes and returns what comes after.
+template <typename To, typename Put>
+void pack_rows(const float* queries, Index rows, Index head_dim, float most_code, float* packed,
+               const Put& put) {
   for (Index r = 0; r < rows; ++r, queries += head_dim, packed += query_stride(head_dim)) {
-    float most = 0;
-    for (Index d = 0; d < head_dim; ++d) {
-      const float x = queries[d] < 0 ? -queries[d] : queries[d];
-      most = x > most ? x : most;
+    const float most = most_of(queries, head_dim);
+    const __m256 factor = _mm256_set1_ps(most > 0 ? most_code / most : 0);
+    auto* to = reinterpret_cast<To*>(packed + kQueryHeader);
+    __m256i sum = _mm256_setzero_si256();
+    for (Index d = 0; d < head_dim; d += 16, to += 16) {
+      const __m256i numbers = sixteen_integers(queries + d, factor);
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(numbers, _mm256_set1_epi16(1)));
+      put(to, numbers);
     }
-    const float inverse = most > 0 ? most_code / most : 0;
-    auto* to = reinterpret_cast<std::int16_t*>(packed + kQueryHeader);
-    std::int32_t sum = 0;
-    for (Index g = 0; g < C::groups(head_dim); ++g)
-      for (Index i = 0; i < C::kGroup; ++i, ++to) {
-        const Index d = g * C::kGroup + i / 2 + i % 2 * C::kPairs;
-        const float x = d < head_dim ? queries[d] * inverse : 0;
-        const auto code = static_cast<std::int32_t>(x + (x < 0 ? -0.5f : 0.5f));
-        *to = static_cast<std::int16_t>(code);
-        sum += code;
-      }
     packed[0] = most / most_code;
-    packed[1] = packed[0] * static_cast<float>(sum);
+    packed[1] = packed[0] * static_cast<float>(sum_of_integers(sum));
   }
 }
 
-// The same with 8 bits: words of four bytes, for part k of a word the dimensions kParts * b + k.
+// 16-bit numbers, dimensions (0 2 1 3) of every four: those of 8-bit codes.
+inline void pack_integers(const float* queries, Index rows, Index head_dim, float most_code,
+                          float* packed) {
+  const __m256i order = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+  pack_rows<std::int16_t>(
+      queries, rows, head_dim, most_code, packed, [&](std::int16_t* to, __m256i numbers) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_shuffle_epi8(numbers, order));
+      });
+}
+
+// 8-bit numbers, in words of four: for part k of a word of codes the dimensions kParts * b + k.
 template <typename C>
 void pack_bytes(const float* queries, Index rows, Index head_dim, float* packed) {
-  for (Index r = 0; r < rows; ++r, queries += head_dim, packed += query_stride(head_dim)) {
-    float most = 0;
-    for (Index d = 0; d < head_dim; ++d) {
-      const float x = queries[d] < 0 ? -queries[d] : queries[d];
-      most = x > most ? x : most;
-    }
-    const float inverse = most > 0 ? 127 / most : 0;
-    auto* to = reinterpret_cast<std::int8_t*>(packed + kQueryHeader);
-    std::int32_t sum = 0;
-    for (Index g = 0; g < C::groups(head_dim); ++g)
-      for (Index i = 0; i < C::kGroup; ++i, ++to) {
-        const Index d = g * C::kGroup + i % 4 * C::kParts + i / 4;
-        const float x = d < head_dim ? queries[d] * inverse : 0;
-        const auto code = static_cast<std::int32_t>(x + (x < 0 ? -0.5f : 0.5f));
-        *to = static_cast<std::int8_t>(code);
-        sum += code;
-      }
-    packed[0] = most / 127;
-    packed[1] = packed[0] * static_cast<float>(sum);
-  }
+  const __m128i order = C::kParts == 2
+                            ? _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15)
+                            : _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  pack_rows<std::int8_t>(
+      queries, rows, head_dim, 127, packed, [&](std::int8_t* to, __m256i numbers) {
+        const __m128i bytes =
+            _mm_packs_epi16(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256(numbers, 1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_shuffle_epi8(bytes, order));
+      });
 }

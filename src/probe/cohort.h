@@ -9,10 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "probe/facts.h"
 #include "probe/linear_probe.h"
-#include "probe/report.h"
 
 namespace pith::probe {
+
+// Answers to questions that share a tag, such as answer_type=Person.
+struct TagShare {
+  Index judged = 0;
+  double right = 0, hallucinated = 0;
+};
 
 // One recipe at one ratio, over all documents. Means are over questions, those of survival over
 // documents.
@@ -28,6 +34,8 @@ struct Cell {
   std::map<Outcome, Index> outcomes;  // of judged answers
   Fidelity answers, replay;
   double head_diversity = 0, agreement = 0;  // without sinks, means over layers
+  std::vector<double> diversity_by_layer;    // [L] the former
+  std::map<std::string, TagShare> tags;
   bool probed = false;
   ProbeScore probe;  // macro-F1 of the questions' labels from their pooled hidden states
 };
@@ -35,26 +43,43 @@ struct Cell {
 // Pearson's r of two lists; nan for fewer than three points or no variance.
 double pearson(std::span<const double> a, std::span<const double> b);
 
+// Pearson's r between GER and invented answers over the ratios of a series, with its 95 %
+// percentile interval over resampled documents; nan where too little varies.
+struct Correlation {
+  double r = 0, low = 0, high = 0;
+  Index documents = 0;
+};
+
 class Cohort {
  public:
-  // `labels` names the class of every question of the report (a tag such as its answer type), or is
-  // empty.
+  // Questions are classed by `tag`, those that lack it not at all.
+  explicit Cohort(std::string tag = "") : tag_(std::move(tag)) {}
+  void add(const Facts& facts);  // of one document; several of the same name are one
+  // `labels` names the class of every question of the report instead, or is empty.
   void add(const Report& report, std::span<const std::string> labels);
   // By request, the full cache first. Trains the classifiers.
   std::vector<Cell> finish();
   // The same classifier on the questions alone, if they were read without their texts: what their
   // wording gives away.
   std::optional<ProbeScore> without_text() const;
+  Correlation ger_and_invented(std::span<const Index> requests, std::uint64_t seed = 1) const;
 
  private:
+  // Sums over the questions of one document.
+  struct Sums {
+    double ger = 0, invented = 0;
+    Index stated = 0, judged = 0;
+  };
   struct Entry {
     Cell cell;
     Samples samples;
+    std::map<Index, Sums> documents;
   };
-  std::map<Index, Entry> entries_;  // by request
+  std::string tag_;
+  std::map<std::string, Index> names_;  // of documents
+  std::map<Index, Entry> entries_;      // by request
   std::map<std::string, Index> classes_;
   Samples alone_;
-  Index documents_ = 0;
 };
 
 }  // namespace pith::probe

@@ -48,6 +48,47 @@ TEST(Cohort, MeansOverQuestionsAndDocuments) {
   EXPECT_FALSE(cells[0].probed);
 }
 
+// Two documents whose GER and invented answers rise together at three ratios, but for the second
+// document's last point: however they are drawn, r stays between that of either alone.
+TEST(Cohort, CorrelatesOverResampledDocuments) {
+  Cohort cohort;
+  const double ger[2][3] = {{0, 0.5, 1}, {0, 0.5, 0.75}};
+  const bool wrong[2][3] = {{false, true, true}, {false, false, true}};
+  for (int d = 0; d < 2; ++d) {
+    Facts facts{
+        .task = "t", .document = std::to_string(d), .tags = {{}}, .alone = {{}}, .arms = {}};
+    for (Index a = 0; a < 3; ++a) {
+      QuestionFacts answer{.stated = true, .ger = ger[d][a]};
+      answer.judgement = wrong[d][a] ? Judgement::wrong : Judgement::right;
+      facts.arms.push_back({.request = a, .questions = {answer}});
+    }
+    cohort.add(facts);
+  }
+  const Index requests[] = {0, 1, 2};
+  const Correlation found = cohort.ger_and_invented(requests);
+  const double mean_ger[] = {0, 0.5, 0.875}, mean_wrong[] = {0, 0.5, 1};
+  EXPECT_EQ(found.documents, 2);
+  EXPECT_NEAR(found.r, pearson(mean_ger, mean_wrong), 1e-12);
+  EXPECT_NEAR(found.low, pearson(ger[1], std::vector<double>{0, 0, 1}), 1e-12);
+  EXPECT_LE(found.low, found.high);
+}
+
+TEST(Cohort, SharesByTag) {
+  Cohort cohort;
+  Facts facts{.task = "t",
+              .document = "d",
+              .tags = {{{"answer_type", "Person"}, {"depth", "12"}}},
+              .alone = {{}},
+              .arms = {}};
+  facts.arms.push_back({.request = 0, .head_diversity = {0.5, 0.25}, .questions = {{}}});
+  facts.arms[0].questions[0].judgement = Judgement::wrong;
+  cohort.add(facts);
+  const Cell cell = cohort.finish().at(0);
+  ASSERT_EQ(cell.tags.size(), 1u);
+  EXPECT_EQ(cell.tags.at("answer_type=Person").hallucinated, 1);
+  EXPECT_EQ(cell.diversity_by_layer, (std::vector<double>{0.5, 0.25}));
+}
+
 TEST(Cohort, ProbesLabels) {
   Cohort cohort;
   const std::string labels[] = {"place", "person"};

@@ -144,7 +144,8 @@ class Examination {
       for (const Bytes& place : places)
         info.places.push_back(tokens_of(place, spans_, report_.prefix));
       report_.graphs |= options_.graphs && !info.places.empty();
-      auto& asked = asked_.emplace_back(prompt_.question(question.text));
+      auto& asked = asked_.emplace_back(
+          options_.question_in_text ? prompt_.suffix() : prompt_.question(question.text));
       const auto prefix = engine_->tokenizer().encode(question.answer_prefix);
       asked.insert(asked.end(), prefix.begin(), prefix.end());
       if (!options_.questions_alone) continue;

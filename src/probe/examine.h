@@ -36,12 +36,14 @@ struct ExamineOptions {
                                  // are carried out for each question on its own
   std::vector<Question> questions;
   std::function<Judgement(Index question, std::string_view text)> judge;
-  Index max_tokens = 32;         // of an answer
-  Index replay_tokens = 128;     // that are repeated; 0: no replay
-  double epsilon = 0;            // of the graphs; 0: 1 / (2 T)
-  bool questions_alone = false;  // read each question without the text, too: a control for
-                                 // probing classifiers
-  bool graphs = true;            // reachability and routes, if there are answers to look for
+  Index max_tokens = 32;          // of an answer
+  Index replay_tokens = 128;      // that are repeated; 0: no replay
+  double epsilon = 0;             // of the graphs; 0: 1 / (2 T)
+  bool questions_alone = false;   // read each question without the text, too: a control for
+                                  // probing classifiers
+  bool question_in_text = false;  // the text ends in the only question: nothing but the template's
+                                  // end follows (kvpress' question-aware mode)
+  bool graphs = true;             // reachability and routes, if there are answers to look for
   std::function<void(std::string_view step, Index done, Index total)> progress;
 };
 

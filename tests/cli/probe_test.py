@@ -107,7 +107,7 @@ def test_the_page_needs_nothing_else(pith, tiny, tmp_path):
 
 def test_a_suite_gives_one_row_per_recipe_and_ratio(pith, make_model):
     model = make_model("wide", context=2048)
-    result = pith("probe", "-m", model, "--suite", "physics_base", "--tokens", 600, "--contexts", 2, "--max-tokens", 3, "--replay", 16,
+    result = pith("probe", "-m", model, "--suite", "physics_base", "--tokens", 600, "--contexts", 2, "--max-tokens", 3, "--replay", 16, "--threads", 1,
                   "--kv", "random", "--grid", "0.5,0.9", "--json")  # fmt: skip
     assert result.code == 0, result.err
     cells = by_kind(result, "cell")
@@ -119,6 +119,24 @@ def test_a_suite_gives_one_row_per_recipe_and_ratio(pith, make_model):
     assert series["series"] == "random"
     (control,) = by_kind(result, "control")
     assert control["tag"] == "answer_type"
+
+
+def test_a_suite_goes_on_from_its_folder(pith, make_model, tmp_path):
+    model = make_model("wide", context=2048)
+    command = ["probe", "-m", model, "--suite", "physics_base", "--tokens", 300, "--contexts", 2, "--max-tokens", 3, "--replay", 0, "--no-graph",
+               "--threads", 1, "--questions", "agnostic,aware", "--kv", "random", "--grid", "0.5,0.7,0.9", "--json", "--out", tmp_path]  # fmt: skip
+    whole = pith(*command)
+    assert whole.code == 0, whole.err
+    lines = (tmp_path / "facts.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "facts.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:50])  # killed while it wrote
+    assert pith(*command).out == whole.out
+    assert sorted((tmp_path / "facts.jsonl").read_bytes().splitlines(keepends=True)) == sorted(lines)
+    assert {cell["questions_seen"] for cell in by_kind(whole, "cell")} == {"agnostic", "aware"}
+    agnostic, aware = by_kind(whole, "series")
+    assert agnostic["documents"] == aware["documents"] == 2
+    assert {"pearson_low", "pearson_high", "wrong_half"} <= set(agnostic)
+    tags = by_kind(whole, "cell")[1]["tags"]
+    assert sum(share["questions"] for tag, share in tags.items() if tag.startswith("answer_type=")) == by_kind(whole, "cell")[1]["questions"]
 
 
 def test_unknown_recipes_are_refused_before_anything_is_read(fails, tiny, document):

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -132,9 +133,17 @@ void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
   eval::record(eval::recorded(config, eval::facts_of(*engine)), config.out);
   StepProgress steps("answering");
   const auto show = steps.callback();
-  const auto summary = eval::run_suites(
-      engine, config, config.out,
-      [&](const eval::RunProgress& progress) { show(progress.done, progress.total); });
+  std::optional<StepProgress> turn;  // of virtual tokens
+  Progress show_turn;
+  const auto summary =
+      eval::run_suites(engine, config, config.out, [&](const eval::RunProgress& progress) {
+        if (progress.steps == 0) return show(progress.done, progress.total);
+        if (progress.step == 0 || !turn) {
+          turn.emplace("optimising");
+          show_turn = turn->callback();
+        }
+        show_turn(progress.step, progress.steps);
+      });
   if (summary.answered > 0)
     note(fmt::format(
         "{} answers in {} s, {:.0f} % of it reading and decoding; {} were there already",

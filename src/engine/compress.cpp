@@ -11,6 +11,8 @@
 #include "engine/replay.h"
 #include "engine/second_pass.h"
 #include "engine/structure.h"
+#include "recipe/scene.h"
+#include "recipe/window_attention.h"
 
 namespace pith {
 namespace {
@@ -50,6 +52,25 @@ void measure_values(const Context& context, recipe::Signals& signals) {
 
 }  // namespace
 
+// What the last queries look at in the uncompressed context.
+static void measure_tail(const Context& context, Index window, recipe::Signals& signals) {
+  const recipe::Scene scene(context.cache(), signals, &context.engine().pool());
+  const auto group = static_cast<std::size_t>(scene.group()),
+             tokens = static_cast<std::size_t>(signals.tokens);
+  for (const Index lane : scene.lanes()) {
+    const Index layer = lane / scene.shape().kv_heads;
+    const auto columns =
+        recipe::attention_columns(scene, lane, recipe::window_probe(scene, layer, window));
+    auto& out = signals.layers[static_cast<std::size_t>(layer)].tail_attention;
+    out.resize(static_cast<std::size_t>(scene.shape().kv_heads) * group * tokens);
+    const auto head = static_cast<std::size_t>(lane % scene.shape().kv_heads);
+    for (std::size_t g = 0; g < group; ++g)
+      for (std::size_t j = 0; j < tokens; ++j)
+        out[(head * group + g) * tokens +
+            static_cast<std::size_t>(scene.info(lane)[j].span.begin)] = columns[g * tokens + j];
+  }
+}
+
 recipe::Signals read_document(Context& context, std::span<const Token> tokens,
                               const recipe::SignalNeeds& needs, const ReadOptions& options,
                               ReadTimes* times) {
@@ -74,6 +95,8 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
   signals.sentence_starts = options.sentence_starts;
+  signals.turn_starts = options.turn_starts;
+  if (needs.tail_attention > 0) measure_tail(context, needs.tail_attention, signals);
   if (times) times->read_seconds = seconds_since(start);
   if (needs.replays()) {
     const auto replay_start = std::chrono::steady_clock::now();
@@ -126,9 +149,16 @@ CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
   report.bytes_before = context.cache().bytes().total();
   report.full_bytes = context.cache().full_bytes();
   EngineAccess model(context, signals, progress);
-  for (Index stage = 0; stage < recipe.stages(); ++stage)
-    context.cache().apply(
-        recipe.plan(stage, context.cache(), signals, &context.engine().pool(), &model));
+  recipe::Signals renewed;  // what later stages see once the newest turns were read anew
+  for (Index stage = 0; stage < recipe.stages(); ++stage) {
+    const bool again = !model.tail_queries().empty();
+    if (again && renewed.tokens == 0) {
+      renewed = signals;
+      model.renew_window(renewed);
+    }
+    context.cache().apply(recipe.plan(stage, context.cache(), again ? renewed : signals,
+                                      &context.engine().pool(), &model));
+  }
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();
   report.seconds = seconds_since(start);

@@ -28,6 +28,7 @@ struct ReadOptions {
   std::vector<Token>
       answer_prompt;  // chat tokens between a question and its answer: the replay asks with them
   std::vector<std::int32_t> sentence_starts;  // tokens at which sentences begin
+  std::vector<std::int32_t> turn_starts;      // ... and turns, of a conversation
   Progress progress;                          // of the reading
   Progress replay_progress;
 };

@@ -28,6 +28,8 @@ struct EngineOptions {
 
 // Immutable but for its threads and buffers: one forward pass at a time (calls from several threads
 // must be serialised by the caller).
+class VirtualStore;  // engine/virtual_store.h
+
 class Engine {
  public:
   static std::shared_ptr<Engine> load(const std::filesystem::path& model,
@@ -45,6 +47,10 @@ class Engine {
 
   ThreadPool& pool() { return pool_; }
   ForwardWorkspace& workspace() { return workspace_; }
+
+  // Where optimised virtual tokens are kept; null, which they are at first: nowhere.
+  void set_virtual_store(std::shared_ptr<const VirtualStore> store) { store_ = std::move(store); }
+  const VirtualStore* virtual_store() const { return store_.get(); }
 
   // ||Wo_h v||_2 for the values of one KV head under each query head of its group: out [G, n].
   // (KVzip+, CriticalKV.)
@@ -66,6 +72,7 @@ class Engine {
   EngineOptions options_;
   ThreadPool pool_;
   ForwardWorkspace workspace_;
+  std::shared_ptr<const VirtualStore> store_;
   std::vector<std::vector<float>> output_grams_;  // [L][Hq, D, D], made on first use
 };
 

@@ -5,8 +5,12 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/collect.h"
 #include "engine/pooling.h"
-#include "engine/virtual_tokens.h"
+#include "engine/virtual_store.h"
+#include "kernels/isa.h"
+#include "recipe/scene.h"
+#include "recipe/window_attention.h"
 
 namespace pith {
 namespace {
@@ -20,6 +24,9 @@ VirtualOptions options_of(const recipe::VirtualRequest& request) {
                          .seed = static_cast<std::uint64_t>(request.seed)};
   if (request.pooling == "mean") options.pooling = Pooling::mean;
   if (request.pooling == "equal_surprisal") options.pooling = Pooling::equal_surprisal;
+  if (request.pooling == "attention") options.pooling = Pooling::attention;
+  if (request.exempt == "unlike") options.exempt = Exempt::unlike;
+  if (request.exempt == "code") options.exempt = Exempt::code;
   if (request.loss == "KV") options.loss = VirtualLoss::keys_and_values;
   return options;
 }
@@ -47,7 +54,96 @@ cache::NewEntries entries_from(const cache::Cache& cache, Index lane, Index firs
   return out;
 }
 
+// What the question pays to each token of an uncompressed context, by layer [L][T].
+std::vector<std::vector<float>> question_attention(const Context& context,
+                                                   const recipe::Signals& signals) {
+  const recipe::Scene scene(context.cache(), signals, &context.engine().pool());
+  if (std::ssize(scene.lanes()) != scene.shape().lanes())
+    fail(ErrorCode::bad_recipe,
+         "virtual(pooling=attention) needs a model without sliding windows: their layers do not "
+         "hold what the question would look at");
+  std::vector<std::vector<float>> out(static_cast<std::size_t>(scene.shape().layers));
+  for (const Index lane : scene.lanes()) {
+    const Index layer = lane / scene.shape().kv_heads, n = scene.size(lane);
+    auto& row = out[static_cast<std::size_t>(layer)];
+    row.resize(static_cast<std::size_t>(signals.tokens));
+    const auto columns =
+        recipe::attention_columns(scene, lane, recipe::question_probe(scene, layer));
+    for (Index i = 0; i < std::ssize(columns); ++i)
+      row[static_cast<std::size_t>(scene.info(lane)[static_cast<std::size_t>(i % n)].span.begin)] +=
+          columns[static_cast<std::size_t>(i)];
+  }
+  return out;
+}
+
+// S2's hybrid: turns in the order of their mean surprisal stay whole while the rest, at kRest at
+// most, still meets the ratio. Returns which stay, and the ratio of the rest.
+struct Hybrid {
+  std::vector<bool> whole;
+  double ratio = 1;
+};
+Hybrid choose_whole(const std::vector<std::pair<Index, Index>>& turns,
+                    std::span<const float> surprisal, double ratio) {
+  constexpr double kRest = 8;
+  std::vector<std::pair<double, std::size_t>> order;
+  double all = 0, kept = 0;
+  for (std::size_t i = 0; i < turns.size(); ++i) {
+    double sum = 0;
+    for (Index t = turns[i].first; t < turns[i].second; ++t)
+      sum += double{surprisal[static_cast<std::size_t>(t)]};
+    const auto size = static_cast<double>(turns[i].second - turns[i].first);
+    all += size;
+    order.emplace_back(-sum / size, i);
+  }
+  std::sort(order.begin(), order.end());
+  Hybrid out{std::vector<bool>(turns.size()), ratio};
+  for (const auto& [surprise, i] : order) {
+    const auto size = static_cast<double>(turns[i].second - turns[i].first);
+    if (kept + size + (all - kept - size) / kRest > all / ratio) continue;
+    kept += size;
+    out.whole[i] = true;
+  }
+  if (kept < all) out.ratio = (all - kept) / (all / ratio - kept);
+  return out;
+}
+
+// All that decides the optimisation of a context's first turn, but for its tokens.
+std::string settings_of(const Engine& engine, const recipe::VirtualRequest& request,
+                        std::span<const Token> prefix) {
+  return virtual_name(
+      fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", engine.model().hash(),
+                  engine.options().numerics == Numerics::exact, to_string(active_isa()),
+                  request.ratio, request.steps, request.least_steps, request.rate, request.noise,
+                  request.seed, request.pooling, request.loss, request.exempt),
+      prefix);
+}
+
 }  // namespace
+
+std::vector<std::pair<Index, Index>> turns_between(Index begin, Index end,
+                                                   std::span<const std::int32_t> turn_starts) {
+  std::vector<std::pair<Index, Index>> turns;
+  for (const std::int32_t start : turn_starts) {
+    if (start <= begin || start >= end) continue;
+    turns.emplace_back(begin, start);
+    begin = start;
+  }
+  if (begin < end) turns.emplace_back(begin, end);
+  return turns;
+}
+
+void EngineAccess::renew_window(recipe::Signals& signals) const {
+  const Index w = signals.window, D = context_.cache().shape().head_dim;
+  for (std::size_t l = 0; l < tail_queries_.size() && w > 0; ++l) {
+    auto& own = signals.layers[l].window_queries;
+    if (own.empty()) continue;
+    const Index rows = std::ssize(tail_queries_[l]) / (signals.query_heads * D);
+    const Index taken = std::min(rows, w);
+    for (Index h = 0; h < signals.query_heads; ++h)
+      std::copy_n(tail_queries_[l].data() + ((h + 1) * rows - taken) * D, taken * D,
+                  own.data() + ((h + 1) * w - taken) * D);
+  }
+}
 
 std::vector<std::pair<Index, Index>> turns_of(Index begin, Index end, Index most,
                                               std::span<const std::int32_t> sentence_starts) {
@@ -77,23 +173,63 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
                "holds {} entries of {} tokens: it was compressed before",
                lane, context_.cache().size(lane), total));
   }
-  const VirtualOptions options = options_of(request);
-  const auto turns = turns_of(prefix, total, request.turn, signals_.sentence_starts);
+  VirtualOptions options = options_of(request);
+  const bool conversation = !signals_.turn_starts.empty();
+  auto turns = conversation ? turns_between(prefix, total, signals_.turn_starts)
+                            : turns_of(prefix, total, request.turn, signals_.sentence_starts);
+  const Index exact = conversation ? std::min(request.exact_turns, std::ssize(turns)) : 0;
+  const Index behind =
+      exact > 0 ? turns[turns.size() - static_cast<std::size_t>(exact)].first : total;
+  turns.resize(turns.size() - static_cast<std::size_t>(exact));
+  Hybrid hybrid{std::vector<bool>(turns.size()), request.ratio};
+  if (request.whole_turns) hybrid = choose_whole(turns, signals_.surprisal, request.ratio);
+  options.ratio = hybrid.ratio;
+  std::vector<std::vector<float>> attention;
+  if (options.pooling == Pooling::attention) attention = question_attention(context_, signals_);
   Index all_steps = 0, done = 0;
   for (const auto& [begin, end] : turns)
     all_steps += virtual_steps(end - begin, options.steps_per_250, options.least_steps) + 1;
 
+  const auto part = [&](Index begin, Index end) {
+    return std::span(tokens).subspan(static_cast<std::size_t>(begin),
+                                     static_cast<std::size_t>(end - begin));
+  };
   Context anew(context_.shared_engine());
-  if (prefix > 0) anew.read(std::span(tokens).first(static_cast<std::size_t>(prefix)));
+  if (prefix > 0) anew.read(part(0, prefix));
+  // What the question or the other turns decide is not found again under the turn's own name.
+  const VirtualStore* store =
+      attention.empty() && !request.whole_turns ? context_.engine().virtual_store() : nullptr;
+  std::string name = settings_of(context_.engine(), request, part(0, prefix));
   Index number = 0;
   for (const auto& [begin, end] : turns) {
-    read_as_virtual(anew,
-                    std::span(tokens).subspan(static_cast<std::size_t>(begin),
-                                              static_cast<std::size_t>(end - begin)),
-                    number++, options, [&](Index, Index, float) {
-                      if (progress_) progress_(++done, all_steps);
-                      return true;
-                    });
+    const Index index = number++;
+    if (hybrid.whole[static_cast<std::size_t>(index)]) {
+      anew.read(part(begin, end));
+      continue;
+    }
+    options.attention.clear();
+    for (const auto& layer : attention)
+      options.attention.emplace_back(layer.begin() + begin, layer.begin() + end);
+    name = virtual_name(name, part(begin, end));
+    Checkpoint checkpoint;
+    if (store != nullptr) {
+      checkpoint.state = store->find(name);
+      checkpoint.keep = [&](const VirtualState& state) { store->keep(name, state); };
+    }
+    read_as_virtual(
+        anew, part(begin, end), index, options,
+        [&](Index step, Index steps, float loss) {
+          if (progress_) progress_(++done, all_steps);
+          if (store != nullptr && store->on_step())
+            store->on_step()(index + 1, std::ssize(turns), step, steps, loss);
+          return true;
+        },
+        checkpoint);
+  }
+  if (behind < total) {
+    QueryCapture capture(context_.engine(), total - behind);
+    anew.read(part(behind, total), &capture);
+    tail_queries_ = capture.take();
   }
   std::vector<cache::NewEntries> lanes;
   for (Index lane = 0; lane < anew.cache().shape().lanes(); ++lane)

@@ -16,15 +16,25 @@ class EngineAccess final : public recipe::ModelAccess {
 
   std::vector<cache::NewEntries> virtual_entries(const recipe::VirtualRequest& request) override;
 
+  // Queries of the newest turns as they were read on top of virtual entries [L][Hq, rows, D]; none
+  // if no turn was.
+  const std::vector<std::vector<float>>& tail_queries() const { return tail_queries_; }
+  // Puts them in the place of the last window queries.
+  void renew_window(recipe::Signals& signals) const;
+
  private:
   const Context& context_;
   const recipe::Signals& signals_;
   Progress progress_;
+  std::vector<std::vector<float>> tail_queries_;
 };
 
 // Tokens [begin, end) cut into turns of at most `most` tokens, where sentences begin if that leaves
 // no turn shorter than half of that.
 std::vector<std::pair<Index, Index>> turns_of(Index begin, Index end, Index most,
                                               std::span<const std::int32_t> sentence_starts);
+// The same where turns are known: from `begin` to the first turn, and each turn whole.
+std::vector<std::pair<Index, Index>> turns_between(Index begin, Index end,
+                                                   std::span<const std::int32_t> turn_starts);
 
 }  // namespace pith

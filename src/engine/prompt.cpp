@@ -49,7 +49,7 @@ bool blank(std::string_view text) {
 }  // namespace
 
 DocumentPrompt::DocumentPrompt(const Engine& engine, std::string_view document,
-                               std::string_view system)
+                               std::string_view system, std::span<const Index> turns)
     : engine_(engine) {
   if (blank(document))
     fail(ErrorCode::bad_input, "the document is empty; give a file with text in it");
@@ -70,6 +70,10 @@ DocumentPrompt::DocumentPrompt(const Engine& engine, std::string_view document,
     const auto index = static_cast<std::int32_t>(context_.size());
     if (begins_sentence(document, at) && index > sentence_starts_.back())
       sentence_starts_.push_back(index);
+    if (!turns.empty() && token.begin >= turns.front()) {
+      turn_starts_.push_back(index);
+      while (!turns.empty() && token.begin >= turns.front()) turns = turns.subspan(1);
+    }
     context_.push_back(token.id);
   }
   suffix_ = tokenizer.encode(frame.after, {.parse_special = true});
@@ -86,6 +90,7 @@ ReadOptions DocumentPrompt::read_options() const {
   return {.prefix_tokens = prefix_tokens_,
           .answer_prompt = suffix_,
           .sentence_starts = sentence_starts_,
+          .turn_starts = turn_starts_,
           .progress = {},
           .replay_progress = {}};
 }

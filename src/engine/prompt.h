@@ -3,6 +3,7 @@
 // template get a plain form, and say so.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,9 @@ class DocumentPrompt {
  public:
   // Throws bad_input for an empty document, invalid UTF-8 (with its offset) or a template that
   // cannot be split.
-  DocumentPrompt(const Engine& engine, std::string_view document, std::string_view system = "");
+  // `turns`: bytes of the document at which turns of a conversation begin, if it is one.
+  DocumentPrompt(const Engine& engine, std::string_view document, std::string_view system = "",
+                 std::span<const Index> turns = {});
 
   const std::vector<Token>& context() const { return context_; }  // chat prefix + document
   Index prefix_tokens() const { return prefix_tokens_; }          // of these, before the document
@@ -32,7 +35,7 @@ class DocumentPrompt {
   std::vector<Token> context_, suffix_;
   Index prefix_tokens_ = 0;
   bool has_template_ = true;
-  std::vector<std::int32_t> sentence_starts_;
+  std::vector<std::int32_t> sentence_starts_, turn_starts_;
 };
 
 }  // namespace pith

@@ -1,10 +1,13 @@
 #include "engine/virtual_tokens.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "engine/exempt.h"
 #include "engine/pooling.h"
 #include "kernels/linear.h"
 
@@ -51,6 +54,50 @@ TurnEntries read_out(const cache::Cache& cache, Index tokens) {
   return out;
 }
 
+std::vector<Index> exempt_tokens(const Engine& engine, std::span<const Token> turn,
+                                 const RowEntries& rows, Exempt which) {
+  constexpr double kShare = 0.15;  // S2's
+  if (which == Exempt::nothing) return {};
+  if (which == Exempt::unlike)
+    return unlike_their_neighbours(rows.values, engine.config().kv_heads, engine.config().head_dim,
+                                   kShare);
+  std::vector<std::string> pieces;
+  for (Token token : turn) pieces.push_back(engine.tokenizer().piece(token, false));
+  return of_code(pieces);
+}
+
+// Rows that stay join what was there before; of the rest the rows are left, in their order.
+void set_apart(TurnEntries& turn, std::span<const Index> exempt, std::span<const Index> rest,
+               Index first, const cache::Shape& shape) {
+  const Index D = shape.head_dim, H = shape.kv_heads;
+  for (Index lane = 0; lane < shape.lanes(); ++lane) {
+    PastLane& past = turn.past[static_cast<std::size_t>(lane)];
+    const auto layer = static_cast<std::size_t>(lane / H);
+    for (const Index t : exempt) {
+      const auto from = static_cast<std::ptrdiff_t>((t * H + lane % H) * D);
+      for (const auto& [rows, to] : {std::pair(&turn.rows.keys[layer], &past.keys),
+                                     std::pair(&turn.rows.values[layer], &past.values)})
+        to->insert(to->end(), rows->begin() + from, rows->begin() + from + D);
+      past.log_weights.push_back(0);
+      past.positions.push_back(static_cast<float>(first + t));
+    }
+  }
+  for (auto* matrix : {&turn.rows.keys, &turn.rows.values})
+    for (auto& rows : *matrix) {
+      std::vector<float> left;
+      for (const Index t : rest)
+        left.insert(left.end(), rows.begin() + t * H * D, rows.begin() + (t + 1) * H * D);
+      rows = std::move(left);
+    }
+}
+
+template <typename T>
+std::vector<T> chosen(std::span<const T> from, std::span<const Index> indices) {
+  std::vector<T> out;
+  for (const Index i : indices) out.push_back(from[static_cast<std::size_t>(i)]);
+  return out;
+}
+
 class Optimisation {
  public:
   Optimisation(Engine& engine, const TurnEntries& turn, std::vector<TokenRange> chunks,
@@ -60,9 +107,9 @@ class Optimisation {
         pass_(engine.model(), turn.past, engine.config().layer_count(), false, engine.pool()) {
     const Index width = engine.config().kv_heads * engine.config().head_dim;
     for (std::size_t l = 0; l < turn.rows.values.size(); ++l) {
-      values_.push_back(target(turn.rows.values[l], width, surprisal));
+      values_.push_back(target(turn.rows.values[l], width, l, surprisal));
       if (options.loss == VirtualLoss::keys_and_values)
-        keys_.push_back(target(turn.rows.keys[l], width, surprisal));
+        keys_.push_back(target(turn.rows.keys[l], width, l, surprisal));
     }
   }
 
@@ -84,15 +131,28 @@ class Optimisation {
     float scale = 1;          // 1 / max(mean square, 1e-8)
   };
 
-  Target target(std::span<const float> rows, Index width, std::span<const float> surprisal) const {
+  std::vector<float> weights_of(const TokenRange& chunk, std::size_t layer,
+                                std::span<const float> surprisal) const {
+    const auto begin = static_cast<std::size_t>(chunk.begin),
+               size = static_cast<std::size_t>(chunk.end - chunk.begin);
+    const std::vector<float> even(size, 1 / static_cast<float>(size));
+    if (options_.pooling == Pooling::mean) return even;
+    if (options_.pooling != Pooling::attention)
+      return surprisal_weights(surprisal.subspan(begin, size));
+    const auto part = std::span(options_.attention[layer]).subspan(begin, size);
+    const float sum = std::reduce(part.begin(), part.end());
+    if (!(sum > 0)) return even;
+    std::vector<float> weights(part.begin(), part.end());
+    for (float& w : weights) w /= sum;
+    return weights;
+  }
+
+  Target target(std::span<const float> rows, Index width, std::size_t layer,
+                std::span<const float> surprisal) const {
     Target out;
     double squares = 0;
     for (const TokenRange& chunk : chunks_) {
-      const auto part = surprisal.subspan(static_cast<std::size_t>(chunk.begin),
-                                          static_cast<std::size_t>(chunk.end - chunk.begin));
-      const std::vector<float> even(part.size(), 1 / static_cast<float>(part.size()));
-      const auto row = pooled(rows, width, chunk,
-                              options_.pooling == Pooling::mean ? even : surprisal_weights(part));
+      const auto row = pooled(rows, width, chunk, weights_of(chunk, layer, surprisal));
       for (float x : row) squares += double{x} * x;
       out.rows.insert(out.rows.end(), row.begin(), row.end());
     }
@@ -151,10 +211,16 @@ std::vector<float> initial_embeddings(const Engine& engine, std::span<const Toke
   return out;
 }
 
-// Keeps all but the turn's entries and adds those of the optimised embeddings.
+// Which tokens of a turn stay and which give way.
+struct Parts {
+  std::vector<Index> exempt, rest;
+};
+
+// Keeps all but the turn's entries, and those of it that stay, and adds those of the optimised
+// embeddings.
 cache::Plan replacement(const cache::Cache& cache, Index tokens, Index first_token,
-                        const std::vector<TokenRange>& chunks, std::span<const Index> positions,
-                        const RowEntries& entries) {
+                        const Parts& parts, const std::vector<TokenRange>& chunks,
+                        std::span<const Index> positions, const RowEntries& entries) {
   const cache::Shape& shape = cache.shape();
   const Index D = shape.head_dim, H = shape.kv_heads;
   cache::Plan plan;
@@ -162,11 +228,15 @@ cache::Plan replacement(const cache::Cache& cache, Index tokens, Index first_tok
     auto& own = plan.lanes.emplace_back();
     for (Index j = 0; j < cache.size(lane) - tokens; ++j)
       own.keep.push_back(static_cast<std::int32_t>(j));
+    for (const Index t : parts.exempt)
+      own.keep.push_back(static_cast<std::int32_t>(cache.size(lane) - tokens + t));
     const auto layer = static_cast<std::size_t>(lane / H);
     for (std::size_t i = 0; i < chunks.size(); ++i) {
+      const Index begin = parts.rest[static_cast<std::size_t>(chunks[i].begin)],
+                  end = parts.rest[static_cast<std::size_t>(chunks[i].end - 1)] + 1;
       own.add.info.push_back({.position = static_cast<float>(positions[i]),
-                              .span = {static_cast<std::int32_t>(first_token + chunks[i].begin),
-                                       static_cast<std::int32_t>(first_token + chunks[i].end)},
+                              .span = {static_cast<std::int32_t>(first_token + begin),
+                                       static_cast<std::int32_t>(first_token + end)},
                               .kind = cache::EntryKind::virtual_entry});
       const Index from = (static_cast<Index>(i) * H + lane % H) * D;
       const auto& keys = entries.keys[layer];
@@ -182,51 +252,87 @@ cache::Plan replacement(const cache::Cache& cache, Index tokens, Index first_tok
 
 void Adam::step(std::span<const float> gradient, double learning_rate, std::span<float> x) {
   constexpr double kFirst = 0.9, kSecond = 0.999, kEpsilon = 1e-8;
-  first_power_ *= kFirst;
-  second_power_ *= kSecond;
+  first_power *= kFirst;
+  second_power *= kSecond;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double g = double{gradient[i]};
-    first_[i] = static_cast<float>(kFirst * double{first_[i]} + (1 - kFirst) * g);
-    second_[i] = static_cast<float>(kSecond * double{second_[i]} + (1 - kSecond) * g * g);
-    const double mean = double{first_[i]} / (1 - first_power_);
-    const double square = double{second_[i]} / (1 - second_power_);
+    first[i] = static_cast<float>(kFirst * double{first[i]} + (1 - kFirst) * g);
+    second[i] = static_cast<float>(kSecond * double{second[i]} + (1 - kSecond) * g * g);
+    const double mean = double{first[i]} / (1 - first_power);
+    const double square = double{second[i]} / (1 - second_power);
     x[i] -= static_cast<float>(learning_rate * mean / (std::sqrt(square) + kEpsilon));
   }
 }
 
 VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Index number,
-                              const VirtualOptions& options, const OnStep& on_step) {
+                              const VirtualOptions& options, const OnStep& on_step,
+                              const Checkpoint& checkpoint) {
   PITH_CHECK(!turn.empty(), "a turn has tokens");
   const auto tokens = static_cast<Index>(turn.size());
-  const Index first = context.next_position(), count = virtual_count(tokens, options.ratio);
+  const Index first = context.next_position();
   std::vector<float> surprisal = {0};  // nothing of the turn predicts its first token
   for (float score : context.read_and_score(turn)) surprisal.push_back(-score);
 
-  const TurnEntries entries = read_out(context.cache(), tokens);
-  Optimisation optimisation(context.engine(), entries,
-                            options.pooling == Pooling::equal_surprisal
-                                ? equal_surprisal_chunks(surprisal, count)
-                                : even_chunks(tokens, count),
-                            surprisal, options);
-  const auto positions = interpolated_positions(first, first + tokens - 1, count);
-  std::vector<float> x =
-      initial_embeddings(context.engine(), turn, optimisation.chunks(), number, options);
-
+  TurnEntries entries = read_out(context.cache(), tokens);
+  Parts parts;
+  parts.exempt = exempt_tokens(context.engine(), turn, entries.rows, options.exempt);
+  for (Index t = 0; t < tokens; ++t)
+    if (!std::binary_search(parts.exempt.begin(), parts.exempt.end(), t)) parts.rest.push_back(t);
   VirtualReport report{.tokens = tokens,
                        .entries = tokens,
                        .steps = virtual_steps(tokens, options.steps_per_250, options.least_steps)};
-  Adam adam(x.size());
-  for (Index step = 0; step <= report.steps; ++step) {  // the last iterate is run, not stepped from
-    report.last_loss = optimisation.forward(x, positions);
-    if (step == 0) report.first_loss = report.last_loss;
-    report.diverged = !std::isfinite(report.last_loss);
-    if (report.diverged || (on_step && !on_step(step, report.steps, report.last_loss)))
-      return report;
-    if (step < report.steps) adam.step(optimisation.backward(), options.learning_rate, x);
+  if (parts.rest.empty()) return report;
+  const Index left = std::ssize(parts.rest),
+              count = std::clamp<Index>(
+                  virtual_count(tokens, options.ratio) - std::ssize(parts.exempt), 1, left);
+  VirtualOptions own = options;  // of the tokens that give way
+  if (!parts.exempt.empty()) {
+    set_apart(entries, parts.exempt, parts.rest, first, context.cache().shape());
+    surprisal = chosen<float>(surprisal, parts.rest);
+    for (auto& layer : own.attention) layer = chosen<float>(layer, parts.rest);
   }
-  context.cache().apply(replacement(context.cache(), tokens, first, optimisation.chunks(),
+  Optimisation optimisation(context.engine(), entries,
+                            options.pooling == Pooling::equal_surprisal
+                                ? equal_surprisal_chunks(surprisal, count)
+                                : even_chunks(left, count),
+                            surprisal, own);
+  const auto positions =
+      interpolated_positions(first + parts.rest.front(), first + parts.rest.back(), count);
+
+  VirtualState state;
+  const auto width = static_cast<std::size_t>(context.engine().config().width);
+  if (checkpoint.state) {
+    state = *checkpoint.state;
+    if (state.embeddings.size() != static_cast<std::size_t>(count) * width)
+      fail(ErrorCode::bad_input, "the kept state of an optimisation is of another turn");
+  } else {
+    state.embeddings = initial_embeddings(context.engine(), chosen(turn, parts.rest),
+                                          optimisation.chunks(), number, options);
+    state.adam = Adam(state.embeddings.size());
+  }
+  using Clock = std::chrono::steady_clock;
+  auto kept = Clock::now();
+  const Index begun = state.step;
+  for (;; ++state.step) {  // the last iterate is run, not stepped from
+    state.last_loss = optimisation.forward(state.embeddings, positions);
+    if (state.step == 0) state.first_loss = state.last_loss;
+    report.first_loss = state.first_loss;
+    report.last_loss = state.last_loss;
+    report.diverged = !std::isfinite(state.last_loss);
+    if (report.diverged || (on_step && !on_step(state.step, report.steps, state.last_loss)))
+      return report;
+    const bool ends = state.step >= report.steps;
+    if (checkpoint.keep && state.step > begun &&
+        (ends || std::chrono::duration<double>(Clock::now() - kept).count() > checkpoint.seconds)) {
+      checkpoint.keep(state);
+      kept = Clock::now();
+    }
+    if (ends) break;
+    state.adam.step(optimisation.backward(), options.learning_rate, state.embeddings);
+  }
+  context.cache().apply(replacement(context.cache(), tokens, first, parts, optimisation.chunks(),
                                     positions, optimisation.entries()));
-  report.entries = count;
+  report.entries = std::ssize(parts.exempt) + count;
   return report;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,7 +16,8 @@
 
 namespace pith {
 
-enum class Pooling { surprisal, mean, equal_surprisal };
+enum class Pooling { surprisal, mean, equal_surprisal, attention };
+enum class Exempt { nothing, unlike, code };  // tokens that stay exact: see exempt.h
 enum class VirtualLoss { values, keys_and_values };
 
 struct VirtualOptions {
@@ -27,6 +29,8 @@ struct VirtualOptions {
   std::uint64_t seed = 42;      // of that noise, with the turn's number
   Pooling pooling = Pooling::surprisal;
   VirtualLoss loss = VirtualLoss::values;
+  Exempt exempt = Exempt::nothing;
+  std::vector<std::vector<float>> attention;  // [L][N] of Pooling::attention: each token's part
 };
 
 struct VirtualReport {
@@ -39,20 +43,34 @@ struct VirtualReport {
 // keeps its exact entries.
 using OnStep = std::function<bool(Index, Index, float)>;
 
+// Adam (Kingma and Ba 2015, arXiv 1412.6980) over one vector, with its moments.
+struct Adam {
+  explicit Adam(std::size_t size) : first(size), second(size) {}
+  void step(std::span<const float> gradient, double learning_rate, std::span<float> x);
+
+  std::vector<float> first, second;
+  double first_power = 1, second_power = 1;
+};
+
+// An optimisation as it stands: from here it goes on to the same bits.
+struct VirtualState {
+  Index step = 0;  // steps taken
+  float first_loss = 0, last_loss = 0;
+  std::vector<float> embeddings;  // [n_v, E]
+  Adam adam{0};
+};
+
+// Where an optimisation goes on and what is told of it on the way: now and then, and at its end.
+struct Checkpoint {
+  std::optional<VirtualState> state;
+  std::function<void(const VirtualState&)> keep;
+  double seconds = 60;  // between two calls
+};
+
 // Reads `turn` into the context and replaces its entries by virtual ones. Entries that were there
 // before stay as they are. `number` counts the turns of a context from 0.
 VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Index number,
-                              const VirtualOptions& options, const OnStep& on_step = {});
-
-// Adam (Kingma and Ba 2015, arXiv 1412.6980) over one vector.
-class Adam {
- public:
-  explicit Adam(std::size_t size) : first_(size), second_(size) {}
-  void step(std::span<const float> gradient, double learning_rate, std::span<float> x);
-
- private:
-  std::vector<float> first_, second_;
-  double first_power_ = 1, second_power_ = 1;
-};
+                              const VirtualOptions& options, const OnStep& on_step = {},
+                              const Checkpoint& checkpoint = {});
 
 }  // namespace pith

@@ -161,7 +161,7 @@ bool DocumentRunner::run(const std::string& suite, const Document& document) {
         fmt::format("{}{}{}{}{}", '\0', item.question, '\0', item.answer_prefix, item.max_tokens);
   const std::string hash = hash_of(text);
   if (!config_.question_aware) {
-    const DocumentPrompt prompt(*engine_, document.text, document.system);
+    const DocumentPrompt prompt(*engine_, document.text, document.system, document.turns);
     Reading reading{.suite = suite,
                     .document = document,
                     .text_hash = hash,
@@ -179,7 +179,7 @@ bool DocumentRunner::run(const std::string& suite, const Document& document) {
   bool any = false;
   for (std::size_t i = 0; i < document.items.size(); ++i) {
     const DocumentPrompt prompt(*engine_, document.text + "\n\n" + document.items[i].question,
-                                document.system);
+                                document.system, document.turns);
     Reading reading{.suite = suite,
                     .document = document,
                     .text_hash = hash,

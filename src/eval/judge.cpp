@@ -16,8 +16,9 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array<std::pair<Metric, std::string_view>, 14> kMetrics = {{
+constexpr std::array<std::pair<Metric, std::string_view>, 15> kMetrics = {{
     {Metric::contains_all, "contains_all"},
+    {Metric::keywords, "keywords"},
     {Metric::contains_any, "contains_any"},
     {Metric::code, "code"},
     {Metric::first_integer, "first_integer"},
@@ -96,6 +97,13 @@ double share_contained(const Item& item, std::string_view answer) {
   return static_cast<double>(found) / static_cast<double>(item.references.size());
 }
 
+bool all_words(const Item& item, std::string_view answer) {
+  return !item.references.empty() && std::all_of(item.references.begin(), item.references.end(),
+                                                 [&](const Reference& reference) {
+                                                   return contains_word(answer, reference.text);
+                                                 });
+}
+
 bool any_reference(const Item& item, std::string_view answer,
                    bool (*holds)(std::string_view, std::string_view)) {
   return std::any_of(item.references.begin(), item.references.end(),
@@ -163,6 +171,8 @@ double score_of(const Item& item, std::string_view answer) {
   switch (item.metric) {
     case Metric::contains_all:
       return share_contained(item, answer);
+    case Metric::keywords:
+      return all_words(item, answer) ? 1 : 0;
     case Metric::contains_any:
       return any_reference(item, answer, contains_ignoring_case) ? 1 : 0;
     case Metric::code:
@@ -294,7 +304,8 @@ Verdict judge(const Item& item, std::string_view answer, bool ended) {
   const std::string_view said = cut_answer(answer, item.cut);
   Verdict verdict;
   verdict.score = score_of(item, said);
-  const bool all = item.metric == Metric::contains_all || item.metric == Metric::prefix;
+  const bool all = item.metric == Metric::contains_all || item.metric == Metric::keywords ||
+                   item.metric == Metric::prefix;
   verdict.contained = all ? !item.references.empty() && share_contained(item, said) == 1
                           : any_reference(item, said, contains_ignoring_case);
   const auto words = normal_words(said);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/virtual_store.h"
 #include "eval/corpus.h"
 #include "eval/document_runner.h"
 #include "eval/documents.h"
@@ -47,7 +48,20 @@ class Runner {
         written_(out, file),
         documents_(engine, config, log_, [this] { report(); }),
         arms_(arms_of(config)),
-        progress_(progress) {}
+        progress_(progress) {
+    engine_->set_virtual_store(std::make_shared<VirtualStore>(
+        out / "virtual", [this](Index turn, Index turns, Index step, Index steps, float loss) {
+          if (!progress_) return;
+          RunProgress now = this->progress();
+          now.what += fmt::format(", turn {} of {} at loss {:.3g}", turn, turns, loss);
+          now.step = step;
+          now.steps = steps;
+          progress_(now);
+        }));
+  }
+  ~Runner() { engine_->set_virtual_store(nullptr); }
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
 
   const Corpus& corpus() const { return corpus_; }
 
@@ -79,15 +93,19 @@ class Runner {
 
  private:
   void report() {
-    if (!progress_) return;
+    if (progress_) progress_(progress());
+  }
+  RunProgress progress() {
     const RunSummary& summary = documents_.summary();
     const double seconds = seconds_since(start_);
     const Index here = summary.answered - answered_ + summary.skipped - skipped_;
-    progress_({.done = done_ + here / std::max<Index>(1, items_),
-               .total = total_,
-               .seconds = seconds,
-               .kernel_share = summary.kernel_seconds() / seconds,
-               .what = what_});
+    return {.done = done_ + here / std::max<Index>(1, items_),
+            .total = total_,
+            .seconds = seconds,
+            .kernel_share = summary.kernel_seconds() / seconds,
+            .what = what_,
+            .step = 0,
+            .steps = 0};
   }
 
   std::shared_ptr<Engine> engine_;

@@ -22,7 +22,8 @@ struct RunProgress {
   Index done = 0, total = 0;  // documents times recipes (and twins) that are to be computed
   double seconds = 0;         // since the start
   double kernel_share = 0;    // of that time, spent reading and decoding
-  std::string what;           // the document at hand
+  std::string what;           // the document at hand, and the turn that is being optimised
+  Index step = 0, steps = 0;  // of that optimisation; 0: there is none
 };
 
 struct RunSummary {

@@ -14,8 +14,8 @@ namespace {
 
 const std::vector<const Family*>& families() {
   static const std::vector<const Family*> all = {
-      &needles_family(), &kv_family(),    &strings_family(), &instructions_family(),
-      &physics_family(), &ruler_family(), &infinite_family()};
+      &needles_family(), &kv_family(),    &strings_family(),  &instructions_family(),
+      &physics_family(), &ruler_family(), &infinite_family(), &transcript_family()};
   return all;
 }
 

@@ -28,6 +28,7 @@ struct Reference {
 
 enum class Metric {
   contains_all,     // share of the references contained in the answer (RULER `all`)
+  keywords,         // 1 if all references stand in the answer as words of their own (S2)
   contains_any,     // 1 if any is (RULER `part`)
   code,             // S0's COLOUR-ANIMAL-NNNN codes, with failure classes
   first_integer,    // the first integer of the answer equals the reference (InfiniteBench passkey)
@@ -76,6 +77,8 @@ struct Document {
   std::string system;  // a system prompt, or empty
   std::string text;
   std::vector<Item> items;
+  std::vector<Index> turns;  // bytes of the text at which the turns of a conversation begin; none
+                             // where it is one text
 };
 
 struct SuiteOptions {

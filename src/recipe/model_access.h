@@ -15,7 +15,9 @@ struct VirtualRequest {
   Index steps = 300, least_steps = 100;  // of optimisation, for every 250 tokens; and at least
   double rate = 3e-3, noise = 0;
   Index seed = 42;
-  std::string_view pooling, loss;
+  std::string_view pooling, loss, exempt;
+  Index exact_turns = 0;     // newest turns that are read anew behind what is compressed
+  bool whole_turns = false;  // turns of the highest mean surprisal stay, the others give more
 };
 
 class ModelAccess {

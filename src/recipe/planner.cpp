@@ -34,6 +34,8 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
   if (needs.question_queries && signals.question_tokens == 0)
     refuse("no queries of a question; ask one, or take a recipe that does not see it");
   if (needs.sentences && signals.sentence_starts.empty()) refuse("no beginnings of sentences");
+  if (needs.turns && signals.turn_starts.empty())
+    refuse("no turns: the text is not a conversation");
   if ((needs.context_queries > 0 && signals.context_queries == 0) ||
       (needs.replay_queries > 0 && signals.replay_queries == 0))
     refuse("no reference queries");
@@ -67,6 +69,7 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     }
     expect(needs.attention_sum, own.attention_sum, heads * tokens, "attention sums");
     expect(needs.attention_max, own.attention_max, heads * tokens, "attention maxima");
+    expect(needs.tail_attention > 0, own.tail_attention, heads * tokens, "tail attention");
     expect(needs.replay, own.replay, shape.kv_heads * tokens, "replay scores");
     expect(needs.replay_plus, own.replay_plus, shape.kv_heads * tokens, "replay_plus scores");
     expect(needs.query_magnitudes, own.query_magnitude, heads * depth / 2, "query magnitudes");

@@ -73,6 +73,7 @@ const std::vector<PartInfo>& parts() {
       knorm_part(),
       keydiff_part(),
       attention_part(),
+      raw_attention_part(),
       question_attention_part(),
       snapkv_part(),
       tova_part(),
@@ -104,6 +105,7 @@ const std::vector<PartInfo>& parts() {
       surprisal_part(),
       structure_part(),
       floor_part(),
+      turn_quota_part(),
       // allocators
       uniform_part(),
       pyramid_part(),

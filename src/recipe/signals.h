@@ -36,6 +36,8 @@ struct SignalNeeds {
   bool question_queries =
       false;                  // the queries of the question's tokens: the recipe sees the question
   bool sentences = false;     // where sentences begin
+  bool turns = false;         // where the turns of a conversation begin
+  Index tail_attention = 0;   // what the last w queries look at before anything is compressed
   Index context_queries = 0;  // so many of the context's queries, moved behind it
   Index replay_queries = 0;   // so many of the replay's
   bool query_means = false;   // the mean of unrotated queries alone, without moments_skip tokens
@@ -68,6 +70,7 @@ struct LayerSignals {
   std::vector<float> attention_sum;     // [Hq, T]: sum over all context queries of the weight that
                                         // they gave to token j
   std::vector<float> attention_max;     // [Hq, T]
+  std::vector<float> tail_attention;    // [Hq, T]: column sums over the last context queries
   std::vector<float> replay;  // [Hkv, T]: max over replay queries and group (KVzip); 0 where never
                               // scored (chat prefix)
   std::vector<float> replay_plus;  // [Hkv, T]: with rows / ||hidden||, columns * ||Wo v|| (KVzip+)
@@ -106,6 +109,8 @@ struct Signals {
   Index replay_queries = 0;                     // nr
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
+  std::vector<std::int32_t> turn_starts;  // likewise of a conversation's turns behind the system
+                                          // prompt; empty where the text is not one
   std::vector<float> surprisal;  // [T] nats: -log p(token | those before it); the first token,
                                  // which nothing predicts, has the mean of the others
   std::vector<std::int32_t> structure;  // [T] of a token that is punctuation or blanks and not

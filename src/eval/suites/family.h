@@ -36,6 +36,7 @@ const Family& instructions_family();
 const Family& physics_family();
 const Family& ruler_family();
 const Family& infinite_family();
+const Family& transcript_family();
 
 // An empty document named "task-0003".
 Document new_document(const Request& request);

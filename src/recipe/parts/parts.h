@@ -38,6 +38,8 @@ PartInfo rkv_part();
 PartInfo reference_attention_part();
 
 // Adjusters.
+PartInfo raw_attention_part();
+PartInfo turn_quota_part();
 PartInfo pins_part();
 PartInfo chunk_mean_part();
 PartInfo critical_part();

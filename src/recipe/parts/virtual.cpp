@@ -23,11 +23,26 @@ void realise(const Scene& scene, const Arguments& arguments, const Scores&, cach
                                                  .noise = arguments.real("noise"),
                                                  .seed = arguments.integer("seed"),
                                                  .pooling = arguments.choice("pooling"),
-                                                 .loss = arguments.choice("loss")});
+                                                 .loss = arguments.choice("loss"),
+                                                 .exempt = arguments.choice("exempt"),
+                                                 .exact_turns = arguments.integer("exact"),
+                                                 .whole_turns = arguments.flag("whole_turns")});
   for (Index lane : scene.lanes()) plan.lanes[lane].add = std::move(entries[lane]);
 }
 
-SignalNeeds needs(const Arguments&) { return {.sentences = true}; }
+SignalNeeds needs(const Arguments& arguments) {
+  SignalNeeds needs{.sentences = true};
+  needs.question_queries = arguments.choice("pooling") == "attention";
+  needs.turns = arguments.integer("exact") > 0 || arguments.flag("whole_turns");
+  needs.surprisal = arguments.flag("whole_turns");
+  return needs;
+}
+
+std::string_view refuses(const Arguments& arguments) {
+  if (arguments.choice("pooling") == "attention" && arguments.choice("loss") == "KV")
+    return "loss=KV is for targets that do not look at the question";
+  return "";
+}
 
 }  // namespace
 
@@ -44,16 +59,26 @@ PartInfo virtual_part() {
            integer("least_steps", "100", 0, 1 << 20, "and at least so many for a turn"),
            real("lr", "0.003", 0, 1000, "learning rate of Adam"),
            real("noise", "0", 0, 1, "standard deviation added to the first embeddings"),
-           choice("pooling", {"surprisal", "mean", "equal_surprisal"},
+           choice("pooling", {"surprisal", "mean", "equal_surprisal", "attention"},
                   "targets: values weighted by surprisal, evenly, or over stretches of equal "
-                  "surprisal"),
+                  "surprisal; or by what the question attends to"),
            choice("loss", {"V", "KV"}, "what must be reproduced: values, or keys too"),
            integer("turn", "250", 1, 65536,
-                   "tokens compressed at once, at most; documents are cut where sentences begin"),
+                   "tokens compressed at once, at most; documents are cut where sentences begin, "
+                   "conversations into their turns, however long"),
+           integer("exact", "0", 0, 65536,
+                   "newest turns of a conversation that stay exact, read behind the others"),
+           choice("exempt", {"none", "unlike", "code"},
+                  "tokens that stay exact: the 15 % whose values differ most from their "
+                  "neighbours', or paths, imports and quoted literals; the rest gives more"),
+           flag("whole_turns", "false",
+                "turns of the highest mean surprisal stay whole while the others, at 8 tokens an "
+                "entry, can meet the ratio"),
            integer("seed", "42", 0, 0x1p52, "of the noise")},
       .needs = needs,
       .realise = realise,
       .runs_model = true,
+      .refuses = refuses,
       .default_allocator = "prefix_only",
       .adds = [](const Scene& scene, const Arguments&, Index lane) { return scene.size(lane); },
       .required_allocator = [](const Arguments&) { return std::string_view("prefix_only"); }};

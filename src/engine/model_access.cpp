@@ -64,40 +64,47 @@ std::vector<std::pair<Index, Index>> turns_of(Index begin, Index end, Index most
   return turns;
 }
 
-std::vector<cache::NewEntries> EngineAccess::virtual_entries(
-    const recipe::VirtualRequest& request) {
-  const auto& tokens = context_.tokens();
-  const Index prefix = signals_.prefix_tokens, total = std::ssize(tokens);
-  for (Index lane = 0; lane < context_.cache().shape().lanes(); ++lane) {
-    const Index window = context_.cache().shape().window(lane / context_.cache().shape().kv_heads);
-    if (window == 0 && context_.cache().size(lane) != total)
+void EngineAccess::refuse_compressed() const {
+  const cache::Shape& shape = context_.cache().shape();
+  const Index total = context_.next_position();
+  for (Index lane = 0; lane < shape.lanes(); ++lane)
+    if (shape.window(lane / shape.kv_heads) == 0 && context_.cache().size(lane) != total)
       fail(ErrorCode::bad_input,
            fmt::format(
                "virtual reads the context anew, turn by turn, so it must come first; lane {} "
                "holds {} entries of {} tokens: it was compressed before",
                lane, context_.cache().size(lane), total));
-  }
+}
+
+std::vector<cache::NewEntries> EngineAccess::virtual_entries(
+    const recipe::VirtualRequest& request) {
+  if (before_ == nullptr) refuse_compressed();
+  const std::span<const Token> tokens = context_.tokens();
+  const Index first = before_ ? before_->next_position() : signals_.prefix_tokens;
   const VirtualOptions options = options_of(request);
-  const auto turns = turns_of(prefix, total, request.turn, signals_.sentence_starts);
+  const auto turns = turns_of(first, std::ssize(tokens), request.turn, signals_.sentence_starts);
   Index all_steps = 0, done = 0;
   for (const auto& [begin, end] : turns)
     all_steps += virtual_steps(end - begin, options.steps_per_250, options.least_steps) + 1;
 
-  Context anew(context_.shared_engine());
-  if (prefix > 0) anew.read(std::span(tokens).first(static_cast<std::size_t>(prefix)));
+  Context anew = before_ ? before_->fork() : Context(context_.shared_engine());
+  if (anew.next_position() < first) anew.read(tokens.first(static_cast<std::size_t>(first)));
   Index number = 0;
   for (const auto& [begin, end] : turns) {
-    read_as_virtual(anew,
-                    std::span(tokens).subspan(static_cast<std::size_t>(begin),
-                                              static_cast<std::size_t>(end - begin)),
-                    number++, options, [&](Index, Index, float) {
-                      if (progress_) progress_(++done, all_steps);
-                      return true;
-                    });
+    const auto turn =
+        tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+    const VirtualReport report =
+        read_as_virtual(anew, turn, number++, options, [&](Index, Index, float) {
+          context_.engine().check_stop();
+          if (progress_) progress_(++done, all_steps);
+          return true;
+        });
+    if (report.diverged || report.last_loss > report.first_loss)
+      divergence_ = {report.first_loss, report.last_loss, request.ratio};
   }
   std::vector<cache::NewEntries> lanes;
   for (Index lane = 0; lane < anew.cache().shape().lanes(); ++lane)
-    lanes.push_back(entries_from(anew.cache(), lane, prefix));
+    lanes.push_back(entries_from(anew.cache(), lane, first));
   return lanes;
 }
 

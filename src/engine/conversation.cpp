@@ -159,8 +159,12 @@ void Conversation::stop() {
   take_over(*ended->work);
 }
 
+bool Conversation::working() const {
+  return background_ && !background_->done.load(std::memory_order_acquire);
+}
+
 void Conversation::take_over_if_done() {
-  if (background_ && background_->done.load(std::memory_order_acquire)) stop();
+  if (background_ && !working()) stop();
 }
 
 void Conversation::take_over(ConversationWork& work) {

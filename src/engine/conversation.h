@@ -74,7 +74,7 @@ class Conversation {
   void compress_now(std::stop_token stop = {}, const Progress& progress = {});
   // Gives up what runs in the background, within the layer or the step at hand.
   void stop();
-  bool working() const { return background_ != nullptr; }
+  bool working() const;
 
   // The context alone: what is cold is not saved.
   void save(const std::filesystem::path& path);

@@ -47,6 +47,18 @@ TEST(ThreadPool, EveryItemRunsOnceOnAnyNumberOfThreads) {
   }
 }
 
+// A worker that sleeps through a loop must neither hold it up nor take from the next one.
+TEST(ThreadPool, LoopsThatAreOverBeforeAWorkerWakes) {
+  ThreadPool pool(3);
+  Index sum = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::atomic<Index> items = 0;
+    pool.run(2, [&](Index i, int) { items += i + 1; });
+    sum += items;
+  }
+  EXPECT_EQ(sum, 60000);
+}
+
 TEST(ThreadPool, StaticItemsKeepTheirThread) {
   ThreadPool pool(3);
   std::vector<int> thread_of(20, -1);

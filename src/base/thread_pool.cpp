@@ -3,6 +3,8 @@
 #include <immintrin.h>
 #include <sched.h>
 
+#include <algorithm>
+
 namespace pith {
 namespace {
 
@@ -25,50 +27,33 @@ ThreadPool::ThreadPool(int threads) {
 
 ThreadPool::~ThreadPool() {
   stop_ = true;
-  round_.fetch_add(1, std::memory_order_release);
-  round_.notify_all();
+  loops_.fetch_add(1, std::memory_order_release);
+  loops_.notify_all();
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::take_items(int thread) {
-  if (fixed_) {
-    for (Index i = thread; i < items_; i += size()) (*body_)(i, thread);
-    return;
-  }
-  for (;;) {
-    const Index i = next_.fetch_add(1, std::memory_order_relaxed);
-    if (i >= items_) return;
-    (*body_)(i, thread);
-  }
+bool ThreadPool::take_item(int thread) {
+  std::uint64_t untaken = untaken_.load(std::memory_order_acquire);
+  do {
+    if (static_cast<std::uint32_t>(untaken) == 0) return false;
+  } while (!untaken_.compare_exchange_weak(untaken, untaken - 1, std::memory_order_acq_rel,
+                                           std::memory_order_acquire));
+  // The loop lasts at least until this item is done, so its body and its items stay what they are.
+  (*body_)(Index{items_} - static_cast<std::uint32_t>(untaken), thread);
+  if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+  return true;
 }
 
 void ThreadPool::work(int thread) {
-  std::uint32_t seen = 0;
   for (;;) {
-    for (int spin = 0; spin < kSpins && round_.load(std::memory_order_acquire) == seen; ++spin)
-      _mm_pause();
-    round_.wait(seen, std::memory_order_acquire);
+    const std::uint32_t seen = loops_.load(std::memory_order_acquire);
     if (stop_) return;
-    ++seen;
-    take_items(thread);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    while (take_item(thread)) {
+    }
+    for (int spin = 0; spin < kSpins && loops_.load(std::memory_order_acquire) == seen; ++spin)
+      _mm_pause();
+    loops_.wait(seen, std::memory_order_acquire);
   }
-}
-
-void ThreadPool::start_and_wait(Index items, const LoopBody& body, bool fixed) {
-  body_ = &body;
-  items_ = items;
-  fixed_ = fixed;
-  next_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  round_.fetch_add(1, std::memory_order_release);
-  round_.notify_all();
-  take_items(0);
-  for (int spin = 0; spin < kSpins && busy_.load(std::memory_order_acquire) != 0; ++spin)
-    _mm_pause();
-  for (int left = busy_.load(std::memory_order_acquire); left != 0;
-       left = busy_.load(std::memory_order_acquire))
-    busy_.wait(left, std::memory_order_acquire);
 }
 
 void ThreadPool::run(Index items, LoopBody body) {
@@ -77,16 +62,27 @@ void ThreadPool::run(Index items, LoopBody body) {
     for (Index i = 0; i < items; ++i) body(i, 0);
     return;
   }
-  start_and_wait(items, body, false);
+  body_ = &body;
+  items_ = static_cast<std::uint32_t>(items);
+  unfinished_.store(static_cast<std::int32_t>(items), std::memory_order_relaxed);
+  const std::uint64_t loop = loops_.load(std::memory_order_relaxed) + 1;
+  untaken_.store(loop << 32 | items_, std::memory_order_release);
+  loops_.fetch_add(1, std::memory_order_release);
+  loops_.notify_all();
+  while (take_item(0)) {
+  }
+  for (int spin = 0; spin < kSpins && unfinished_.load(std::memory_order_acquire) != 0; ++spin)
+    _mm_pause();
+  for (auto left = unfinished_.load(std::memory_order_acquire); left != 0;
+       left = unfinished_.load(std::memory_order_acquire))
+    unfinished_.wait(left, std::memory_order_acquire);
 }
 
 void ThreadPool::run_static(Index items, LoopBody body) {
-  if (items <= 0) return;
-  if (workers_.empty()) {
-    for (Index i = 0; i < items; ++i) body(i, 0);
-    return;
-  }
-  start_and_wait(items, body, true);
+  const Index shares = std::min<Index>(items, size());
+  run(shares, [&](Index share, int) {
+    for (Index i = share; i < items; i += size()) body(i, static_cast<int>(share));
+  });
 }
 
 }  // namespace pith

@@ -42,25 +42,28 @@ class ThreadPool {
   // Calls body(item, thread) once for every item in [0, items), in any order and on any thread in
   // [0, size()), and returns when all are done. Items are handed out one by one, so a result must
   // depend on its item alone: then it is the same bits for any schedule. Not re-entrant. A body
-  // must not throw.
+  // must not throw. Fewer than 2^31 items.
   void run(Index items, LoopBody body);
 
-  // The same with a fixed assignment: item i runs on thread i % size(). For accumulators per thread
+  // The same with a fixed assignment: item i belongs to share i % size(), which is what `thread`
+  // then names, and the items of a share run in order, one at a time. For accumulators per share
   // whose sum must not depend on the schedule.
   void run_static(Index items, LoopBody body);
 
  private:
   void work(int thread);
-  void take_items(int thread);
-  void start_and_wait(Index items, const LoopBody& body, bool fixed);
+  bool take_item(int thread);
 
   std::vector<std::thread> workers_;
   const LoopBody* body_ = nullptr;
-  Index items_ = 0;
-  bool fixed_ = false;
-  alignas(64) std::atomic<Index> next_{0};
-  alignas(64) std::atomic<std::uint32_t> round_{0};
-  alignas(64) std::atomic<int> busy_{0};
+  std::uint32_t items_ = 0;
+  // The number of the loop in the high half, how many of its items are not yet taken in the low
+  // one. Taking an item lowers the word, which fails if the loop is no longer the current one. So
+  // a worker that was asleep finds nothing, and nobody waits for it: on a busy machine it may be
+  // milliseconds until it has a core.
+  alignas(64) std::atomic<std::uint64_t> untaken_{0};
+  alignas(64) std::atomic<std::int32_t> unfinished_{0};
+  alignas(64) std::atomic<std::uint32_t> loops_{0};
   std::atomic<bool> stop_{false};
 };
 

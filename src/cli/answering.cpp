@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "cli/options.h"
 #include "cli/steps.h"
+#include "engine/rerouting.h"
+#include "engine/write.h"
 
 namespace pith::cli {
 namespace {
@@ -26,6 +28,7 @@ Arm make_arm(const recipe::Recipe& recipe) {
   arm.canonical = recipe.to_string();
   arm.sees_question = recipe.sees_question();
   arm.oracle = recipe.is_oracle();
+  arm.keeps_full = recipe.again_every() > 0;
   arm.recipe = recipe;
   return arm;
 }
@@ -126,6 +129,20 @@ void Answering::load(const std::filesystem::path& file) {
   after_reading_ = after_compression_ = memory_usage();
 }
 
+Generated Answering::write_rerouted(Context& context, const Arm& arm,
+                                    std::span<const Token> question, const GenerateOptions& options,
+                                    const OnText& on_text) {
+  Rerouting rerouting(*full_, *arm.recipe, signals_, {question.begin(), question.end()});
+  std::vector<Token> written;
+  return write(context, options, on_text, [&](Token token) {
+    written.push_back(token);
+    if (rerouting.due(std::ssize(written)))
+      context = rerouting.again(written);
+    else
+      context.read(std::span(&token, 1));
+  });
+}
+
 Answer Answering::answer(Index index, std::span<const Token> question,
                          const GenerateOptions& options, const OnText& on_text) {
   Arm& arm = arms_[static_cast<std::size_t>(index)];
@@ -133,7 +150,8 @@ Answer Answering::answer(Index index, std::span<const Token> question,
   Context context = arm.sees_question ? full_->fork() : arm.context->fork();
   if (arm.sees_question) {
     observe_question(context, question, signals_);
-    answer.report = compress(context, *arm.recipe, signals_);
+    answer.report = compress_once(context, *arm.recipe, signals_);
+    if (arm.keeps_full) answer.report.cold_bytes = full_->cache().bytes().total();
     answer.compress_seconds =
         answer.report.seconds + (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
   } else {
@@ -144,9 +162,10 @@ Answer Answering::answer(Index index, std::span<const Token> question,
   answer.bytes = context.cache().bytes().total();
   answer.stored_as = cache_format_name(context.cache());
   context.read(question);
-  answer.generated = generate(context, options, on_text);
+  answer.generated = arm.keeps_full ? write_rerouted(context, arm, question, options, on_text)
+                                    : generate(context, options, on_text);
   const Index before = arm.peak_bytes > 0 ? arm.peak_bytes : full_cache_bytes_;
-  answer.peak_bytes = std::max(before, context.cache().bytes().total());
+  answer.peak_bytes = std::max(before, context.cache().bytes().total() + answer.report.cold_bytes);
   answer.memory = memory_usage();
   return answer;
 }

@@ -27,6 +27,7 @@ struct Arm {
   bool sees_question =
       false;  // then it is carried out once per question, and `context` stays empty
   bool oracle = false;
+  bool keeps_full = false;               // routes again during the answer: the whole cache stays
   std::optional<recipe::Recipe> recipe;  // none for a cache that was loaded
   std::optional<Context> context;
   CompressionReport report;
@@ -83,6 +84,8 @@ class Answering {
 
  private:
   void read_in_pieces(const DocumentPrompt& prompt, const Progress& reading);
+  Generated write_rerouted(Context& context, const Arm& arm, std::span<const Token> question,
+                           const GenerateOptions& options, const OnText& on_text);
 
   std::shared_ptr<Engine> engine_;
   Schedule schedule_;

@@ -52,7 +52,9 @@ std::string arms_table(std::span<const eval::ArmMetrics> arms) {
     if (!arm.twin.empty() || repeats(arms, arm)) continue;
     std::vector<std::string> row = {
         arm.task,
-        arm.recipe + (arm.sees_question ? " (sees the question)" : ""),
+        arm.recipe + (arm.cold_bytes > 0  ? " (sees the question, keeps the full cache)"
+                      : arm.sees_question ? " (sees the question)"
+                                          : ""),
         human_count(arm.score.n),
         percent(arm.score),
         arm.conditional.n > 0 ? fmt::format("{} ({})", percent(arm.conditional), arm.conditional.n)

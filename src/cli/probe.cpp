@@ -12,6 +12,7 @@
 #include "cli/probe_text.h"
 #include "cli/run_report.h"
 #include "cli/steps.h"
+#include "engine/compress.h"
 #include "eval/judge.h"
 #include "eval/judge_text.h"
 
@@ -86,6 +87,7 @@ probe::Judgement judge(std::string_view text, std::string_view expected) {
 probe::ExamineOptions examine_options(const ProbeOptions& options) {
   probe::ExamineOptions examine;
   for (const std::string& text : options.recipes) add_series(text, options.grid, examine);
+  for (const auto& arm : examine.arms) refuse_routing_again(arm.recipe);
   examine.max_tokens = options.max_tokens;
   examine.replay_tokens = options.replay;
   examine.epsilon = options.epsilon;

@@ -66,7 +66,10 @@ RunReport::RunReport(const Answering& answering, std::string model,
       totals_(answering.arms().size()) {}
 
 std::string RunReport::label(const Arm& arm) const {
-  return arm.name + (arm.sees_question ? " (sees the question)" : "") +
+  return arm.name +
+         (arm.keeps_full      ? " (sees the question, keeps the full cache)"
+          : arm.sees_question ? " (sees the question)"
+                              : "") +
          (arm.oracle ? " (oracle)" : "");
 }
 
@@ -151,6 +154,7 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["lanes"] = answering_.lanes();
   json["cache_bytes"] = answer.bytes;
   json["cache_type"] = answer.stored_as;
+  json["cold_bytes"] = answer.report.cold_bytes;
   json["full_bytes"] = answer.report.full_bytes;
   json["ratio"] = quotient(answer.report.full_bytes, answer.bytes);
   json["peak_bytes"] = answer.peak_bytes;

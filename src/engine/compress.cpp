@@ -1,5 +1,7 @@
 #include "engine/compress.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "base/error.h"
@@ -101,8 +103,22 @@ void observe_question(const Context& context, std::span<const Token> question,
   }
 }
 
+void refuse_routing_again(const recipe::Recipe& recipe) {
+  if (recipe.again_every() > 0)
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: it routes again after every {} tokens of an answer, which only pith run "
+                     "(schedule prefill) and pith eval do; leave out reroute",
+                     recipe.name(), recipe.again_every()));
+}
+
 CompressionReport compress(Context& context, const recipe::Recipe& recipe,
                            const recipe::Signals& signals, const Progress& progress) {
+  refuse_routing_again(recipe);
+  return compress_once(context, recipe, signals, progress);
+}
+
+CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
+                                const recipe::Signals& signals, const Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   CompressionReport report;
   report.entries_before = context.cache().entries();

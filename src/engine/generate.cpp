@@ -115,6 +115,8 @@ class Writing {
     return token;
   }
 
+  const std::vector<Token>& written() const { return result_.tokens; }
+
   void count_step(double seconds) {
     result_.seconds += seconds;
     ++result_.steps;
@@ -169,14 +171,22 @@ Generated generate(Context& context, const GenerateOptions& options, const OnTex
 
 namespace {
 
-// One step of all texts that are not done: each draws a token and, where it goes on, reads it.
-void step_together(std::span<Writing* const> writings) {
+using Renewal = std::function<bool(Writing&)>;
+
+// One step of all texts that are not done: each draws a token and, where it goes on, reads it,
+// unless `renew` has done that.
+void step_together(std::span<Writing* const> writings, const Renewal& renew = {}) {
   std::vector<Context*> going;
   std::vector<Token> tokens;
   std::vector<Writing*> counted;
   for (Writing* writing : writings) {
     if (writing->done()) continue;
     if (const auto token = writing->next()) {
+      const auto start = std::chrono::steady_clock::now();
+      if (renew && renew(*writing)) {
+        writing->count_step(seconds_since(start));
+        continue;
+      }
       going.push_back(&writing->context());
       tokens.push_back(*token);
       counted.push_back(writing);
@@ -231,8 +241,14 @@ double generate_all(Index together, const std::function<std::optional<GenerateJo
     }
     std::vector<Writing*> writings;
     for (const auto& one : going) writings.push_back(one.writing.get());
+    const auto renew = [&](Writing& writing) {
+      const auto one = std::find_if(going.begin(), going.end(), [&](const Going& candidate) {
+        return candidate.writing.get() == &writing;
+      });
+      return one->job->renew && one->job->renew(writing.context(), writing.written());
+    };
     const auto start = std::chrono::steady_clock::now();
-    step_together(writings);
+    step_together(writings, renew);
     seconds += seconds_since(start);
     for (auto& one : going)
       if (one.writing->done()) ended.emplace(one.number, one.writing->take());

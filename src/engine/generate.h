@@ -70,6 +70,9 @@ std::vector<Generated> generate_together(std::span<Context> contexts,
 struct GenerateJob {
   Context context;
   GenerateOptions options;
+  // Asked before the last of the written tokens is read, if there: may put another context in place
+  // that has read all of them, and returns whether it did.
+  std::function<bool(Context&, std::span<const Token> written)> renew = {};
 };
 // The same for any number of contexts, at most `together` at once: one that ends makes room for the
 // next. `next` makes job 0, 1, ... and returns nothing after the last; `done` takes the results in

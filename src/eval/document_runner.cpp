@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "engine/rerouting.h"
 #include "eval/judge.h"
 #include "eval/survival.h"
 #include "kernels/isa.h"
@@ -283,7 +284,8 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
   Context context = reading.whole.fork();
   CompressionReport report;
   try {
-    report = compress(context, *ask.recipe, reading.signals);
+    report = compress_once(context, *ask.recipe, reading.signals);
+    if (ask.recipe->again_every() > 0) report.cold_bytes = reading.whole.cache().bytes().total();
   } catch (const Error& error) {
     fail(error.code(),
          fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, error.what()));
@@ -301,6 +303,15 @@ GenerateJob DocumentRunner::begin(Reading& reading, Ask& ask, const Arm& arm) {
   std::vector<Token> tokens = reading.question(*ask.item);
   const auto prefix = engine_->tokenizer().encode(ask.item->answer_prefix);
   tokens.insert(tokens.end(), prefix.begin(), prefix.end());
+  if (ask.recipe->again_every() > 0)
+    job.renew = [&reading, rerouting = std::make_shared<Rerouting>(reading.whole, *ask.recipe,
+                                                                   reading.signals, tokens)](
+                    Context& context, std::span<const Token> written) {
+      if (!rerouting->due(std::ssize(written))) return false;
+      reading.observed = nullptr;
+      context = rerouting->again(written);
+      return true;
+    };
   const Timed timed(summary_.answer_s);
   job.context.read(tokens);
   return job;
@@ -358,6 +369,7 @@ void DocumentRunner::record(const Reading& reading, const Ask& ask, const Genera
   prediction.entries = ask.report.entries_after;
   prediction.cache_bytes = ask.report.bytes_after;
   prediction.full_bytes = ask.report.full_bytes;
+  prediction.cold_bytes = ask.report.cold_bytes;
   prediction.prefill_s = reading.times.read_seconds;
   prediction.replay_s = needs.replays() ? reading.times.replay_seconds : 0;
   prediction.compress_s = ask.report.seconds;

@@ -84,10 +84,12 @@ void add_means(ArmMetrics& arm, const Items& items) {
     arm.entries += static_cast<double>(p->entries);
     bytes += static_cast<double>(p->cache_bytes);
     full += static_cast<double>(p->full_bytes);
+    arm.cold_bytes += static_cast<double>(p->cold_bytes);
     if (p->failure != "none") ++arm.failures[p->failure];
   }
   const auto n = static_cast<double>(items.size());
-  for (double* mean : {&arm.exact, &arm.contained, &arm.unended, &arm.answer_tokens, &arm.entries})
+  for (double* mean : {&arm.exact, &arm.contained, &arm.unended, &arm.answer_tokens, &arm.entries,
+                       &arm.cold_bytes})
     *mean /= n;
   arm.cache_bytes = bytes / n;
   arm.full_bytes = full / n;

@@ -39,6 +39,7 @@ struct ArmMetrics {
   Index worst_n = 0;        // items in it
   double cache_bytes = 0, full_bytes = 0, ratio = 0,
          entries = 0;                    // ratio = sum of full_bytes / sum of cache_bytes
+  double cold_bytes = 0;                 // of whole caches kept aside, beside cache_bytes
   double prefill_s = 0, compress_s = 0;  // means per document; compression includes a replay
   std::vector<Difference> differences;   // none against itself
   std::map<std::string, Index> failures;

@@ -30,6 +30,7 @@ Json arm_json(const ArmMetrics& arm, const std::string& baseline) {
                {"ci_high", arm.score.high},
                {"cache_bytes", arm.cache_bytes},
                {"full_bytes", arm.full_bytes},
+               {"cold_bytes", arm.cold_bytes},
                {"ratio", arm.ratio},
                {"sees_question", arm.sees_question},
                {"oracle", arm.oracle},

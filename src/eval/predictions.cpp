@@ -74,6 +74,7 @@ std::string hash_of(std::string_view text) {
 std::string to_line(const Prediction& prediction) {
   Json json = prediction;
   json["document_hash"] = prediction.document_hash;
+  json["cold_bytes"] = prediction.cold_bytes;
   if (prediction.answer_source) add_survival(json, "answer", *prediction.answer_source);
   if (prediction.support_source) add_survival(json, "support", *prediction.support_source);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -86,6 +87,7 @@ Prediction parse_line(std::string_view line) {
       if (json.is_object() && !json.contains(later)) json[later] = "";
     Prediction prediction = json.get<Prediction>();
     prediction.document_hash = json.value("document_hash", "");
+    prediction.cold_bytes = json.value("cold_bytes", Index{0});  // not in lines of older runs
     prediction.answer_source = survival_of(json, "answer");
     prediction.support_source = survival_of(json, "support");
     return prediction;

@@ -35,6 +35,7 @@ struct Prediction {
   bool ended = true;
   Index context_tokens = 0, answer_tokens = 0;
   Index entries = 0, cache_bytes = 0, full_bytes = 0;
+  Index cold_bytes = 0;  // of a whole cache that the arm keeps aside; not among cache_bytes
   double prefill_s = 0, replay_s = 0, compress_s = 0, decode_s = 0;
   std::map<std::string, std::string> tags;
   std::string document_hash;  // DocumentRecord::hash

@@ -48,7 +48,8 @@ Json arms_json(const Gathered& gathered) {
                     {"budget", arm.budget},
                     {"twin", arm.twin},
                     {"sees_question", arm.sees_question},
-                    {"oracle", arm.oracle}});
+                    {"oracle", arm.oracle},
+                    {"keeps_full", arm.keeps_full}});
   return list;
 }
 

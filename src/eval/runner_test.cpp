@@ -71,6 +71,26 @@ TEST_F(RunnerTest, AnswersEveryItemOfEveryRecipeOnce) {
   EXPECT_TRUE(arms.back().sees_question);
 }
 
+// Routing again reads question and answer anew on a new choice of entries: with all of them chosen
+// every time, the answers must be those of the full cache.
+TEST_F(RunnerTest, RoutingAgainOfEverythingIsTheFullCache) {
+  RunConfig again = config();
+  again.suites = {"needle_two_hops"};
+  again.recipes = {"route(chunks=1, retain=4096, exact=recent, reroute=3)",
+                   "route(chunks=1, retain=64, exact=recent, reroute=3)"};
+  std::map<std::string, std::string> full;
+  for (const auto& p : run(again, "again")) {
+    EXPECT_EQ(p.cold_bytes > 0 && p.sees_question, p.canonical != "full") << p.canonical;
+    if (p.canonical == "full")
+      full[p.item] = p.answer;
+    else if (p.applied.find("4096") != std::string::npos)
+      EXPECT_EQ(p.answer, full.at(p.item));
+    else
+      EXPECT_GT(p.cold_bytes, 2 * p.cache_bytes);
+  }
+  EXPECT_EQ(full.size(), 6u);
+}
+
 TEST_F(RunnerTest, ARunThatWasKilledGoesOnWithoutLossOrRepetition) {
   const auto whole = answers(run(config(), "whole"));
   const auto path = folder_ / "whole" / "predictions.jsonl";

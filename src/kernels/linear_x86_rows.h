@@ -4,6 +4,22 @@
 // for others.
 
 constexpr Index kRowTokens = 4;
+
+// How far before its use a line is asked for. Two cores that each walk through rows of weights get
+// two thirds of what the memory gives by the hardware's prefetching alone, nearly all of it with
+// this (measured on Zen 5: 1.45 times the tokens per second; 1 to 2 KiB gain less, 8 KiB nothing
+// more).
+constexpr Index kAheadBytes = 4096;
+
+// Asks for the lines of `bytes` that lie kAheadBytes after p, rows being one stretch of memory.
+// Behind the last row that touches nothing: a prefetch does not fault.
+template <Index bytes>
+inline void prefetch_ahead(const void* p) {
+  const char* from = static_cast<const char*>(p) + kAheadBytes;
+#pragma GCC unroll 8
+  for (Index i = 0; i < bytes; i += 64) _mm_prefetch(from + i, _MM_HINT_T0);
+}
+
 // Calls batch(block, part, group, scales) for every eight groups of a row, `part` counting those of
 // one block; then rest(block, group, count, scales) for what is left, which only types of one block
 // of 32 have.
@@ -12,12 +28,17 @@ inline void for_batches(const std::byte* row, Index groups, Batch batch, Rest re
   const auto* block = reinterpret_cast<const typename Type::Block*>(row);
   Index g = 0;
   if constexpr (Type::kUnits == 8) {
-    for (; g < groups; ++block)
+    for (; g < groups; ++block) {
+      prefetch_ahead<Index{sizeof(typename Type::Block)}>(block);
 #pragma GCC unroll 2
       for (int part = 0; part < static_cast<int>(32 / Type::kGroup); ++part, g += 8)
         batch(block, part, g, Type::scales(block, part));
+    }
   } else {
-    for (; g + 8 <= groups; g += 8) batch(block + g, 0, g, Type::scales(block + g, 0));
+    for (; g + 8 <= groups; g += 8) {
+      prefetch_ahead<8 * Index{sizeof(typename Type::Block)}>(block + g);
+      batch(block + g, 0, g, Type::scales(block + g, 0));
+    }
     if (g < groups) rest(block + g, g, groups - g, Type::last_scales(block + g, g, groups - g));
   }
 }

@@ -56,6 +56,16 @@ bool Recipe::is_control() const {
                      [](const Stage& stage) { return stage.scorer && stage.scorer->info->blind; });
 }
 
+Index Recipe::again_every() const {
+  Index every = 0;
+  for (const Stage& stage : impl_->stages) {
+    const PartInfo& info = *stage.allocator.info;
+    const Index own = info.again_every ? info.again_every(stage.allocator.arguments) : 0;
+    if (own > 0) every = every > 0 ? std::min(every, own) : own;
+  }
+  return every;
+}
+
 SignalNeeds Recipe::needs() const {
   SignalNeeds needs;
   for (const Stage& stage : impl_->stages) needs |= needs_of(stage);

@@ -44,6 +44,8 @@ class Recipe {
   bool is_oracle() const;      // some part uses what a deployment would not have
   bool is_control() const;     // chooses by chance or place alone: random, recency, spaced
   bool runs_model() const;     // some part runs the model while it plans: minutes, not seconds
+  // > 0: routes again, from the full cache, after so many tokens of an answer (engine/rerouting.h).
+  Index again_every() const;
   SignalNeeds needs() const;
   Index stages() const;
 

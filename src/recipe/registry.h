@@ -114,6 +114,9 @@ struct PartInfo {
   std::string_view default_allocator = "uniform";           // of a scorer that is given alone
   std::string_view default_realiser = "drop";               // likewise
   bool (*needs_scorer)(const Arguments&) = nullptr;         // of allocators; null: always
+  // Of allocators: the whole recipe is carried out anew after so many tokens of an answer; 0 or
+  // null: never.
+  Index (*again_every)(const Arguments&) = nullptr;
   bool sizes_itself = false;       // an allocator that can do without budget
   std::string_view sized_by = {};  // ... by this parameter, or, if it is given, any allocator
   bool late = false;               // of realisers: only works once it is settled what stays

@@ -85,6 +85,15 @@ TEST(Route, LayersMayRouteAlone) {
   EXPECT_NE(alone.lanes[0].keep, alone.lanes[1].keep);
 }
 
+TEST(Route, MayRouteAgain) {
+  EXPECT_EQ(Recipe::parse("summary_route(reroute=4)").again_every(), 4);
+  EXPECT_EQ(Recipe::parse("summary_route").again_every(), 0);
+  EXPECT_TRUE(Recipe::parse("summary_route(reroute=4)").sees_question());
+  EXPECT_EQ(error_of([] { Recipe::parse("s0_random_route(reroute=4)"); }),
+            "recipe \"s0_random_route(reroute=4)\", column 1: route: reroute asks for other chunks "
+            "as the answer grows, but no chunk is asked for here");
+}
+
 // entries = |top-r and routed chunks together| + ceil(T / chunk) summaries (sources.md 1.2)
 TEST(S0, EntryArithmetic) {
   World world = asking(70, 100);
@@ -192,6 +201,50 @@ TEST(Summary, ControlArms) {
   EXPECT_FLOAT_EQ(counted.info[0].log_weight, std::log(32.0f));
   const auto route = plan_of("s0_random_route(k=2, r=0)", world);
   EXPECT_GT(route.kept(), 0);
+}
+
+// A lane of 64 equal keys: each summary of 32 must count for its 32 tokens, whoever asks; of the
+// chunk of which 31 tokens stay, for the one that is gone.
+TEST(Summary, FittedWeightsAreTheMissingMass) {
+  World world = asking(70, 64);  // no token is asked for: all keys are zero
+  world.signals.layers[0].context_queries = world.signals.layers[1].context_queries =
+      world.signals.layers[0].question_queries;
+  world.signals.context_queries = world.signals.question_tokens;
+  for (const char* queries : {"question", "context"}) {
+    const auto added =
+        plan_of(std::string("s0_summary_only(weight=fitted, queries=") + queries + ")", world)
+            .lanes[0]
+            .add;
+    EXPECT_NEAR(added.info[0].log_weight, std::log(32.0f), 1e-5);
+    EXPECT_NEAR(added.info[1].log_weight, std::log(32.0f), 1e-5);
+  }
+  const auto recent = plan_of("s0_recent(k=0, r=31, weight=fitted)", world).lanes[0].add;
+  EXPECT_NEAR(recent.info[0].log_weight, std::log(32.0f), 1e-5);
+  EXPECT_NEAR(recent.info[1].log_weight, 0, 1e-5);
+  EXPECT_EQ(plan_of("s0_recent(k=0, r=32, weight=fitted)", world).lanes[0].add.info.size(), 1u);
+}
+
+// With summaries and kept tokens together, the mass of the whole lane is there again.
+TEST(Summary, FittedWeightsRestoreTheMassThatReferencesPaid) {
+  const World world = make_world({.layers = 1, .query_heads = 1, .kv_heads = 1, .tokens = 64});
+  const auto added =
+      plan_of("s0_summary_only(weight=fitted, queries=question)", world).lanes[0].add;
+  const Scene scene(world.cache, world.signals, nullptr);
+  const auto keys = scene.keys(0);
+  double wanted = 0, drawn = 0;  // of the second chunk, over the question's queries
+  for (Index r = 0; r < world.signals.question_tokens; ++r) {
+    const auto mass = [&](const float* key) {
+      double sum = 0;
+      for (Index i = 0; i < 8; ++i)
+        sum += double{world.signals.layers[0].question_queries[r * 8 + i]} * key[i];
+      return std::exp(world.signals.attention_scale * sum);
+    };
+    double all = 0, own = 0;
+    for (Index j = 0; j < 64; ++j) (j < 32 ? all : own) += mass(&keys[j * 8]);
+    wanted += own / (all + own);
+    drawn += std::exp(added.info[1].log_weight) * mass(&added.keys[8]) / (all + own);
+  }
+  EXPECT_NEAR(drawn, wanted, 1e-4);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ function pointTip(row) {
     : `${percent(row.score)} % ${range(row.low, row.high)}, ${countOf(row)}`;
   return `${armName(row.arm)}\n${score}\n${bytes(row.bytes)}, ratio ${ratio(row.ratio)}` +
     (row.diff === null ? '' : `\nto full: ${points(row.diff)} points ${range(row.diff_low, row.diff_high, points)}, p ${pValue(row.p_holm)} (Holm)`) +
-    (row.a.sees_question ? '\nsees the question' : '') + (row.a.oracle ? '\noracle' : '');
+    (row.a.sees_question ? '\nsees the question' : '') + (row.a.keeps_full ? '\nkeeps the full cache' : '') + (row.a.oracle ? '\noracle' : '');
 }
 
 function ticks(low, high) {

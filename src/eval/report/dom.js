@@ -62,6 +62,7 @@ function armLabel(arm) {
   const a = data.arms[arm];
   return [many && h('span', { class: 'quiet' }, runOf(arm).name, ': '), h('code', {}, a.recipe),
     a.sees_question && h('span', { class: 'tag sees', title: 'looks at the question before it compresses: not comparable with arms that compress once for every question' }, 'sees the question'),
+    a.keeps_full && h('span', { class: 'tag sees', title: 'routes again during the answer: the whole cache stays in memory beside the bytes shown' }, 'keeps the full cache'),
     a.twin && h('span', { class: 'tag', title: 'chooses nothing; has the bytes of the arm that it is compared with' }, 'twin'),
     a.oracle && h('span', { class: 'tag sees', title: 'uses the uncompressed cache where a deployment could not' }, 'oracle')];
 }

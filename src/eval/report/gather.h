@@ -16,7 +16,7 @@ struct ReportArm {
   std::string recipe, canonical;
   std::string method, budget;  // the recipe without its budgets, and these
   std::string twin;            // random, recency or spaced of a twin (predictions.h)
-  bool sees_question = false, oracle = false;
+  bool sees_question = false, oracle = false, keeps_full = false;
 };
 
 struct ReportItem {

@@ -1,4 +1,5 @@
-// Access codes in prose: one, six, and at the end of chains of one to four facts.
+// Access codes in prose: one, six, at the end of chains of one to four facts, and of six chains of
+// two.
 #include <algorithm>
 #include <array>
 
@@ -10,6 +11,7 @@ namespace {
 constexpr Index kMulti = 6;
 constexpr Index kChains = 4;
 constexpr Index kMaxHops = 4;
+constexpr Index kTwoHopChains = 6;
 
 Sentence access_code(const std::string& site, const std::string& code) {
   return fill("The access code for the {site} is {code}.", {{"site", site}, {"code", code}});
@@ -96,44 +98,65 @@ struct Chain {
   }
 };
 
-Document hops(const Request& request) {
+// Chains of `length` facts in prose, of which some are asked for: (chain, hops).
+Document chains_in_prose(const Request& request, Index count, Index length,
+                         const std::vector<std::pair<Index, Index>>& asked) {
   Rng rng = request.rng();
-  const auto codes = make_codes(rng, kChains);
-  const auto people = make_people(rng, 2 * kChains);
-  const auto firms = sample_words(rng, words::firms(), kChains);
-  const auto cities = sample_words(rng, words::cities(), kChains);
+  const auto codes = make_codes(rng, count);
+  const auto people = make_people(rng, 2 * count);
+  const auto firms = sample_words(rng, words::firms(), count);
+  const auto cities = sample_words(rng, words::cities(), count);
   std::vector<Chain> chains;
-  std::vector<Planted> planted;  // chain c's fact at hop h is number 4 c + h - 1
-  for (std::size_t c = 0; c < static_cast<std::size_t>(kChains); ++c) {
+  std::vector<Planted> planted;  // chain c's fact at hop h is number length c + h - 1
+  for (std::size_t c = 0; c < static_cast<std::size_t>(count); ++c) {
     chains.push_back({people[2 * c].name, people[2 * c + 1].name, firms[c], cities[c], codes[c]});
-    for (const Sentence& fact : chains.back().facts()) planted.push_back({fact, 0});
+    const auto facts = chains.back().facts();
+    for (Index h = 0; h < length; ++h) planted.push_back({facts[static_cast<std::size_t>(h)], 0});
   }
-  std::vector<Index> places = sample(rng, kChains * kMaxHops, kChains * kMaxHops);
+  std::vector<Index> places = sample(rng, count * length, count * length);
   for (std::size_t i = 0; i < planted.size(); ++i)
     planted[i].depth =
         (static_cast<double>(places[i]) + rng.uniform()) / static_cast<double>(planted.size());
   const Woven woven = weave(planted, prose_filler(Rng(rng.next())), request.length(), rng);
   Document document = new_document(request);
   document.text = woven.text;
-  for (Index hop = 1; hop <= kMaxHops; ++hop) {
-    for (Index turn = 0; turn < 2; ++turn) {
-      const Index c = (hop + 2 * turn) % kChains, fact = c * kMaxHops;
-      Item& item = add_item(document, request);
-      chains[static_cast<std::size_t>(c)].ask(item, hop);
-      item.references = {woven.reference(fact, "code")};
-      item.metric = Metric::code;
-      item.max_tokens = 24 + 16 * hop;
-      item.distractors = others(codes, c);
-      for (Index h = 1; h < hop; ++h)
-        item.support.push_back(woven.places[static_cast<std::size_t>(fact + h)]);
-      item.tags = {
-          {"depth", woven.depth(fact)}, {"hops", std::to_string(hop)}, {"haystack", "prose"}};
-    }
+  for (const auto& [c, hop] : asked) {
+    const Index fact = c * length;
+    Item& item = add_item(document, request);
+    chains[static_cast<std::size_t>(c)].ask(item, hop);
+    item.references = {woven.reference(fact, "code")};
+    item.metric = Metric::code;
+    item.max_tokens = 24 + 16 * hop;
+    item.distractors = others(codes, c);
+    for (Index h = 1; h < hop; ++h)
+      item.support.push_back(woven.places[static_cast<std::size_t>(fact + h)]);
+    item.tags = {
+        {"depth", woven.depth(fact)}, {"hops", std::to_string(hop)}, {"haystack", "prose"}};
   }
   return document;
 }
 
+Document hops(const Request& request) {
+  std::vector<std::pair<Index, Index>> asked;
+  for (Index hop = 1; hop <= kMaxHops; ++hop)
+    for (Index turn = 0; turn < 2; ++turn) asked.push_back({(hop + 2 * turn) % kChains, hop});
+  return chains_in_prose(request, kChains, kMaxHops, asked);
+}
+
+// Models of half a billion parameters end after the first hop unless they are told the form.
+Document two_hops(const Request& request) {
+  std::vector<std::pair<Index, Index>> asked;
+  for (Index c = 0; c < kTwoHopChains; ++c) asked.push_back({c, 2});
+  Document document = chains_in_prose(request, kTwoHopChains, 2, asked);
+  for (Item& item : document.items)
+    item.question +=
+        " Answer with two sentences of the text: \"The office of … is in CITY. The access code of "
+        "the CITY office is CODE.\"";
+  return document;
+}
+
 Document make(const Request& request) {
+  if (request.task == "needle_two_hops") return two_hops(request);
   return request.task == "needle_hops" ? hops(request) : codes_in_prose(request);
 }
 
@@ -142,9 +165,10 @@ Document make(const Request& request) {
 const Family& needles_family() {
   static const Family family = {
       {"needles",
-       "access codes in varied prose or in RULER's noise: one, six, and behind one to four hops",
+       "access codes in varied prose or in RULER's noise: one, six, behind one to four hops, and "
+       "six behind two",
        "own, after the code format of S0",
-       {"needle_single", "needle_noise", "needle_multi", "needle_hops"}},
+       {"needle_single", "needle_noise", "needle_multi", "needle_hops", "needle_two_hops"}},
       make};
   return family;
 }

@@ -110,6 +110,13 @@ SignalNeeds needs(const Arguments& arguments) {
           .sentences = arguments.choice("borders") == "sentence"};
 }
 
+std::string_view refuses(const Arguments& arguments) {
+  const bool looks = arguments.integer("chunks") > 0 && !arguments.flag("random");
+  return arguments.integer("reroute") > 0 && !looks
+             ? "reroute asks for other chunks as the answer grows, but no chunk is asked for here"
+             : "";
+}
+
 bool needs_scorer(const Arguments& arguments) {
   const bool retains = !arguments.given("retain") || arguments.integer("retain") > 0;
   return retains && arguments.choice("exact") == "importance";
@@ -137,13 +144,18 @@ PartInfo route_part() {
                choice("scope", {"global", "per_layer"}, "whether layers route together or alone"),
                choice("exact", {"importance", "recent"},
                       "which tokens are retained: best by the scorer, or newest"),
+               integer("reroute", "0", 0, 65536,
+                       "routes again after so many tokens of the answer, by question and answer "
+                       "so far: the full cache is kept for that; 0: routes once"),
                flag("random", "false", "random chunks instead: a control arm"),
                integer("seed", "0", 0, 0x1p52, "of the random chunks")},
           .needs = needs,
           .prepare = prepare,
           .allocate = allocate,
           .owns_choice = true,
+          .refuses = refuses,
           .needs_scorer = needs_scorer,
+          .again_every = [](const Arguments& a) { return a.integer("reroute"); },
           .sizes_itself = true,
           .sized_by = "retain"};
 }

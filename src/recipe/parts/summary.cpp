@@ -6,7 +6,9 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "recipe/matching.h"
 #include "recipe/parts/parts.h"
+#include "recipe/summary_weights.h"
 
 namespace pith::recipe {
 namespace {
@@ -49,17 +51,27 @@ void scramble(std::span<float> key, Rng& rng) {
   for (float& x : key) x *= scale;
 }
 
+// What fitted weights look at: as in match, or the question's own queries.
+References references(const Scene& scene, Index layer, std::string_view queries) {
+  if (queries == "question")
+    return {scene.layer(layer).question_queries, scene.signals().question_tokens};
+  return references_of(scene, layer, queries);
+}
+
 void summarise(const Scene& scene, const Arguments& arguments, Index lane, cache::LanePlan& plan) {
   const Index depth = scene.shape().head_dim;
   const auto info = scene.info(lane);
   const std::vector<float> keys = scene.keys(lane), values = scene.values(lane);
   Rng rng(static_cast<std::uint64_t>(arguments.integer("seed")) * 0x10001u +
           static_cast<std::uint64_t>(lane));
+  const bool fitted = arguments.choice("weight") == "fitted";
+  std::vector<std::vector<std::int32_t>> missing;  // [summaries]: entries that do not stay
   for (const auto& chunk : members(scene, arguments, lane)) {
-    const bool kept = std::all_of(chunk.begin(), chunk.end(), [&](std::int32_t j) {
-      return std::binary_search(plan.keep.begin(), plan.keep.end(), j);
-    });
-    if (kept && arguments.choice("of_routed") == "drop") continue;
+    std::vector<std::int32_t> gone;
+    for (std::int32_t j : chunk)
+      if (!std::binary_search(plan.keep.begin(), plan.keep.end(), j)) gone.push_back(j);
+    if (gone.empty() && (fitted || arguments.choice("of_routed") == "drop")) continue;
+    missing.push_back(std::move(gone));
     cache::EntryInfo entry{.span = info[chunk.front()].span, .kind = cache::EntryKind::summary};
     double position = 0, tokens = 0;
     for (std::int32_t j : chunk) {
@@ -81,6 +93,11 @@ void summarise(const Scene& scene, const Arguments& arguments, Index lane, cache
     else
       add_mean(values, chunk, info, depth, static_cast<float>(tokens), plan.add.values);
   }
+  if (!fitted || missing.empty()) return;
+  const Index layer = lane / scene.shape().kv_heads;
+  const std::vector<float> weights = fitted_log_weights(
+      scene, lane, references(scene, layer, arguments.choice("queries")), missing, plan.add.keys);
+  for (std::size_t c = 0; c < weights.size(); ++c) plan.add.info[c].log_weight = weights[c];
 }
 
 void realise(const Scene& scene, const Arguments& arguments, const Scores&, cache::Plan& plan) {
@@ -93,6 +110,19 @@ Index adds(const Scene& scene, const Arguments& arguments, Index lane) {
   return std::ssize(members(scene, arguments, lane));
 }
 
+SignalNeeds needs(const Arguments& arguments) {
+  if (arguments.choice("weight") != "fitted") return {};
+  if (arguments.choice("queries") == "question") return {.question_queries = true};
+  return reference_needs(arguments);
+}
+
+std::string_view refuses(const Arguments& arguments) {
+  if (arguments.choice("weight") == "fitted") return "";
+  return arguments.given("queries") || arguments.given("references")
+             ? "queries and references are those of weight=fitted"
+             : "";
+}
+
 }  // namespace
 
 PartInfo summary_part() {
@@ -103,14 +133,22 @@ PartInfo summary_part() {
           .cost = Cost::keys,
           .parameters =
               {integer("chunk", "32", 1, 65536, "tokens of a summary"),
-               choice("weight", {"none", "log_count"},
-                      "added to the logit: nothing, or the log of the tokens that it stands for"),
+               choice("weight", {"none", "log_count", "fitted"},
+                      "added to the logit: nothing, the log of the tokens that it stands for, or "
+                      "what gives it the attention that the chunk's evicted tokens had from "
+                      "reference queries (a chunk that is kept whole then has no summary)"),
+               choice("queries", {"context", "repeat", "question"},
+                      "of weight=fitted: the context's own queries moved behind it, those of a "
+                      "replay, or the question's"),
+               reference_count(),
                choice("of_routed", {"keep", "drop"},
                       "summaries of chunks of which every token is kept exact"),
                choice("values", {"mean", "zero"}, "zero: scaffold without content, a control arm"),
                choice("keys", {"mean", "random"}, "random: same norm, random direction, control"),
                integer("seed", "0", 0, 0x1p52, "of the random keys")},
+          .needs = needs,
           .realise = realise,
+          .refuses = refuses,
           .adds = adds,
           .required_allocator = [](const Arguments&) -> std::string_view { return "route"; }};
 }

@@ -11,7 +11,6 @@
 #include "engine/conversation_work.h"
 #include "engine/eviction.h"
 #include "engine/turn_block.h"
-#include "recipe/budget.h"
 
 namespace pith {
 
@@ -204,11 +203,7 @@ void Conversation::recall(std::span<const Token> question) {
   if (!cold_ || cold_->entries() == 0) return;
   const auto start = std::chrono::steady_clock::now();
   const cache::Shape& shape = context_.cache().shape();
-  Index most = options_.recall_entries * shape.lanes();
-  if (options_.over_bytes > 0)
-    most = std::min(most, (options_.over_bytes - context_.cache().bytes().total()) /
-                              recipe::entry_bytes(shape, engine_->cache_format()));
-  if (most <= 0) return;
+  const Index most = options_.recall_entries * shape.lanes();
   Context probe = context_.fork();
   probe.cache().extend(*cold_);
   auto attention = attention_of(probe, question);

@@ -23,6 +23,8 @@ std::string_view to_string(ErrorCode code) {
       return "i/o";
     case ErrorCode::unsupported:
       return "unsupported";
+    case ErrorCode::cancelled:
+      return "cancelled";
   }
   return "error";
 }

@@ -18,6 +18,7 @@ enum class ErrorCode {
   not_found,    // a file, model or name that is not there
   io,           // the disk or the network failed
   unsupported,  // known, but not on this machine or build
+  cancelled,    // given up on request, before it was done
 };
 std::string_view to_string(ErrorCode code);
 

@@ -76,7 +76,7 @@ Bytes Cache::bytes() const {
 }
 
 Index Cache::full_bytes() const {
-  return impl_->source_tokens * impl_->shape.lanes() * impl_->shape.head_dim * 2 *
+  return (impl_->source_tokens - impl_->first_token) * impl_->shape.lanes() * impl_->shape.head_dim * 2 *
          Index{sizeof(bf16)};
 }
 

@@ -58,8 +58,8 @@ class Cache {
                                  // lie in [0, source_tokens)
   Bytes bytes() const;  // allocated for this cache; shared tiles count in full in every fork
   Index full_bytes()
-      const;  // keys and values of source_tokens() bf16 entries in every lane, nothing
-              // else: the denominator of ratios, as everyone counts a full cache
+      const;  // keys and values of source_tokens() bf16 entries in every lane (of a part(), its
+              // own), nothing else: the denominator of ratios, as everyone counts a full cache
   Index resident_bytes() const;  // what the pool holds from the system, all forks together
 
   // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +
@@ -78,6 +78,14 @@ class Cache {
   // and entry) nothing has changed. Memory of evicted entries goes back to the pool, and to the
   // system where a slab becomes empty.
   void apply(const Plan& plan);
+
+  // A cache of the entries that stand for source tokens >= `first_token` alone, as they are stored.
+  // Its full_bytes() count these tokens only.
+  Cache part(Index first_token) const;
+
+  // Adds all entries of another cache of this shape, as they are stored there: they join segments
+  // that they continue, else they come behind.
+  void extend(const Cache& other);
 
   // Drops the newest entries of every lane that stand for source tokens >= `token` (to undo a
   // question). Exact entries only.

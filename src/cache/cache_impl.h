@@ -16,6 +16,7 @@ struct Cache::Impl {
   std::shared_ptr<TilePool> pool;  // outlives the lanes' tiles
   std::vector<Lane> lanes;         // [L * Hkv]
   Index source_tokens = 0;
+  Index first_token = 0;  // of a part()
 
   Lane& lane(Index i) { return lanes[static_cast<std::size_t>(i)]; }
   const Lane& lane(Index i) const { return lanes[static_cast<std::size_t>(i)]; }

@@ -351,5 +351,23 @@ TEST(Plan, SummaryNamesLayers) {
             "added 0 0\n");
 }
 
+TEST(Cache, PartsPutTogetherAreTheWhole) {
+  Rng rng(5);
+  Cache cache({.layers = 2, .kv_heads = 2, .head_dim = 8}, rope(2, 8));
+  append_random(cache, 21, rng);
+  Cache front = cache.fork();
+  front.truncate(13);
+  const Cache back = cache.part(13);
+  EXPECT_EQ(back.size(3), 8);
+  EXPECT_EQ(back.full_bytes(), 8 * 4 * 8 * 4);
+  front.extend(back);
+  std::vector<float> whole(21 * 8), again(21 * 8);
+  cache.read_values(3, whole);
+  front.read_values(3, again);
+  EXPECT_EQ(whole, again);
+  EXPECT_EQ(front.source_tokens(), 21);
+  EXPECT_EQ(front.bytes().total(), cache.bytes().total());
+}
+
 }  // namespace
 }  // namespace pith::cache

@@ -5,26 +5,31 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
-#include "cli/conversation.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/schedule_option.h"
 #include "cli/steps.h"
+#include "engine/conversation.h"
 
 namespace pith::cli {
 namespace {
 
 constexpr const char* kDefaultRecipe = "kvzip_plus + global @ 4x";
 constexpr const char* kDefaultWhen = "over:16MiB";
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kExamples = R"text(Examples:
   pith chat
-  pith chat --kv "streaming_llm @ 1024tok" --when over:8MiB --system "You answer in one sentence."
+  pith chat --kv "snapkv(window=16) @ 4x" --when over:8MiB --system "You answer in one sentence."
+  pith chat --kv "virtual(ratio=2)" --store blocks
+  pith chat --kv "kvzip_plus + global @ 8x" --when over:4MiB --recall int4
   printf 'My name is Ada.\nWhat is my name?\n' | pith chat --json
   pith chat --load talk.pith
---when turn compresses after every turn, over:SIZE after those that leave the cache larger than that. Recipes that need no signals (knorm, keydiff,
-streaming_llm, …) work on the cache as it is; for the others the conversation is read again. Fractions and ratios count against
-all that was said.)";
+A turn is compressed by the recipe once the next one is answered; the system text and the last turn stay exact. Budgets count against
+the turn. over:SIZE: when the cache is larger, entries that the last answer looked at least are evicted until it is three quarters of
+that; turn: nothing is evicted. At a terminal this happens in the background, elsewhere before the next line is read. Ctrl-C ends an
+answer or a compression, at the prompt the chat.)text";
 constexpr const char* kCommands = R"(/bytes       what the cache holds
+/wait        finish what is being compressed in the background
 /save FILE   write the conversation's cache to a file (pith chat --load FILE goes on with it)
 /help        this list
 /quit        end (so does the end of the input)
@@ -33,19 +38,24 @@ constexpr const char* kCommands = R"(/bytes       what the cache holds
 struct ChatCommand {
   ModelOptions model;
   SamplingOptions sampling;
-  std::string system, recipe, when = kDefaultWhen, load;
+  std::string system, recipe, when = kDefaultWhen, load, store, recall = "off", background = "auto";
   Index max_tokens = 512;
   bool json = false;
 };
 
 class ChatLoop {
  public:
-  ChatLoop(Conversation& conversation, bool json)
-      : conversation_(conversation), json_(json), terminal_(::isatty(0) == 1 && !json) {}
+  ChatLoop(Conversation& conversation, bool json, bool background)
+      : conversation_(conversation),
+        json_(json),
+        background_(background),
+        interactive_(::isatty(0) == 1),
+        terminal_(interactive_ && !json) {}
 
   // Returns whether every turn went well.
   bool run() {
     for (std::string line; read(line);) {
+      interrupt_.clear();
       try {
         if (line.starts_with('/')) {
           if (!command(line)) return well_;
@@ -55,10 +65,13 @@ class ChatLoop {
       } catch (const Error& error) {
         complain(error);
       }
+      if (interrupt_.came() && !interactive_) break;
+      interrupt_.clear();
     }
     if (terminal_) put("\n");
     return well_;
   }
+  bool interrupted() const { return interrupt_.came(); }
 
  private:
   bool read(std::string& line) {
@@ -85,6 +98,9 @@ class ChatLoop {
       put(kCommands);
     } else if (name == "/bytes") {
       show_bytes();
+    } else if (name == "/wait") {
+      compress_now();
+      tell();
     } else if (name == "/save") {
       if (argument.empty())
         fail(ErrorCode::bad_input, "/save needs the name of a file: /save talk.pith");
@@ -111,37 +127,53 @@ class ChatLoop {
     const Generated answer = conversation_.say(line, [&](std::string_view piece) {
       if (!json_) put(piece);
       if (!json_) flush();
-      return true;
+      return !interrupt_.came();
     });
-    if (!json_) put(answer.reason == StopReason::max_tokens ? "…\n" : "\n");
+    const bool cut =
+        answer.reason == StopReason::max_tokens || answer.reason == StopReason::cancelled;
+    if (!json_) put(cut ? "…\n" : "\n");
     flush();
-    const auto compressed = compress();
-    if (json_) {
-      put_turn(line, answer, compressed);
-    } else if (compressed) {
+    if (interactive_) interrupt_.clear();  // it was meant for the answer
+    if (background_)
+      conversation_.compress_in_background();
+    else if (!interrupt_.came())
+      compress_now();
+    json_ ? put_turn(line, answer) : tell();
+  }
+
+  void compress_now() {
+    StepProgress progress("compressing");
+    const InterruptWatch watch(interrupt_);
+    conversation_.compress_now(watch.token(), progress.callback());
+    if (watch.token().stop_requested())
+      note("[compression given up: the turns stay exact for now]");
+  }
+
+  // What was done since the last turn.
+  void tell() {
+    for (const TurnReport& turn : conversation_.take_reports())
       note(fmt::format(
-          "[compressed {} to {} in {} s{}]", human_bytes(compressed->report.full_bytes),
-          human_bytes(compressed->report.bytes_after), human_seconds(compressed->seconds),
-          compressed->tokens_read_again > 0
-              ? fmt::format(", {} tokens read again", human_count(compressed->tokens_read_again))
-              : ""));
-    }
+          "[turn {}: {} tokens to {} entries per lane, {}{}]", turn.turn, turn.tokens,
+          turn.entries / conversation_.context().cache().shape().lanes(),
+          turn.from_store ? "from the store" : fmt::format("in {} s", human_seconds(turn.seconds)),
+          turn.recipe == "full" ? ", exact" : ""));
+    for (const std::string& text : conversation_.take_notes())
+      note(fmt::format("[{}]", one_line(text)));
+    const ConversationAccount now = conversation_.account();
+    if (now.evicted > told_.evicted)
+      note(fmt::format("[evicted {} entries: {} are left]",
+                       human_count(now.evicted - told_.evicted),
+                       human_bytes(conversation_.context().cache().bytes().total())));
+    if (now.recalled > told_.recalled)
+      note(fmt::format("[recalled {} entries of {} that are cold]",
+                       human_count(now.recalled - told_.recalled), human_bytes(now.cold_bytes)));
+    told_ = now;
   }
 
-  // Nothing if there was nothing to do or it could not be done: the answer is there in any case.
-  std::optional<Conversation::Compressed> compress() {
-    StepProgress progress("reading the conversation again");
-    try {
-      return conversation_.compress_if_due(progress.callback());
-    } catch (const Error& error) {
-      complain(error);
-      return std::nullopt;
-    }
-  }
-
-  void put_turn(const std::string& line, const Generated& answer,
-                const std::optional<Conversation::Compressed>& compressed) {
+  void put_turn(const std::string& line, const Generated& answer) {
     const cache::Cache& cache = conversation_.context().cache();
+    const ConversationAccount now = conversation_.account();
+    const auto reports = conversation_.take_reports();
     Json json;
     json["turn"] = ++turns_;
     json["user"] = line;
@@ -150,25 +182,55 @@ class ChatLoop {
     json["n_answer_tokens"] = answer.tokens.size();
     json["decode_tok_s"] = answer.tokens_per_second();
     json["n_context_tokens"] = conversation_.context().next_position();
-    json["compressed"] = compressed.has_value();
-    json["compress_s"] = compressed ? compressed->seconds : 0.0;
+    json["compressed"] = !reports.empty() || now.evicted > told_.evicted;
+    json["compress_s"] = now.compress_seconds - told_.compress_seconds;
+    json["recall_s"] = now.recall_seconds - told_.recall_seconds;
     json["entries"] = cache.entries();
     json["cache_bytes"] = cache.bytes().total();
-    json["cache_type"] = cache_format_name(conversation_.context().cache());
+    json["cache_type"] = cache_format_name(cache);
     json["full_bytes"] = cache.full_bytes();
+    json["turns_compressed"] = now.compressed;
+    json["blocks_from_store"] = now.from_store;
+    json["blocks_stored"] = now.stored;
+    json["fallbacks"] = now.fallbacks;
+    json["evicted"] = now.evicted;
+    json["recalled"] = now.recalled;
+    json["cold_entries"] = now.cold_entries;
+    json["cold_bytes"] = now.cold_bytes;
+    json["blocks"] = Json::array();
+    for (const TurnReport& turn : reports)
+      json["blocks"].push_back({{"turn", turn.turn},
+                                {"tokens", turn.tokens},
+                                {"entries", turn.entries},
+                                {"bytes", turn.bytes},
+                                {"recipe", turn.recipe},
+                                {"from_store", turn.from_store},
+                                {"seconds", turn.seconds}});
+    json["notes"] = conversation_.take_notes();
+    told_ = now;
     put_json(json);
   }
 
   Conversation& conversation_;
-  bool json_, terminal_, well_ = true;
+  Interrupt interrupt_;
+  bool json_, background_, interactive_, terminal_, well_ = true;
   Index turns_ = 0;
+  ConversationAccount told_;
 };
+
+std::optional<cache::Format> cold_format(const std::string& name) {
+  if (name == "int4") return cache::Format::int4;
+  if (name == "int2") return cache::Format::int2;
+  return std::nullopt;
+}
 
 void chat_command(const ChatCommand& command) {
   ConversationOptions options;
   options.system = command.system;
   options.recipe = recipe::Recipe::parse(command.recipe);
   options.over_bytes = parse_schedule(command.when, {When::turn, When::over}).value;  // turn: 0
+  options.store = command.store;
+  options.cold = cold_format(command.recall);
   options.generation.max_tokens = command.max_tokens;
   options.generation.sampling = command.sampling.sampling;
   options.generation.stop = command.sampling.stop;
@@ -178,7 +240,12 @@ void chat_command(const ChatCommand& command) {
                            : Conversation(Context::load(engine, command.load), std::move(options));
   if (!conversation.frame().has_template)
     note(fmt::format("{} has no chat template: talking in a plain form", engine->config().name));
-  if (!ChatLoop(conversation, command.json).run()) throw CLI::RuntimeError(1);
+  const bool background =
+      command.background == "on" || (command.background == "auto" && ::isatty(0) == 1);
+  ChatLoop loop(conversation, command.json, background);
+  const bool well = loop.run();
+  if (loop.interrupted()) throw CLI::RuntimeError(130);  // as shells count a Ctrl-C
+  if (!well) throw CLI::RuntimeError(1);
 }
 
 }  // namespace
@@ -194,6 +261,21 @@ void add_chat(CLI::App& app) {
       ->type_name("RECIPE");
   add_schedule_option(*command, options->when, "turn, or over:SIZE");
   command->add_option("--system", options->system, "System text")->type_name("TEXT");
+  command->add_option("--store", options->store, "Folder of compressed turns, used again")
+      ->type_name("FOLDER");
+  command
+      ->add_option("--recall", options->recall,
+                   "Keep evicted entries as int4 or int2, and take back what a question asks for")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"off", "int4", "int2"}))
+      ->type_name("FORMAT");
+  command
+      ->add_option("--background", options->background,
+                   "Compress while you type (on), before the next line is read (off), or as the "
+                   "input is a terminal or not (auto)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->type_name("WHEN");
   command->add_option("--load", options->load, "Go on with a saved conversation")
       ->type_name("FILE");
   command->add_option("--max-tokens", options->max_tokens, "Longest answer")

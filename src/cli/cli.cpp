@@ -68,6 +68,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int run(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes arrives as an error, like a full disk
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe arrives as OutputClosed, so that files being
                                   // written are cleaned up
   CLI::App app("Compresses the KV cache of a language model and answers from what is left.",

@@ -31,29 +31,8 @@ std::vector<float> surprisals(const std::vector<float>& log_probabilities) {
   return out;
 }
 
-// Of an uncompressed context.
-void measure_values(const Context& context, recipe::Signals& signals) {
-  Engine& engine = context.engine();
-  const cache::Shape& shape = context.cache().shape();
-  for (Index layer = 0; layer < shape.layers; ++layer) {
-    auto& out = signals.layers[static_cast<std::size_t>(layer)].projected_values;
-    out.resize(static_cast<std::size_t>(shape.kv_heads * signals.tokens));
-    if (shape.window(layer) > 0) continue;
-    for (Index head = 0; head < shape.kv_heads; ++head) {
-      std::vector<float> values(static_cast<std::size_t>(signals.tokens * shape.head_dim));
-      context.cache().read_values(shape.lane(layer, head), values);
-      engine.projected_value_sums(
-          layer, head, values,
-          std::span(out).subspan(static_cast<std::size_t>(head * signals.tokens),
-                                 static_cast<std::size_t>(signals.tokens)));
-    }
-  }
-}
-
-}  // namespace
-
 // What the last queries look at in the uncompressed context.
-static void measure_tail(const Context& context, Index window, recipe::Signals& signals) {
+void measure_tail(const Context& context, Index window, recipe::Signals& signals) {
   const recipe::Scene scene(context.cache(), signals, &context.engine().pool());
   const auto group = static_cast<std::size_t>(scene.group()),
              tokens = static_cast<std::size_t>(signals.tokens);
@@ -68,6 +47,26 @@ static void measure_tail(const Context& context, Index window, recipe::Signals& 
       for (std::size_t j = 0; j < tokens; ++j)
         out[(head * group + g) * tokens +
             static_cast<std::size_t>(scene.info(lane)[j].span.begin)] = columns[g * tokens + j];
+  }
+}
+
+}  // namespace
+
+void measure_values(const Context& context, Index first, recipe::Signals& signals) {
+  const cache::Shape& shape = context.cache().shape();
+  const Index tokens = signals.tokens, count = tokens - first;
+  for (Index lane = 0; lane < shape.lanes() && count > 0; ++lane) {
+    const Index layer = lane / shape.kv_heads, head = lane % shape.kv_heads;
+    auto& out = signals.layers[static_cast<std::size_t>(layer)].projected_values;
+    out.resize(static_cast<std::size_t>(shape.kv_heads * tokens));
+    if (shape.window(layer) > 0) continue;
+    std::vector<float> values(
+        static_cast<std::size_t>(context.cache().size(lane) * shape.head_dim));
+    context.cache().read_values(lane, values);
+    context.engine().projected_value_sums(
+        layer, head, std::span(values).last(static_cast<std::size_t>(count * shape.head_dim)),
+        std::span(out).subspan(static_cast<std::size_t>(head * tokens + first),
+                               static_cast<std::size_t>(count)));
   }
 }
 
@@ -91,7 +90,7 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   signals.budget_curves = std::move(budgets.budget_curves);
   signals.diffuseness = std::move(budgets.diffuseness);
   if (needs.structure) signals.structure = structure_of(context.engine().tokenizer(), tokens);
-  if (needs.projected_values) measure_values(context, signals);
+  if (needs.projected_values) measure_values(context, 0, signals);
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
   signals.sentence_starts = options.sentence_starts;

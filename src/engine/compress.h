@@ -42,6 +42,10 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
                               const recipe::SignalNeeds& needs, const ReadOptions& options,
                               ReadTimes* times = nullptr);
 
+// Fills projected_values of the tokens from `first` on, which must be the last entries of every
+// lane and exact.
+void measure_values(const Context& context, Index first, recipe::Signals& signals);
+
 // Adds the question's signals (on a fork; the context stays as it is).
 void observe_question(const Context& context, std::span<const Token> question,
                       recipe::Signals& signals);

@@ -31,6 +31,7 @@ class ReadPass final : public AttentionBackend {
   void store(Index layer, std::span<const float> keys, std::span<const float> values) override {
     const auto size =
         static_cast<std::size_t>(engine_.config().kv_heads * engine_.config().head_dim);
+    engine_.check_stop();
     if (observer_) observer_->stored(layer, keys, values);
     std::size_t row = 0;
     for (std::size_t s = 0; s < contexts_.size(); ++s) {
@@ -108,6 +109,30 @@ Context Context::fork() const {
   copy.next_position_ = next_position_;
   copy.logits_ = logits_;
   return copy;
+}
+
+Context Context::fork_on(std::shared_ptr<Engine> engine) const {
+  Context copy = fork();
+  copy.engine_ = std::move(engine);
+  return copy;
+}
+
+Context Context::until(Index token) const {
+  Context copy = fork();
+  copy.cache_.truncate(token);
+  copy.tokens_.resize(static_cast<std::size_t>(token));
+  copy.next_position_ = token;
+  copy.logits_.clear();
+  return copy;
+}
+
+void Context::append(const cache::Cache& entries, std::span<const Token> tokens,
+                     std::span<const float> logits) {
+  check_room(*this, std::ssize(tokens));
+  cache_.extend(entries);
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  next_position_ += std::ssize(tokens);
+  logits_.assign(logits.begin(), logits.end());
 }
 
 std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index wanted,

@@ -29,6 +29,15 @@ class Context {
 
   // A context with the same past. Costs no entry memory until one side appends.
   Context fork() const;
+  // The same, read by another engine of the same model (Engine::sharing).
+  Context fork_on(std::shared_ptr<Engine> engine) const;
+  // The past before a token; that and all after it must be there exactly. No logits are left.
+  Context until(Index token) const;
+
+  // Takes entries that stand for `tokens`, the next ones, and were computed elsewhere on top of
+  // this past; `logits` are those after the last of them, if they are known.
+  void append(const cache::Cache& entries, std::span<const Token> tokens,
+              std::span<const float> logits = {});
 
   // Appends tokens and computes the logits after the last one. Throws bad_input when the model's
   // range would be left.

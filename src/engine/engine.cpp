@@ -7,14 +7,11 @@
 
 namespace pith {
 
-Engine::Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template,
-               const EngineOptions& options)
-    : model_(std::move(model)),
-      tokenizer_(std::move(tokenizer)),
-      chat_template_(std::move(chat_template)),
+Engine::Engine(std::shared_ptr<const Loaded> loaded, const EngineOptions& options)
+    : loaded_(std::move(loaded)),
       options_(options),
       pool_(options.threads),
-      output_grams_(static_cast<std::size_t>(model_.config().layer_count())) {
+      output_grams_(static_cast<std::size_t>(config().layer_count())) {
   if (options.ignore_batch_size) workspace_.ignore_batch_size();
 }
 
@@ -30,8 +27,15 @@ std::shared_ptr<Engine> Engine::from(gguf::File file, const EngineOptions& optio
   std::optional<ChatTemplate> chat_template;
   if (const auto source = file.get_string("tokenizer.chat_template", ""); !source.empty())
     chat_template = ChatTemplate::parse(source);
-  return std::shared_ptr<Engine>(new Engine(Model::from(std::move(file)), std::move(tokenizer),
-                                            std::move(chat_template), options));
+  auto loaded = std::make_shared<const Loaded>(
+      Loaded{Model::from(std::move(file)), std::move(tokenizer), std::move(chat_template)});
+  return std::shared_ptr<Engine>(new Engine(std::move(loaded), options));
+}
+
+std::shared_ptr<Engine> Engine::sharing(const Engine& other, int threads) {
+  EngineOptions options = other.options_;
+  options.threads = threads;
+  return std::shared_ptr<Engine>(new Engine(other.loaded_, options));
 }
 
 cache::Format Engine::cache_format() const {
@@ -50,7 +54,7 @@ cache::Shape Engine::cache_shape() const {
 cache::Rotation Engine::cache_rotation() const {
   cache::Rotation rotation;
   for (Index l = 0; l < config().layer_count(); ++l)
-    rotation.inverse_frequencies.push_back(model_.rope(l).inverse);
+    rotation.inverse_frequencies.push_back(model().rope(l).inverse);
   return rotation;
 }
 
@@ -59,7 +63,7 @@ const std::vector<float>& Engine::output_gram(Index layer) {
   auto& gram = output_grams_[static_cast<std::size_t>(layer)];
   if (!gram.empty()) return gram;
   const Index E = config().width, D = config().head_dim, heads = config().query_heads;
-  const WeightMatrix& w = model_.layer(layer).output;
+  const WeightMatrix& w = model().layer(layer).output;
   std::vector<float> columns(
       static_cast<std::size_t>(heads * D * E));  // [Hq * D, E]: Wo transposed
   pool_.run(E, [&](Index e, int) {
@@ -107,7 +111,7 @@ void Engine::projected_value_sums(Index layer, Index kv_head, std::span<const fl
   constexpr Index kBlock = 64;  // values at a time: their projections are E wide
   const Index E = config().width, D = config().head_dim, group = config().group(),
               n = static_cast<Index>(values.size()) / D;
-  const WeightMatrix& w = model_.layer(layer).output;
+  const WeightMatrix& w = model().layer(layer).output;
   std::vector<float> head(static_cast<std::size_t>(E * D)),
       projected(static_cast<std::size_t>(kBlock * E));
   Activations activations;

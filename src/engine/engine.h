@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 
+#include "base/error.h"
 #include "base/thread_pool.h"
 #include "cache/cache.h"
 #include "model/forward.h"
@@ -36,10 +38,23 @@ class Engine {
                                       const EngineOptions& options = {});
   static std::shared_ptr<Engine> from(gguf::File file, const EngineOptions& options = {});
 
-  const Model& model() const { return model_; }
-  const ModelConfig& config() const { return model_.config(); }
-  const Tokenizer& tokenizer() const { return tokenizer_; }
-  const ChatTemplate* chat_template() const { return chat_template_ ? &*chat_template_ : nullptr; }
+  // A second engine over the weights of another, with threads and buffers of its own: both may
+  // compute at the same time. `threads` as in EngineOptions.
+  static std::shared_ptr<Engine> sharing(const Engine& other, int threads);
+
+  // From now on a forward pass throws Error{cancelled} before its next layer once `stop` asks for
+  // it. What was being read is half there then: only forks are read under such a token.
+  void stop_when(std::stop_token stop) { stop_ = std::move(stop); }
+  void check_stop() const {
+    if (stop_.stop_requested()) fail(ErrorCode::cancelled, "stopped on request");
+  }
+
+  const Model& model() const { return loaded_->model; }
+  const ModelConfig& config() const { return model().config(); }
+  const Tokenizer& tokenizer() const { return loaded_->tokenizer; }
+  const ChatTemplate* chat_template() const {
+    return loaded_->chat_template ? &*loaded_->chat_template : nullptr;
+  }
   const EngineOptions& options() const { return options_; }
   cache::Format cache_format() const;
   cache::Shape cache_shape() const;
@@ -62,14 +77,17 @@ class Engine {
                             std::span<float> out);
 
  private:
-  Engine(Model model, Tokenizer tokenizer, std::optional<ChatTemplate> chat_template,
-         const EngineOptions& options);
+  struct Loaded {  // immutable
+    Model model;
+    Tokenizer tokenizer;
+    std::optional<ChatTemplate> chat_template;
+  };
+  Engine(std::shared_ptr<const Loaded> loaded, const EngineOptions& options);
   const std::vector<float>& output_gram(Index layer);
 
-  Model model_;
-  Tokenizer tokenizer_;
-  std::optional<ChatTemplate> chat_template_;
+  std::shared_ptr<const Loaded> loaded_;
   EngineOptions options_;
+  std::stop_token stop_;
   ThreadPool pool_;
   ForwardWorkspace workspace_;
   std::shared_ptr<const VirtualStore> store_;

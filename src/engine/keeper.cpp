@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "cache/peak.h"
@@ -129,7 +130,8 @@ void Keeper::compress() {
   if (replays(needs_)) replay_new_tokens(signals);
   if (needs_.structure)
     signals.structure = structure_of(context_.engine().tokenizer(), context_.tokens());
-  if (needs_.projected_values) measure_new_values(signals);
+  if (needs_.projected_values)
+    measure_values(context_, std::exchange(measured_, signals.tokens), signals);
   const CompressionReport now =
       pith::compress(context_, of_all_tokens(recipe_, signals.tokens), signals);
   report_.seconds += now.seconds;
@@ -150,24 +152,6 @@ void Keeper::replay_new_tokens(recipe::Signals& signals) {
   if (replayed_ < signals.tokens) replay_newest(context_, replayed_, options, signals);
   replayed_ = signals.tokens;
   times_.replay_seconds += seconds_since(start);
-}
-
-void Keeper::measure_new_values(recipe::Signals& signals) {
-  const Index tokens = signals.tokens, count = tokens - measured_;
-  const cache::Shape& shape = context_.cache().shape();
-  for (Index lane = 0; lane < shape.lanes() && count > 0; ++lane) {
-    const Index layer = lane / shape.kv_heads, head = lane % shape.kv_heads;
-    if (shape.window(layer) > 0) continue;
-    const Index n = context_.cache().size(lane);
-    std::vector<float> values(static_cast<std::size_t>(n * shape.head_dim));
-    context_.cache().read_values(lane, values);
-    context_.engine().projected_value_sums(
-        layer, head, std::span(values).last(static_cast<std::size_t>(count * shape.head_dim)),
-        std::span(signals.layers[static_cast<std::size_t>(layer)].projected_values)
-            .subspan(static_cast<std::size_t>(head * tokens + measured_),
-                     static_cast<std::size_t>(count)));
-  }
-  measured_ = tokens;
 }
 
 KeptReading read_in_chunks(Context& context, std::span<const Token> tokens,

@@ -41,7 +41,6 @@ class Keeper {
 
  private:
   void replay_new_tokens(recipe::Signals& signals);
-  void measure_new_values(recipe::Signals& signals);
   void note_peak();
 
   Context& context_;

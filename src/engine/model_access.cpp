@@ -160,23 +160,28 @@ std::vector<std::pair<Index, Index>> turns_of(Index begin, Index end, Index most
   return turns;
 }
 
-std::vector<cache::NewEntries> EngineAccess::virtual_entries(
-    const recipe::VirtualRequest& request) {
-  const auto& tokens = context_.tokens();
-  const Index prefix = signals_.prefix_tokens, total = std::ssize(tokens);
-  for (Index lane = 0; lane < context_.cache().shape().lanes(); ++lane) {
-    const Index window = context_.cache().shape().window(lane / context_.cache().shape().kv_heads);
-    if (window == 0 && context_.cache().size(lane) != total)
+void EngineAccess::refuse_compressed() const {
+  const cache::Shape& shape = context_.cache().shape();
+  const Index total = context_.next_position();
+  for (Index lane = 0; lane < shape.lanes(); ++lane)
+    if (shape.window(lane / shape.kv_heads) == 0 && context_.cache().size(lane) != total)
       fail(ErrorCode::bad_input,
            fmt::format(
                "virtual reads the context anew, turn by turn, so it must come first; lane {} "
                "holds {} entries of {} tokens: it was compressed before",
                lane, context_.cache().size(lane), total));
-  }
+}
+
+std::vector<cache::NewEntries> EngineAccess::virtual_entries(
+    const recipe::VirtualRequest& request) {
+  if (before_ == nullptr) refuse_compressed();
+  const std::span<const Token> tokens = context_.tokens();
+  const Index total = std::ssize(tokens);
+  const Index first = before_ ? before_->next_position() : signals_.prefix_tokens;
   VirtualOptions options = options_of(request);
   const bool conversation = !signals_.turn_starts.empty();
-  auto turns = conversation ? turns_between(prefix, total, signals_.turn_starts)
-                            : turns_of(prefix, total, request.turn, signals_.sentence_starts);
+  auto turns = conversation ? turns_between(first, total, signals_.turn_starts)
+                            : turns_of(first, total, request.turn, signals_.sentence_starts);
   const Index exact = conversation ? std::min(request.exact_turns, std::ssize(turns)) : 0;
   const Index behind =
       exact > 0 ? turns[turns.size() - static_cast<std::size_t>(exact)].first : total;
@@ -191,15 +196,15 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
     all_steps += virtual_steps(end - begin, options.steps_per_250, options.least_steps) + 1;
 
   const auto part = [&](Index begin, Index end) {
-    return std::span(tokens).subspan(static_cast<std::size_t>(begin),
-                                     static_cast<std::size_t>(end - begin));
+    return tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
   };
-  Context anew(context_.shared_engine());
-  if (prefix > 0) anew.read(part(0, prefix));
-  // What the question or the other turns decide is not found again under the turn's own name.
-  const VirtualStore* store =
-      attention.empty() && !request.whole_turns ? context_.engine().virtual_store() : nullptr;
-  std::string name = settings_of(context_.engine(), request, part(0, prefix));
+  Context anew = before_ ? before_->fork() : Context(context_.shared_engine());
+  if (anew.next_position() < first) anew.read(part(0, first));
+  // What the question, the other turns or an earlier compression decide is not found again under
+  // the turn's own name.
+  const bool named = before_ == nullptr && attention.empty() && !request.whole_turns;
+  const VirtualStore* store = named ? context_.engine().virtual_store() : nullptr;
+  std::string name = settings_of(context_.engine(), request, part(0, first));
   Index number = 0;
   for (const auto& [begin, end] : turns) {
     const Index index = number++;
@@ -216,15 +221,18 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
       checkpoint.state = store->find(name);
       checkpoint.keep = [&](const VirtualState& state) { store->keep(name, state); };
     }
-    read_as_virtual(
+    const VirtualReport report = read_as_virtual(
         anew, part(begin, end), index, options,
         [&](Index step, Index steps, float loss) {
+          context_.engine().check_stop();
           if (progress_) progress_(++done, all_steps);
           if (store != nullptr && store->on_step())
             store->on_step()(index + 1, std::ssize(turns), step, steps, loss);
           return true;
         },
         checkpoint);
+    if (report.diverged || report.last_loss > report.first_loss)
+      divergence_ = {report.first_loss, report.last_loss, request.ratio};
   }
   if (behind < total) {
     QueryCapture capture(context_.engine(), total - behind);
@@ -233,7 +241,7 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   }
   std::vector<cache::NewEntries> lanes;
   for (Index lane = 0; lane < anew.cache().shape().lanes(); ++lane)
-    lanes.push_back(entries_from(anew.cache(), lane, prefix));
+    lanes.push_back(entries_from(anew.cache(), lane, first));
   return lanes;
 }
 

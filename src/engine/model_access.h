@@ -2,6 +2,8 @@
 // ask.
 #pragma once
 
+#include <optional>
+
 #include "engine/context.h"
 #include "recipe/model_access.h"
 #include "recipe/signals.h"
@@ -10,9 +12,11 @@ namespace pith {
 
 class EngineAccess final : public recipe::ModelAccess {
  public:
-  // For the context that is being compressed; both must outlive this.
-  EngineAccess(const Context& context, const recipe::Signals& signals, Progress progress)
-      : context_(context), signals_(signals), progress_(std::move(progress)) {}
+  // For the context that is being compressed; all must outlive this. `before`, if there is one, is
+  // what stays as it is, compressed or not: virtual entries stand for what follows it.
+  EngineAccess(const Context& context, const recipe::Signals& signals, Progress progress,
+               const Context* before = nullptr)
+      : context_(context), signals_(signals), progress_(std::move(progress)), before_(before) {}
 
   std::vector<cache::NewEntries> virtual_entries(const recipe::VirtualRequest& request) override;
 
@@ -22,11 +26,22 @@ class EngineAccess final : public recipe::ModelAccess {
   // Puts them in the place of the last window queries.
   void renew_window(recipe::Signals& signals) const;
 
+  // Whether an optimisation ended above where it began, or at no number at all.
+  struct Divergence {
+    float first_loss = 0, last_loss = 0;
+    double ratio = 0;  // that was asked for
+  };
+  const std::optional<Divergence>& divergence() const { return divergence_; }
+
  private:
+  void refuse_compressed() const;
+
   const Context& context_;
   const recipe::Signals& signals_;
   Progress progress_;
   std::vector<std::vector<float>> tail_queries_;
+  const Context* before_;
+  std::optional<Divergence> divergence_;
 };
 
 // Tokens [begin, end) cut into turns of at most `most` tokens, where sentences begin if that leaves

@@ -33,20 +33,18 @@ Frame split_template(const Engine& engine, std::string_view system) {
           text.substr(question + kQuestion.size())};
 }
 
-// A sentence ends with . ! or ? before white space, or with a line. Abbreviations are taken for
-// ends too: shorter chunks do no harm.
+bool blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
 bool begins_sentence(std::string_view text, std::size_t at) {
   if (at == 0) return true;
   if (text[at - 1] == '\n') return true;
   const bool space = text[at] == ' ' || text[at] == '\n' || text[at] == '\t';
   return space && (text[at - 1] == '.' || text[at - 1] == '!' || text[at - 1] == '?');
 }
-
-bool blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
-
-}  // namespace
 
 DocumentPrompt::DocumentPrompt(const Engine& engine, std::string_view document,
                                std::string_view system, std::span<const Index> turns)

@@ -13,6 +13,10 @@
 
 namespace pith {
 
+// Whether a sentence begins at this byte: it ends with . ! or ? before white space, or with a line.
+// Abbreviations are taken for ends too: shorter chunks do no harm.
+bool begins_sentence(std::string_view text, std::size_t at);
+
 class DocumentPrompt {
  public:
   // Throws bad_input for an empty document, invalid UTF-8 (with its offset) or a template that

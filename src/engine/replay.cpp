@@ -168,6 +168,12 @@ cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChun
   return plan;
 }
 
+void take_queries(QuerySample& sample, recipe::Signals& signals) {
+  auto queries = sample.finish();
+  for (std::size_t l = 0; l < queries.size(); ++l)
+    signals.layers[l].replay_queries = std::move(queries[l]);
+}
+
 }  // namespace
 
 ReplayChunk replay_chunk(const Engine& engine, std::span<const Token> context, Index begin,
@@ -233,10 +239,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
     observer.finish(chunk.begin, signals);
     done += static_cast<Index>(chunk.tokens.size());
   }
-  if (!sample) return;
-  auto queries = sample->finish();
-  for (std::size_t l = 0; l < queries.size(); ++l)
-    signals.layers[l].replay_queries = std::move(queries[l]);
+  if (sample) take_queries(*sample, signals);
 }
 
 void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
@@ -262,9 +265,17 @@ void replay_newest(const Context& context, Index begin, const ReplayOptions& opt
     lane.replay = std::ssize(own.keep);
   }
   fork.cache().apply(plan);
-  ReplayObserver observer(fork, length, std::move(lanes));
+  std::optional<QuerySample> sample;
+  if (options.queries > 0) {
+    const auto& config = context.engine().config();
+    sample.emplace(config.layer_count(), config.query_heads, config.head_dim,
+                   std::ssize(chunk.tokens), options.queries);
+    signals.replay_queries = sample->count();
+  }
+  ReplayObserver observer(fork, length, std::move(lanes), sample ? &*sample : nullptr);
   fork.read(chunk.tokens, &observer, options.progress);
   observer.finish(begin, signals);
+  if (sample) take_queries(*sample, signals);
 }
 
 }  // namespace pith

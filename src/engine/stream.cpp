@@ -11,12 +11,14 @@ void lengthen_rows(std::vector<float>& array, Index rows, Index before, Index af
   array = std::move(longer);
 }
 
-StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& needs)
+StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& needs,
+                                 Index tokens_before)
     : engine_(engine),
       needs_(needs),
       layers_(static_cast<std::size_t>(engine.config().layer_count())),
       sums_(static_cast<std::size_t>(engine.pool().size())) {
   const auto& config = engine.config();
+  signals_.tokens = tokens_before;
   signals_.query_heads = config.query_heads;
   signals_.attention_scale = config.attention_scale;
   signals_.layers.resize(layers_.size());

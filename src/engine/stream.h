@@ -13,7 +13,8 @@ namespace pith {
 
 class StreamCollector final : public ReadObserver, private cache::AttentionTap {
  public:
-  StreamCollector(Engine& engine, const recipe::SignalNeeds& needs);
+  // Of `tokens_before` that were read unwatched, everything is zero.
+  StreamCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens_before = 0);
 
   // What of the needs cannot be collected piece by piece.
   static recipe::SignalNeeds beyond(recipe::SignalNeeds needs);

@@ -87,38 +87,6 @@ def test_pull_of_a_model_that_is_there_does_nothing(pith, real_model):
     assert result.out == f"{path} (was there already)\n"
 
 
-def test_chat_keeps_its_conversation(pith, tiny, tmp_path):
-    saved = tmp_path / "talk.pith"
-    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--json", "--kv", "streaming_llm @ 32tok", "--when", "over:1KiB",
-                  input=f"hello\nand then?\n/save {saved}\n/quit\nnever read\n")  # fmt: skip
-    assert result.code == 0, result.err
-    first, second = result.json
-    assert (first["turn"], second["turn"]) == (1, 2)
-    assert second["n_context_tokens"] > first["n_context_tokens"]
-    assert second["compressed"] and second["cache_bytes"] < second["full_bytes"]
-    later = pith("chat", "-m", tiny, "--load", saved, "--max-tokens", 4, "--json", input="more\n").json[0]
-    assert later["n_context_tokens"] > second["n_context_tokens"]
-
-
-def test_chat_reads_again_for_recipes_with_signals(pith, tiny):
-    result = pith("chat", "-m", tiny, "--max-tokens", 4, "--kv", "snapkv(window=4) @ 2x", "--when", "over:1KiB",
-                  input="hello the and in " * 8 + "\nmore\n/bytes\n")  # fmt: skip
-    assert result.code == 0, result.err
-    assert "tokens read again" in result.err
-    assert "less than the full bf16 cache" in result.out
-
-
-def test_chat_goes_on_after_a_mistake(pith, tiny):
-    result = pith("chat", "-m", tiny, "--max-tokens", 2, "--kv", "full", "--json", input="/frob\nhello\n")
-    assert result.code == 1
-    assert "/frob" in result.error
-    assert len(result.json) == 1
-
-
-def test_chat_refuses_recipes_that_see_the_question(fails, tiny):
-    fails("chat", "-m", tiny, "--kv", "question_attention @ 0.5", input="", words=["question_attention", "between turns"])
-
-
 def test_a_closed_pipe_is_no_error():
     shell = f"{PITH} recipes --json | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)

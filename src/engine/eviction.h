@@ -1,0 +1,40 @@
+// Which entries of a conversation go when its cache is too large, and which of those that went come
+// back: both by the attention that texts just read or written gave them. It plans; the conversation
+// carries out.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/context.h"
+
+namespace pith {
+
+// The attention that reading `tokens` gives to every entry that is there before: summed over tokens
+// and query heads, [lanes][n]. The context is left as it was.
+std::vector<std::vector<float>> attention_of(const Context& context, std::span<const Token> tokens);
+
+struct EvictionLimits {
+  Index prefix_tokens = 0;         // entries for these stay
+  std::vector<Index> turn_starts;  // ascending; the first one is prefix_tokens
+  Index fewest_of_turn = 2;        // entries of each turn that stay in each lane
+  Index bytes = 0;                 // to be freed, at least
+};
+
+struct Eviction {
+  cache::Plan keep, evict;  // of the same cache, one the complement of the other
+  Index entries = 0;        // that go
+};
+
+// Takes the entries with the least attention, over all lanes together, until their bytes are enough
+// or only those are left that must stay. Layers with a sliding window are left alone.
+Eviction plan_eviction(const cache::Cache& cache,
+                       const std::vector<std::vector<float>>& attention,  // [lanes][n]
+                       const EvictionLimits& limits);
+
+// The `most` entries with the most attention, of those that got any. `evict` names those that come
+// back, `keep` the others.
+Eviction plan_recall(const cache::Cache& cold, const std::vector<std::vector<float>>& attention,
+                     Index most);
+
+}  // namespace pith

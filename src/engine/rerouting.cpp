@@ -22,7 +22,10 @@ Context Rerouting::again(std::span<const Token> written) {
   observe_question(whole_, tokens, signals_);
   Context context = whole_.fork();
   compress_once(context, recipe_, signals_);
-  context.read(tokens);
+  // As they were written, one by one: a batch's sums round differently, and an answer must not
+  // change because the same entries were chosen again.
+  context.read(asked_);
+  for (const Token& token : written) context.read(std::span(&token, 1));
   return context;
 }
 

@@ -207,13 +207,9 @@ void Conversation::recall(std::span<const Token> question) {
   Context probe = context_.fork();
   probe.cache().extend(*cold_);
   auto attention = attention_of(probe, question);
-  const auto rows = static_cast<float>(std::ssize(question) * engine_->config().group());
   for (Index lane = 0; lane < shape.lanes(); ++lane) {
     auto& own = attention[static_cast<std::size_t>(lane)];
-    const float even = rows / static_cast<float>(std::max<std::size_t>(own.size(), 1));
     own.erase(own.begin(), own.end() - cold_->size(lane));
-    for (float& x : own)  // less than an even share of the lane is not asked for
-      if (x < even) x = 0;
   }
   Eviction chosen = plan_recall(*cold_, attention, most);
   if (chosen.entries > 0) {

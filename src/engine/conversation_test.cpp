@@ -282,14 +282,16 @@ TEST(TurnRecipe, BudgetsCountAgainstTheTurn) {
   EXPECT_EQ(of("knorm @ 2x", 65), " @ 32tok");  // 256 bytes of 260
 }
 
-TEST(Recall, TakesWhatGotTheMostAttention) {
+TEST(Recall, TakesTheChunksThatGotTheMostAttention) {
   cache::Cache cold({.layers = 1, .kv_heads = 1, .head_dim = 4}, {});
-  const std::vector<float> rows(3 * 4, 1.0f);
-  cold.append(0, rows, rows, 0, 0);
-  const Eviction recalled = plan_recall(cold, {{0.5f, 0.0f, 0.25f}}, 5);
-  EXPECT_THAT(recalled.evict.lanes[0].keep, ElementsAre(0, 2));
-  EXPECT_THAT(recalled.keep.lanes[0].keep, ElementsAre(1));
-  EXPECT_THAT(plan_recall(cold, {{0.5f, 0.0f, 0.25f}}, 1).evict.lanes[0].keep, ElementsAre(0));
+  const std::vector<float> rows(2 * 4, 1.0f);
+  for (const Index token : {30, 62, 94}) cold.append(0, rows, rows, token, token);
+  const std::vector<std::vector<float>> attention = {{0.1f, 0.2f, 0.0f, 0.5f, 0.2f, 0.0f}};
+  const auto back = [&](Index most) { return plan_recall(cold, attention, most).evict.lanes[0]; };
+  EXPECT_THAT(back(2).keep, ElementsAre(2, 3));  // tokens 62, 63: of one chunk
+  EXPECT_THAT(back(5).keep, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(plan_recall(cold, attention, 2).keep.lanes[0].keep, ElementsAre(0, 1, 4, 5));
+  EXPECT_THAT(back(1).keep, ElementsAre());
 }
 
 TEST(Evict, TheLeastAttentionGoesFirst) {

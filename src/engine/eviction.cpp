@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "engine/observer.h"
 #include "recipe/budget.h"
@@ -136,23 +137,36 @@ Eviction plan_eviction(const cache::Cache& cache, const std::vector<std::vector<
 
 Eviction plan_recall(const cache::Cache& cold, const std::vector<std::vector<float>>& attention,
                      Index most) {
-  std::vector<Candidate> candidates;
-  for (Index lane = 0; lane < cold.shape().lanes(); ++lane)
-    for (Index j = 0; j < cold.size(lane); ++j)
-      if (const float x = attention[static_cast<std::size_t>(lane)][static_cast<std::size_t>(j)];
-          x > 0)
-        candidates.push_back({lane, j, x, 0});
-  most = std::clamp<Index>(most, 0, std::ssize(candidates));
-  std::partial_sort(candidates.begin(), candidates.begin() + most, candidates.end(),
-                    [](const Candidate& a, const Candidate& b) {
-                      return std::tuple(-a.attention, a.lane, a.entry) <
-                             std::tuple(-b.attention, b.lane, b.entry);
-                    });
-  auto goes = none_of(cold);
-  for (Index i = 0; i < most; ++i) {
-    const Candidate& one = candidates[static_cast<std::size_t>(i)];
-    goes[static_cast<std::size_t>(one.lane)][static_cast<std::size_t>(one.entry)] = true;
+  struct Chunk {
+    float attention = 0;
+    Index entries = 0;
+  };
+  std::vector<std::vector<Index>> chunk_of;  // [lanes][n]
+  std::map<Index, Chunk> chunks;
+  for (Index lane = 0; lane < cold.shape().lanes(); ++lane) {
+    auto& own = chunk_of.emplace_back();
+    for (const cache::EntryInfo& info : cold.read_info(lane)) {
+      const Index j = std::ssize(own), chunk = info.span.begin / kRecallChunk;
+      own.push_back(chunk);
+      chunks[chunk].attention +=
+          attention[static_cast<std::size_t>(lane)][static_cast<std::size_t>(j)];
+      ++chunks[chunk].entries;
+    }
   }
+  std::vector<std::pair<Index, Chunk>> order(chunks.begin(), chunks.end());
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return std::pair(-a.second.attention, a.first) < std::pair(-b.second.attention, b.first);
+  });
+  std::set<Index> comes;
+  for (const auto& [chunk, what] : order) {
+    if (what.attention <= 0 || what.entries > most) break;
+    comes.insert(chunk);
+    most -= what.entries;
+  }
+  auto goes = none_of(cold);
+  for (std::size_t lane = 0; lane < goes.size(); ++lane)
+    for (std::size_t j = 0; j < goes[lane].size(); ++j)
+      goes[lane][j] = comes.contains(chunk_of[lane][j]);
   return split(cold, goes);
 }
 

@@ -32,7 +32,12 @@ Eviction plan_eviction(const cache::Cache& cache,
                        const std::vector<std::vector<float>>& attention,  // [lanes][n]
                        const EvictionLimits& limits);
 
-// The `most` entries with the most attention, of those that got any. `evict` names those that come
+// Tokens that come back together. A question looks at the words that it shares with what it asks
+// about; the answer stands beside them (S0 routes by chunks of 32 for the same reason).
+inline constexpr Index kRecallChunk = 32;
+
+// The chunks of tokens whose cold entries got the most attention, all lanes together, as many as
+// `most` entries hold; the first that does not fit ends it. `evict` names the entries that come
 // back, `keep` the others.
 Eviction plan_recall(const cache::Cache& cold, const std::vector<std::vector<float>>& attention,
                      Index most);

@@ -95,6 +95,11 @@ std::vector<Preset> make_presets() {
        "one pass: cheap scores under budgets that `pith calibrate` measured, 4 bits (needs a "
        "budget)",
        {}},
+      {"small",
+       "kvzip_plus + global + merge + int4",
+       "for a tenth of the bytes: a replay chooses, evicted values are merged, 4 bits (needs a "
+       "budget)",
+       {}},
 
       // S0 and its arms. Those that name a budget below are compared at equal stored entries.
       {"summary_route", "attention(sum) + route + summary",

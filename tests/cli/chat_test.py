@@ -189,3 +189,19 @@ def test_a_fact_survives_five_turns(pith, real_model):
     result = pith("chat", "-m", model, "--max-tokens", 60, "--json", "--kv", "kvzip_plus + global @ 4x", input=lines)
     assert result.json[-1]["turns_compressed"] == 5
     assert "7351" in result.json[-1]["answer"]
+
+
+@pytest.mark.parametrize("recall", ["off", "int4"])
+def test_a_recall_brings_an_evicted_fact_back(pith, real_model, recall):
+    model = real_model("qwen2.5-coder-0.5b-instruct")
+    lines = (
+        "Please remember this: the access code of the pump house is COPPER-IBEX-7112.\n"
+        "Tell me in two sentences what a lighthouse is for.\nList five kinds of bread.\nExplain in three sentences how rain forms.\n"
+        "Name three rivers in Europe and a city on each.\nWhat does a carpenter do? Answer in three sentences.\n"
+        "What is the access code of the pump house?\n"
+    )
+    result = pith(
+        *("chat", "-m", model, "--max-tokens", 100, "--json", "--kv", "full", "--when", "over:2MiB", "--recall", recall), input=lines
+    )
+    assert result.json[-1]["evicted"] > 0
+    assert ("COPPER-IBEX-7112" in result.json[-1]["answer"]) == (recall == "int4")

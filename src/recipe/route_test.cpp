@@ -21,14 +21,15 @@ cache::Plan plan_of(const std::string& recipe, const World& world) {
   return Recipe::parse(recipe).plan(0, world.cache, world.signals);
 }
 
-// A world whose question attends to `token` alone: its key points where all queries do.
+// A world whose question attends to `token` alone: its key points where all queries do. Without such
+// a token all keys are zero.
 World asking(Index token, Index tokens) {
   World world = make_world(
       {.layers = 2, .query_heads = 2, .kv_heads = 1, .tokens = tokens, .prefix = 4, .question = 3});
   World out{cache::Cache(world.cache.shape(), world.cache.rotation()), world.signals};
   for (Index layer = 0; layer < 2; ++layer) {
     std::vector<float> keys(static_cast<std::size_t>(tokens * 8)), values(keys.size(), 1.0f);
-    keys[token * 8] = 30;
+    if (token < tokens) keys[token * 8] = 30;
     out.cache.append(layer, keys, values, 0, 0);
     auto& queries = out.signals.layers[layer].question_queries;
     std::fill(queries.begin(), queries.end(), 0.0f);
@@ -206,7 +207,7 @@ TEST(Summary, ControlArms) {
 // A lane of 64 equal keys: each summary of 32 must count for its 32 tokens, whoever asks; of the
 // chunk of which 31 tokens stay, for the one that is gone.
 TEST(Summary, FittedWeightsAreTheMissingMass) {
-  World world = asking(70, 64);  // no token is asked for: all keys are zero
+  World world = asking(70, 64);  // no token is asked for
   world.signals.layers[0].context_queries = world.signals.layers[1].context_queries =
       world.signals.layers[0].question_queries;
   world.signals.context_queries = world.signals.question_tokens;

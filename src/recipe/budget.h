@@ -34,7 +34,7 @@ struct Budget {
   friend bool operator==(const Budget&, const Budget&) = default;
 };
 
-inline constexpr double kDefaultRisk = 0.05;  // of `auto` alone
+inline constexpr double kDefaultRisk = 0.1;  // of `auto` alone
 
 // Nothing if `text` is no budget, or one out of range (a fraction of 1, a ratio below 1, a risk
 // outside [0.001, 0.5]).

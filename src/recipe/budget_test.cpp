@@ -26,7 +26,7 @@ TEST(Budget, FractionsTruncateInDoubleAsKvpressDoes) {
 }
 
 TEST(Budget, AutoReadsBack) {
-  EXPECT_EQ(parse_budget("auto"), (Budget{BudgetUnit::automatic, 0.05}));
+  EXPECT_EQ(parse_budget("auto"), (Budget{BudgetUnit::automatic, 0.1}));
   EXPECT_EQ(to_string(*parse_budget("auto(risk=0.1)")), "auto(risk=0.1)");
   for (const char* text : {"auto()", "auto(risk=0)", "auto(risk=2x)", "auto(risk=auto)", "autox"})
     EXPECT_EQ(parse_budget(text), std::nullopt) << text;

@@ -182,8 +182,8 @@ TEST(Grammar, CombinationsThatCannotBeAreRefusedByName) {
 
 TEST(Grammar, TheGuardsBudgetHasARisk) {
   const Recipe recipe = Recipe::parse("kvzip_plus @ auto");
-  EXPECT_EQ(recipe.to_string(), "kvzip_plus + global + drop + bf16 @ auto(risk=0.05)");
-  EXPECT_EQ(recipe.risk(), 0.05);
+  EXPECT_EQ(recipe.to_string(), "kvzip_plus + global + drop + bf16 @ auto(risk=0.1)");
+  EXPECT_EQ(recipe.risk(), 0.1);
   EXPECT_EQ(Recipe::parse("snapkv @ auto( risk = 0.1 )").risk(), 0.1);
   EXPECT_EQ(Recipe::parse("snapkv @ auto(0.2)").to_string(),
             "snapkv + uniform + drop + bf16 @ auto(risk=0.2)");
@@ -195,7 +195,7 @@ TEST(Grammar, TheGuardsBudgetHasARisk) {
 
 TEST(Grammar, AutoAloneIsTheDefaultRecipe) {
   EXPECT_EQ(Recipe::parse("auto").to_string(),
-            "kvzip_plus + global + drop + int4 @ auto(risk=0.05)");
+            "kvzip_plus + global + drop + int4 @ auto(risk=0.1)");
   EXPECT_EQ(Recipe::parse(" auto(risk=0.1) ").risk(), 0.1);
   EXPECT_EQ(Recipe::parse("auto").name(), "auto");
 }

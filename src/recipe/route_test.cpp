@@ -21,8 +21,8 @@ cache::Plan plan_of(const std::string& recipe, const World& world) {
   return Recipe::parse(recipe).plan(0, world.cache, world.signals);
 }
 
-// A world whose question attends to `token` alone: its key points where all queries do. Without such
-// a token all keys are zero.
+// A world whose question attends to `token` alone: its key points where all queries do. Without
+// such a token all keys are zero.
 World asking(Index token, Index tokens) {
   World world = make_world(
       {.layers = 2, .query_heads = 2, .kv_heads = 1, .tokens = tokens, .prefix = 4, .question = 3});

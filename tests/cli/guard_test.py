@@ -57,7 +57,7 @@ def test_one_line_says_what_was_chosen(pith, calibrate, model, long_document):
     assert len(lines) == 1
     assert lines[0].startswith("auto: kept 1/8.")
     assert lines[0].endswith(
-        "of the cache; of 20 answers that the whole cache gets right, expect to lose at most 1 "
+        "of the cache; of 20 answers that the whole cache gets right, expect to lose at most 2 "
         "(calibrated on 19 generated documents: boxes of 100 tokens)"
     )
 
@@ -116,7 +116,7 @@ def test_evaluations_apply_what_was_chosen(pith, calibrate, model, tmp_path):
     guarded = [line for line in lines if line["recipe"].endswith("@ auto")]
     assert guarded
     for line in guarded:
-        assert line["canonical"] == PARTS + " @ auto(risk=0.05)"
+        assert line["canonical"] == PARTS + " @ auto(risk=0.1)"
         assert line["applied"] == PARTS + " @ 8x"
         assert line["full_bytes"] >= 8 * line["cache_bytes"]
     before = len(lines)

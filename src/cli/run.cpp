@@ -21,7 +21,7 @@ constexpr const char* kExamples = R"(Examples:
   pith run -f handbook.txt -q "Where is the spare key?" --kv auto
   pith run -f novel.txt -q "Who is the heir?" --kv "snapkv + adakv @ 1024tok" --when chunk:512
 The document is read once and compressed before any question is seen; recipes that look at the question are marked.
-With --kv auto (or any recipe @ auto(risk=0.05)) the guard picks the ratio for the document. With several --kv the recipe `full` (no compression) is always one of them. pith recipes lists the parts of recipes.)";
+With --kv auto (or any recipe @ auto(risk=0.1)) the guard picks the ratio for the document. With several --kv the recipe `full` (no compression) is always one of them. pith recipes lists the parts of recipes.)";
 
 struct RunOptions {
   ModelOptions model;

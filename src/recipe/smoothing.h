@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <span>
+#include <string_view>
 
 #include "base/types.h"
+#include "recipe/registry.h"
 
 namespace pith::recipe {
 
@@ -26,6 +28,11 @@ inline void smooth_max(std::span<const float> x, Index kernel, std::span<float> 
     for (Index i = std::max<Index>(j - half, 0); i <= std::min(j + half, n - 1); ++i)
       out[j] = std::max(out[j], x[i]);
   }
+}
+
+// For the `refuses` of parts with a parameter "kernel": the width of either, which has a middle.
+inline std::string_view refuse_even_kernel(const Arguments& arguments) {
+  return arguments.integer("kernel") % 2 == 0 ? "kernel must be odd" : "";
 }
 
 }  // namespace pith::recipe

@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "recipe/registry.h"
 #include "recipe/scene.h"
 
 namespace pith::recipe {
@@ -19,6 +20,11 @@ struct Probe {
   std::span<const float> own_keys = {};  // [Hkv, rows, D]: keys of the rows themselves, of which
                                          // each row sees its own and those before; or none
 };
+
+// For the `needs` of parts that look with the last "window" queries.
+inline SignalNeeds window_needs(const Arguments& arguments) {
+  return {.window_queries = arguments.integer("window")};
+}
 
 // The context's own last `rows` queries (as many as there are, if fewer).
 Probe window_probe(const Scene& scene, Index layer, Index rows);

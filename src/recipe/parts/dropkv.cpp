@@ -86,14 +86,9 @@ PartInfo dropkv_part() {
           .cost = Cost::window,
           .parameters = {integer("window", "32", 1, 4096, "last queries; kept themselves"),
                          integer("kernel", "7", 1, 63, "width of the moving average, odd")},
-          .needs =
-              [](const Arguments& arguments) {
-                return SignalNeeds{.window_queries = arguments.integer("window")};
-              },
+          .needs = window_needs,
           .score = score,
-          .refuses = [](const Arguments& arguments) -> std::string_view {
-            return arguments.integer("kernel") % 2 == 0 ? "kernel must be odd" : "";
-          }};
+          .refuses = refuse_even_kernel};
 }
 
 }  // namespace pith::recipe

@@ -91,14 +91,9 @@ PartInfo rkv_part() {
           .parameters = {integer("window", "8", 1, 4096, "last queries that look; kept themselves"),
                          real("weight", "0.07", 0, 1, "of importance; the rest is redundancy's"),
                          integer("kernel", "7", 1, 63, "width of the moving maximum, odd")},
-          .needs =
-              [](const Arguments& arguments) {
-                return SignalNeeds{.window_queries = arguments.integer("window")};
-              },
+          .needs = window_needs,
           .score = score,
-          .refuses = [](const Arguments& arguments) -> std::string_view {
-            return arguments.integer("kernel") % 2 == 0 ? "kernel must be odd" : "";
-          }};
+          .refuses = refuse_even_kernel};
 }
 
 }  // namespace pith::recipe

@@ -80,14 +80,9 @@ PartInfo snapkv_part() {
                      integer("kernel", "5", 1, 63, "width of the moving average, odd"),
                      quirk("kvpress keeps the window even where the room is smaller: then nothing "
                            "but a part of the window is left. Without it the window takes half")},
-      .needs =
-          [](const Arguments& arguments) {
-            return SignalNeeds{.window_queries = arguments.integer("window")};
-          },
+      .needs = window_needs,
       .score = score,
-      .refuses = [](const Arguments& arguments) -> std::string_view {
-        return arguments.integer("kernel") % 2 == 0 ? "kernel must be odd" : "";
-      }};
+      .refuses = refuse_even_kernel};
 }
 
 }  // namespace pith::recipe

@@ -72,10 +72,7 @@ PartInfo think_part() {
           .cost = Cost::window,
           .parameters = {real("ratio", "0.5", 0, 1, "the part of the channels that goes"),
                          integer("window", "32", 1, 4096, "last queries that say what is used")},
-          .needs =
-              [](const Arguments& arguments) {
-                return SignalNeeds{.window_queries = arguments.integer("window")};
-              },
+          .needs = window_needs,
           .realise = realise,
           .late = true};
 }

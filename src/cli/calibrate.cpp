@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/calibrate_encoder.h"
 #include "cli/calibrate_guard.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -18,10 +19,13 @@ constexpr const char* kExamples = R"(Examples:
   pith calibrate -m qwen2.5-coder-0.5b-instruct
   pith calibrate -m smollm2-135m-instruct --documents 12 --tokens 600
   pith calibrate --what guard --kv "kvzip_plus + global" --tests physics,strings
+  pith calibrate --what encoder -m smollm2-135m-instruct --texts notes --steps 3000 --out smollm2.safetensors
 Recipes with curves, csa, qfilters or kvzap look up what this command measures, once per model. It reads and replays generated
 documents, and saves beside the model. One document of five is held out, to say how well kvzap predicts what a replay would find.
 The guard of `@ auto` takes --what guard: it asks questions about generated documents at every ratio, which takes about a minute per
-document of 1000 tokens on two cores, once per model and recipe; --tests says what it then does on suites that it was not calibrated on.)";
+document of 1000 tokens on two cores, once per model and recipe; --tests says what it then does on suites that it was not calibrated on.
+--what encoder trains a network that gives the virtual tokens of virtual(encoder=FILE) in one pass instead of hundreds of steps: an hour or
+more on a small model. A training that was killed goes on from OUT.training when the same command is given again.)";
 
 struct CalibrateCommand {
   ModelOptions model;
@@ -29,6 +33,7 @@ struct CalibrateCommand {
   Index documents = 0, tokens = 1000;  // 0: the usual number
   bool json = false;
   GuardCalibration guard;
+  EncoderCalibration encoder;
 };
 
 constexpr Index kDocuments = 32;
@@ -62,6 +67,66 @@ void guard_command(const CalibrateCommand& command) {
   guard.json = command.json;
   if (command.documents > 0) guard.documents = command.documents;
   calibrate_guard(guard);
+}
+
+void encoder_command(const CalibrateCommand& command) {
+  EncoderCalibration encoder = command.encoder;
+  encoder.model = command.model;
+  encoder.tokens = command.tokens;
+  encoder.json = command.json;
+  encoder.training.shape.ff = 4 * encoder.training.shape.width;
+  if (command.documents > 0) encoder.documents = command.documents;
+  calibrate_encoder(encoder);
+}
+
+// The options that only one thing to calibrate has: name and whether it was given.
+void refuse_strangers(const CLI::App& command, std::string_view what) {
+  constexpr std::pair<std::string_view, const char*> kOwners[] = {
+      {"guard", "--kv"},       {"guard", "--suites"},
+      {"guard", "--tests"},    {"guard", "--tests-documents"},
+      {"guard", "--records"},  {"encoder", "--out"},
+      {"encoder", "--texts"},  {"encoder", "--steps"},
+      {"encoder", "--ratio"},  {"encoder", "--rate"},
+      {"encoder", "--distil"}, {"encoder", "--turn"},
+      {"encoder", "--seed"},   {"encoder", "--width"},
+      {"encoder", "--layers"}};
+  for (const auto& [owner, option] : kOwners)
+    if (owner != what && command.get_option(option)->count() > 0)
+      throw CLI::ValidationError(option, fmt::format("is for --what {}", owner));
+  if (what == "encoder" && command.get_option("--out")->count() == 0)
+    throw CLI::ValidationError("--out", "--what encoder needs a file to write to");
+}
+
+void add_encoder_options(CLI::App& command, EncoderCalibration& encoder) {
+  EncoderTraining& training = encoder.training;
+  command.add_option("--out", encoder.out, "Encoder: the file to write")->type_name("FILE");
+  command.add_option("--texts", encoder.texts, "Encoder: a folder of text to learn from, too")
+      ->type_name("DIR");
+  command.add_option("--steps", training.steps, "Encoder: steps of training, one turn each")
+      ->check(in_range(1, 10'000'000))
+      ->capture_default_str();
+  command.add_option("--ratio", training.ratio, "Encoder: tokens per virtual token")
+      ->check(CLI::Range(1.0, 1000.0))
+      ->capture_default_str();
+  command.add_option("--rate", training.rate, "Encoder: learning rate of Adam")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--distil", training.distil,
+                  "Encoder: learn what N steps for every 250 tokens find, instead of their loss")
+      ->type_name("N")
+      ->check(in_range(1, 1 << 20));
+  command.add_option("--turn", training.turn, "Encoder: tokens of a turn, at most")
+      ->check(in_range(1, 65536))
+      ->capture_default_str();
+  command.add_option("--seed", training.seed, "Encoder: of first weights and order of texts")
+      ->capture_default_str();
+  command.add_option("--width", training.shape.width, "Encoder: of its layers, a multiple of 4")
+      ->check(in_range(4, 4096))
+      ->capture_default_str();
+  command.add_option("--layers", training.shape.layers, "Encoder: how many")
+      ->check(in_range(1, 64))
+      ->capture_default_str();
 }
 
 void parts_command(CalibrateCommand command) {
@@ -120,13 +185,15 @@ void add_calibrate(CLI::App& app) {
       "Measure what some recipes need to know of a model (curves, csa, qfilters, kvzap, @ auto)");
   add_model_options(*command, options->model);
   command
-      ->add_option("--what", options->what,
-                   "parts (curves, csa, qfilters, kvzap) or guard (the budget auto)")
-      ->check(CLI::IsMember({"parts", "guard"}))
+      ->add_option(
+          "--what", options->what,
+          "parts (curves, csa, qfilters, kvzap), guard (the budget auto) or encoder (virtual)")
+      ->check(CLI::IsMember({"parts", "guard", "encoder"}))
       ->capture_default_str();
   command
-      ->add_option("--documents", options->documents,
-                   "Generated documents to read (32 for parts, 60 for the guard)")
+      ->add_option(
+          "--documents", options->documents,
+          "Generated documents to read (32 for parts, 60 for the guard, 240 for an encoder)")
       ->check(in_range(1, 10000));
   command->add_option("--tokens", options->tokens, "Tokens of each")
       ->check(in_range(200, 65536))
@@ -153,12 +220,12 @@ void add_calibrate(CLI::App& app) {
       ->add_option("--records", guard.records,
                    "Guard: keep each document's measurement in this file, and go on from it")
       ->type_name("FILE");
+  add_encoder_options(*command, options->encoder);
   command->footer(kExamples);
-  command->callback([options] {
+  command->callback([options, command] {
+    refuse_strangers(*command, options->what);
     if (options->what == "guard") return guard_command(*options);
-    const GuardCalibration& given = options->guard;
-    if (!given.recipe.empty() || !given.tests.empty() || !given.records.empty())
-      throw CLI::ValidationError("--kv, --tests, --records", "are for --what guard");
+    if (options->what == "encoder") return encoder_command(*options);
     parts_command(*options);
   });
 }

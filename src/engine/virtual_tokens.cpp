@@ -188,23 +188,22 @@ class Optimisation {
   RowEntries gradients_;
 };
 
-// The plain mean of the input embeddings of every chunk, and the noise of the seed.
+// The plain mean of the input embeddings of every chunk, or what stands in its place, and the noise
+// of the seed.
 std::vector<float> initial_embeddings(const Engine& engine, std::span<const Token> turn,
+                                      std::span<const float> surprisal,
                                       const std::vector<TokenRange>& chunks, Index number,
                                       const VirtualOptions& options) {
-  const auto& config = engine.config();
-  const auto width = static_cast<std::size_t>(config.width);
-  std::vector<float> rows(turn.size() * width), out;
-  for (std::size_t t = 0; t < turn.size(); ++t)
-    dequantize(engine.model().embedding(), turn[t], 0, config.width,
-               std::span(rows).subspan(t * width, width));
-  for (float& x : rows) x *= config.embedding_scale;
-  for (const TokenRange& chunk : chunks) {
-    const auto size = static_cast<std::size_t>(chunk.end - chunk.begin);
-    const std::vector<float> even(size, 1 / static_cast<float>(size));
-    const auto mean = pooled(rows, config.width, chunk, even);
-    out.insert(out.end(), mean.begin(), mean.end());
-  }
+  const std::vector<float> rows = token_embeddings(engine, turn);
+  std::vector<float> out;
+  if (options.start.embeddings) out = options.start.embeddings({rows, surprisal, chunks});
+  if (out.empty())
+    for (const TokenRange& chunk : chunks) {
+      const auto size = static_cast<std::size_t>(chunk.end - chunk.begin);
+      const std::vector<float> even(size, 1 / static_cast<float>(size));
+      const auto mean = pooled(rows, engine.config().width, chunk, even);
+      out.insert(out.end(), mean.begin(), mean.end());
+    }
   Rng rng(options.seed * 100003 + static_cast<std::uint64_t>(number));
   if (options.noise > 0)
     for (float& x : out) x += static_cast<float>(options.noise * rng.normal());
@@ -249,6 +248,17 @@ cache::Plan replacement(const cache::Cache& cache, Index tokens, Index first_tok
 }
 
 }  // namespace
+
+std::vector<float> token_embeddings(const Engine& engine, std::span<const Token> tokens) {
+  const auto& config = engine.config();
+  const auto width = static_cast<std::size_t>(config.width);
+  std::vector<float> rows(tokens.size() * width);
+  for (std::size_t t = 0; t < tokens.size(); ++t)
+    dequantize(engine.model().embedding(), tokens[t], 0, config.width,
+               std::span(rows).subspan(t * width, width));
+  for (float& x : rows) x *= config.embedding_scale;
+  return rows;
+}
 
 void Adam::step(std::span<const float> gradient, double learning_rate, std::span<float> x) {
   constexpr double kFirst = 0.9, kSecond = 0.999, kEpsilon = 1e-8;
@@ -306,7 +316,7 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
     if (state.embeddings.size() != static_cast<std::size_t>(count) * width)
       fail(ErrorCode::bad_input, "the kept state of an optimisation is of another turn");
   } else {
-    state.embeddings = initial_embeddings(context.engine(), chosen(turn, parts.rest),
+    state.embeddings = initial_embeddings(context.engine(), chosen(turn, parts.rest), surprisal,
                                           optimisation.chunks(), number, options);
     state.adam = Adam(state.embeddings.size());
   }
@@ -321,6 +331,7 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
     report.diverged = !std::isfinite(state.last_loss);
     if (report.diverged || (on_step && !on_step(state.step, report.steps, state.last_loss)))
       return report;
+    if (state.step == 0 && options.start.learn) options.start.learn(optimisation.backward());
     const bool ends = state.step >= report.steps;
     if (checkpoint.keep && state.step > begun &&
         (ends || std::chrono::duration<double>(Clock::now() - kept).count() > checkpoint.seconds)) {

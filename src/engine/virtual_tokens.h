@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/encoder_pass.h"
 #include "model/gradient.h"
 
 namespace pith {
@@ -19,6 +20,13 @@ namespace pith {
 enum class Pooling { surprisal, mean, equal_surprisal, attention };
 enum class Exempt { nothing, unlike, code };  // tokens that stay exact: see exempt.h
 enum class VirtualLoss { values, keys_and_values };
+
+// Another start than the plain means of the chunks' embeddings (encoder_training.h, and
+// virtual(encoder=FILE)).
+struct VirtualStart {
+  std::function<std::vector<float>(const TurnRows&)> embeddings;  // [n_v, E]; none or empty: means
+  std::function<void(std::span<const float>)> learn;  // is told the loss's gradient at the start
+};
 
 struct VirtualOptions {
   double ratio = 2;             // tokens per virtual token
@@ -31,6 +39,7 @@ struct VirtualOptions {
   VirtualLoss loss = VirtualLoss::values;
   Exempt exempt = Exempt::nothing;
   std::vector<std::vector<float>> attention;  // [L][N] of Pooling::attention: each token's part
+  VirtualStart start;
 };
 
 struct VirtualReport {
@@ -66,6 +75,9 @@ struct Checkpoint {
   std::function<void(const VirtualState&)> keep;
   double seconds = 60;  // between two calls
 };
+
+// Input embeddings [tokens, E], after the model's scale.
+std::vector<float> token_embeddings(const Engine& engine, std::span<const Token> tokens);
 
 // Reads `turn` into the context and replaces its entries by virtual ones. Entries that were there
 // before stay as they are. `number` counts the turns of a context from 0.

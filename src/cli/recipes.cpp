@@ -20,7 +20,7 @@ using recipe::SignalNeeds;
 
 constexpr const char* kGrammar =
     R"x(recipe = stage { " then " stage }        stage = part { " + " part } [ " @ " budget ]
-part   = name [ "(" key=value {, key=value} ")" ]
+part   = name [ "(" key=value {, key=value} ")" ]     value = a word, a number, a path, or any text in quotes
 budget = 0.9 (fraction removed) | 10x (bytes, against the full bf16 cache) | 1024tok (mean entries per lane) | 64MiB (bytes)
 )x";
 constexpr const char* kExamples = R"(Examples:
@@ -73,7 +73,8 @@ Json parameter_json(const recipe::Parameter& parameter) {
                {"default", parameter.default_value}};
   if (parameter.type == recipe::ParameterType::choice) {
     json["choices"] = parameter.choices;
-  } else if (parameter.type != recipe::ParameterType::flag) {
+  } else if (parameter.type == recipe::ParameterType::integer ||
+             parameter.type == recipe::ParameterType::real) {
     json["least"] = parameter.least;
     json["most"] = parameter.most;
   }
@@ -149,7 +150,8 @@ void put_part(const PartInfo& part) {
     std::string values(to_string(parameter.type));
     if (parameter.type == recipe::ParameterType::choice)
       values = fmt::format("{}", fmt::join(parameter.choices, " | "));
-    else if (parameter.type != recipe::ParameterType::flag)
+    else if (parameter.type == recipe::ParameterType::integer ||
+             parameter.type == recipe::ParameterType::real)
       values = fmt::format("{} … {}", parameter.least, parameter.most);
     table.add_row({std::string(parameter.name), std::string(parameter.default_value), values,
                    std::string(parameter.doc)});

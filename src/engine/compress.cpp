@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "engine/budgets.h"
 #include "engine/collect.h"
+#include "engine/encoder.h"
 #include "engine/model_access.h"
 #include "engine/replay.h"
 #include "engine/second_pass.h"
@@ -76,6 +77,7 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   PITH_CHECK(context.next_position() == 0, "read_document starts from an empty context");
   recipe::Signals budgets;  // looked up first: a model that is not calibrated is refused at once
   look_up_budgets(context.engine(), needs, budgets);
+  encoder_hashes(context.engine(), needs);  // likewise for an encoder of another model
   const auto start = std::chrono::steady_clock::now();
   SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()),
                             options.prefix_tokens);

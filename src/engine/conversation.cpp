@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "engine/conversation_work.h"
+#include "engine/encoder.h"
 #include "engine/eviction.h"
 #include "engine/turn_block.h"
 
@@ -28,6 +29,9 @@ Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions o
       context_(engine_),
       blocks_(engine_) {
   if (options_.recipe) check_turn_recipe(*options_.recipe);
+  recipe_name_ = options_.recipe ? options_.recipe->to_string() +
+                                       encoder_hashes(*engine_, options_.recipe->needs())
+                                 : "full";
   if (!options_.store.empty()) store_.emplace(options_.store);
   options_.generation.stop.insert(options_.generation.stop.end(), frame_.stop.begin(),
                                   frame_.stop.end());
@@ -49,7 +53,7 @@ Conversation::Conversation(Context saved, ConversationOptions options)
     blocks_ = context_.fork();
   }
   key_ = KeyMaker(fmt::format("loaded {:016x}", engine_->model().hash()))
-             .add(options_.recipe ? options_.recipe->to_string() : "full")
+             .add(recipe_name_)
              .add(blocks_.tokens())
              .add(blocks_.cache(), true)
              .key();
@@ -72,7 +76,7 @@ void Conversation::read_prefix() {
   prefix_tokens_ = context_.next_position();
   key_ = KeyMaker(fmt::format("{:016x}", engine_->model().hash()))
              .add(to_string(engine_->cache_format()))
-             .add(options_.recipe ? options_.recipe->to_string() : "full")
+             .add(recipe_name_)
              .add(before)
              .key();
 }

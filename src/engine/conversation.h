@@ -100,6 +100,7 @@ class Conversation {
 
   std::shared_ptr<Engine> engine_, idle_engine_;
   ConversationOptions options_;
+  std::string recipe_name_;  // for keys of blocks
   std::optional<BlockStore> store_;
   TurnFrame frame_;
   Context context_, blocks_;  // blocks_: the past before the first turn that has none

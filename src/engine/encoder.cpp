@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "engine/safetensors.h"
+#include "recipe/signals.h"
 
 namespace pith {
 namespace {
@@ -175,6 +176,13 @@ Encoder Encoder::load(const std::filesystem::path& path, const Engine& engine) {
          fmt::format("{} was trained for another model ({}) than the one that is loaded ({}); make "
                      "one with: pith calibrate --what encoder -m MODEL --out FILE",
                      path.string(), out.model_name, engine.config().name));
+  return out;
+}
+
+std::string encoder_hashes(const Engine& engine, const recipe::SignalNeeds& needs) {
+  std::string out;
+  for (const std::string& file : needs.encoders)
+    out += fmt::format("|{:016x}", Encoder::load(file, engine).weights.hash());
   return out;
 }
 

@@ -26,6 +26,10 @@ namespace pith {
 
 class Engine;
 
+namespace recipe {
+struct SignalNeeds;
+}
+
 struct EncoderShape {
   Index embedding = 0;          // E, of the model
   Index width = 192, ff = 768;  // of the encoder's own layers
@@ -67,5 +71,9 @@ struct Encoder {
   static Encoder load(const std::filesystem::path& path, const Engine& engine);
   static Encoder parse(std::string_view bytes, const std::string& name);
 };
+
+// What the encoders of a recipe hold, for names of what they made: "" without any. Throws as
+// Encoder::load does.
+std::string encoder_hashes(const Engine& engine, const recipe::SignalNeeds& needs);
 
 }  // namespace pith

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "model/gradient_ops.h"
 
@@ -53,6 +54,12 @@ void normed_backward(const Matrix& x, const Eigen::Ref<const Matrix>& weight, co
 Index place(Index from, Index places) { return std::min(from, places - 1); }
 
 }  // namespace
+
+std::function<std::vector<float>(const TurnRows&)> starts_of(const std::filesystem::path& file,
+                                                             const Engine& engine) {
+  const auto encoder = std::make_shared<const Encoder>(Encoder::load(file, engine));
+  return [encoder](const TurnRows& rows) { return EncoderPass(encoder->weights).forward(rows); };
+}
 
 EncoderPass::EncoderPass(const EncoderWeights& weights)
     : weights_(weights),

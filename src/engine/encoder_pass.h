@@ -3,6 +3,8 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <filesystem>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -17,6 +19,10 @@ struct TurnRows {
   std::span<const float> surprisal;    // [N] nats
   std::span<const TokenRange> chunks;  // that partition the tokens
 };
+
+// The encoder of a file as what read_as_virtual() may start from. Throws as Encoder::load does.
+std::function<std::vector<float>(const TurnRows&)> starts_of(const std::filesystem::path& file,
+                                                             const Engine& engine);
 
 class EncoderPass {
  public:

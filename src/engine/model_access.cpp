@@ -15,7 +15,7 @@
 namespace pith {
 namespace {
 
-VirtualOptions options_of(const recipe::VirtualRequest& request) {
+VirtualOptions options_of(const recipe::VirtualRequest& request, const Engine& engine) {
   VirtualOptions options{.ratio = request.ratio,
                          .steps_per_250 = request.steps,
                          .least_steps = request.least_steps,
@@ -28,6 +28,7 @@ VirtualOptions options_of(const recipe::VirtualRequest& request) {
   if (request.exempt == "unlike") options.exempt = Exempt::unlike;
   if (request.exempt == "code") options.exempt = Exempt::code;
   if (request.loss == "KV") options.loss = VirtualLoss::keys_and_values;
+  if (!request.encoder.empty()) options.start.embeddings = starts_of(request.encoder, engine);
   return options;
 }
 
@@ -110,11 +111,14 @@ Hybrid choose_whole(const std::vector<std::pair<Index, Index>>& turns,
 // All that decides the optimisation of a context's first turn, but for its tokens.
 std::string settings_of(const Engine& engine, const recipe::VirtualRequest& request,
                         std::span<const Token> prefix) {
+  recipe::SignalNeeds encoder;
+  if (!request.encoder.empty()) encoder.encoders = {std::string(request.encoder)};
   return virtual_name(
       fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", engine.model().hash(),
                   engine.options().numerics == Numerics::exact, to_string(active_isa()),
                   request.ratio, request.steps, request.least_steps, request.rate, request.noise,
-                  request.seed, request.pooling, request.loss, request.exempt),
+                  request.seed, request.pooling, request.loss, request.exempt) +
+          encoder_hashes(engine, encoder),
       prefix);
 }
 
@@ -178,7 +182,7 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   const std::span<const Token> tokens = context_.tokens();
   const Index total = std::ssize(tokens);
   const Index first = before_ ? before_->next_position() : signals_.prefix_tokens;
-  VirtualOptions options = options_of(request);
+  VirtualOptions options = options_of(request, context_.engine());
   const bool conversation = !signals_.turn_starts.empty();
   auto turns = conversation ? turns_between(first, total, signals_.turn_starts)
                             : turns_of(first, total, request.turn, signals_.sentence_starts);

@@ -38,6 +38,7 @@ recipe::SignalNeeds StreamCollector::beyond(recipe::SignalNeeds needs) {
   needs.moments_skip = recipe::SignalNeeds{}.moments_skip;
   needs.replay = needs.replay_plus = needs.surprisal = needs.structure = false;
   needs.projected_values = needs.budget_curves = needs.diffuseness = false;
+  needs.encoders.clear();
   return needs;
 }
 

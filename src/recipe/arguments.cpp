@@ -11,6 +11,8 @@
 namespace pith::recipe {
 namespace {
 
+constexpr std::size_t kLongestText = 1024;
+
 std::optional<double> parse_number(std::string_view text) {
   double number = 0;
   const char* end = text.data() + text.size();
@@ -29,6 +31,8 @@ std::string expected(const Parameter& parameter) {
       return "true or false";
     case ParameterType::choice:
       return fmt::format("one of {}", fmt::join(parameter.choices, ", "));
+    case ParameterType::text:
+      return fmt::format("a text of 1 to {} bytes", kLongestText);
   }
   return {};
 }
@@ -55,6 +59,17 @@ Parameter choice(std::string_view name, std::vector<std::string_view> choices,
   return {name, ParameterType::choice, first, 0, 0, std::move(choices), doc};
 }
 
+Parameter text(std::string_view name, std::string_view value, std::string_view doc) {
+  return {name, ParameterType::text, value, 0, 0, {}, doc};
+}
+
+Parameter Parameter::unless(std::string_view other, std::string_view value) const {
+  Parameter out = *this;
+  out.with = other;
+  out.default_with = value;
+  return out;
+}
+
 Parameter quirk(std::string_view what_kvpress_does) {
   return choice("quirk", {"none", "kvpress"}, what_kvpress_does);
 }
@@ -62,18 +77,35 @@ Parameter quirk(std::string_view what_kvpress_does) {
 Arguments::Arguments(const std::vector<Parameter>& parameters) {
   for (const Parameter& parameter : parameters) {
     values_.push_back({&parameter, 0, {}, false});
-    const std::string refusal = set(parameter.name, parameter.default_value);
+    const std::string refusal = assign(values_.back(), parameter.default_value);
     PITH_CHECK(refusal.empty(), fmt::format("default of {}: {}", parameter.name, refusal));
-    values_.back().given = false;
   }
 }
 
 std::string Arguments::set(std::string_view name, std::string_view text) {
   Value& value = const_cast<Value&>(find(name));
+  const std::string refusal = assign(value, text);
+  if (!refusal.empty()) return refusal;
+  value.given = true;
+  for (Value& other : values_)
+    if (other.parameter->with == name && !other.given) assign(other, default_of(other));
+  return {};
+}
+
+std::string_view Arguments::default_of(const Value& value) const {
+  const Parameter& parameter = *value.parameter;
+  if (parameter.with.empty()) return parameter.default_value;
+  const Value& with = find(parameter.with);
+  return with.text == with.parameter->default_value ? parameter.default_value
+                                                    : parameter.default_with;
+}
+
+// Sets the value but for `given`.
+std::string Arguments::assign(Value& value, std::string_view text) const {
   const Parameter& parameter = *value.parameter;
   const auto refuse = [&](std::string_view hint) {
-    return fmt::format("{}={} is out of range: {} was expected{}", name, text, expected(parameter),
-                       hint);
+    return fmt::format("{}={} is out of range: {} was expected{}", parameter.name, text,
+                       expected(parameter), hint);
   };
   switch (parameter.type) {
     case ParameterType::flag:
@@ -90,6 +122,10 @@ std::string Arguments::set(std::string_view name, std::string_view text) {
       value.text = text;
       break;
     }
+    case ParameterType::text:
+      if (text.empty() || text.size() > kLongestText) return refuse("");
+      value.text = text;
+      break;
     case ParameterType::integer:
     case ParameterType::real: {
       const auto number = parse_number(text);
@@ -102,7 +138,6 @@ std::string Arguments::set(std::string_view name, std::string_view text) {
           whole ? fmt::format("{}", static_cast<Index>(*number)) : fmt::format("{}", value.number);
     }
   }
-  value.given = true;
   return {};
 }
 
@@ -119,14 +154,20 @@ Index Arguments::integer(std::string_view name) const {
 double Arguments::real(std::string_view name) const { return find(name).number; }
 bool Arguments::flag(std::string_view name) const { return find(name).number != 0; }
 std::string_view Arguments::choice(std::string_view name) const { return find(name).text; }
+std::string_view Arguments::text(std::string_view name) const {
+  const Value& value = find(name);
+  return value.text == value.parameter->default_value ? "" : std::string_view(value.text);
+}
 bool Arguments::kvpress_quirk() const { return choice("quirk") == "kvpress"; }
 bool Arguments::given(std::string_view name) const { return find(name).given; }
 
 std::string Arguments::to_string() const {
   std::string out;
   for (const Value& value : values_) {
-    if (value.text == value.parameter->default_value) continue;
-    out += fmt::format("{}{}={}", out.empty() ? "(" : ", ", value.parameter->name, value.text);
+    if (value.text == default_of(value)) continue;
+    const bool text = value.parameter->type == ParameterType::text;
+    out += fmt::format("{}{}={}", out.empty() ? "(" : ", ", value.parameter->name,
+                       text ? quoted(value.text) : value.text);
   }
   return out.empty() ? out : out + ")";
 }

@@ -14,6 +14,33 @@ namespace {
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_quote(char c) { return c == '"' || c == '\''; }
+// What a path may hold without quotes, beside letters, digits and dots.
+bool is_of_path(char c) { return c == '/' || c == '-' || c == '~'; }
+
+// Whether a text is UTF-8 without control characters: what can be shown and kept in any file.
+bool is_plain(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t at) {
+      return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
+    };
+    const unsigned first = byte(i);
+    if (first < 0x20 || first == 0x7f || (first > 0x7f && first < 0xc2) || first > 0xf4)
+      return false;
+    const std::size_t more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    const unsigned least = first == 0xe0   ? 0xa0u
+                           : first == 0xf0 ? 0x90u
+                                           : 0x80u,
+                   most = first == 0xed   ? 0x9fu
+                          : first == 0xf4 ? 0x8fu
+                                          : 0xbfu;
+    for (std::size_t k = 1; k <= more; ++k)
+      if (byte(i + k) < (k == 1 ? least : 0x80u) || byte(i + k) > (k == 1 ? most : 0xbfu))
+        return false;
+    i += 1 + more;
+  }
+  return true;
+}
 
 // The text as an error message shows it: one line, printable, not too long.
 std::string shown(std::string_view text) {
@@ -82,7 +109,8 @@ class Reader {
       if (!is_letter(argument.key[0]))
         fail_at(text_, argument.column, "a parameter's name was expected before \"=\"");
       skip_space();
-      argument.value = read_value();
+      argument.value =
+          at_ < text_.size() && is_quote(text_[at_]) ? read_quoted() : read_value(true);
     }
     return argument;
   }
@@ -115,15 +143,36 @@ class Reader {
     return std::string(text_.substr(start, at_ - start));
   }
 
-  // A word, or a number with its unit; a sign belongs to it at the start and after an exponent.
-  std::string read_value() {
+  // What stands between two quotes of one kind; twice the quote stands for one.
+  std::string read_quoted() {
+    const std::size_t start = at_;
+    const char quote = text_[at_++];
+    std::string out;
+    for (;; ++at_) {
+      if (at_ == text_.size()) {
+        at_ = start;
+        fail(fmt::format("the text that begins here is not closed by {}", quote));
+      }
+      if (text_[at_] == quote && (++at_ == text_.size() || text_[at_] != quote)) break;
+      out += text_[at_];
+    }
+    if (!is_plain(out)) {
+      at_ = start;
+      fail("a text in quotes must be UTF-8 without control characters");
+    }
+    return out;
+  }
+
+  // A word, or a number with its unit; a sign belongs to it at the start and after an exponent. The
+  // value of a key may also be a path.
+  std::string read_value(bool path = false) {
     const std::size_t start = at_;
     const bool number = at_ < text_.size() && !is_letter(text_[at_]);
     while (at_ < text_.size()) {
       const char c = text_[at_];
       const bool sign = c == '-' || c == '+';
       const bool exponent = at_ > start && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E');
-      if (!(is_letter(c) || is_digit(c) || c == '.' ||
+      if (!(is_letter(c) || is_digit(c) || c == '.' || (path && is_of_path(c)) ||
             (sign && number && (at_ == start || exponent))))
         break;
       ++at_;
@@ -181,6 +230,14 @@ std::vector<StageText> read_recipe(std::string_view text) {
             fmt::format("a recipe has at most {} characters, this one has {}", kMaxRecipeLength,
                         text.size()));
   return Reader(text).read();
+}
+
+std::string quoted(std::string_view value) {
+  const auto bare = [](char c) { return is_letter(c) || is_digit(c) || c == '.' || is_of_path(c); };
+  if (!value.empty() && std::all_of(value.begin(), value.end(), bare)) return std::string(value);
+  std::string out = "\"";
+  for (const char c : value) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
 }
 
 void fail_at(std::string_view text, Index column, const std::string& message) {

@@ -38,6 +38,9 @@ inline constexpr Index kMaxParts = 16;
 // Throws bad_recipe (or bad_budget for what follows an `@`) with the column and what was expected.
 std::vector<StageText> read_recipe(std::string_view text);
 
+// A value as the grammar reads it: in quotes where it has to be.
+std::string quoted(std::string_view value);
+
 // Throws `bad_recipe`: `recipe "TEXT", column N: MESSAGE`.
 [[noreturn]] void fail_at(std::string_view text, Index column, const std::string& message);
 

@@ -236,5 +236,51 @@ TEST(Nearest, OnlySlipsAreSuggested) {
   EXPECT_EQ(nearest("zzzzzz", {"knorm", "snapkv"}), std::nullopt);
 }
 
+TEST(Grammar, TextsMayBePathsAsTheyAreOrStandInQuotes) {
+  const auto printed = [](std::string_view value) {
+    return canonical("virtual(encoder=" + std::string(value) + ")");
+  };
+  const auto virtual_of = [](std::string_view argument) {
+    return "virtual(encoder=" + std::string(argument) + ")";
+  };
+  const std::string rest = "prefix_only + ";
+  EXPECT_EQ(printed("../enc-2x/smollm2_a.safetensors"),
+            rest + virtual_of("../enc-2x/smollm2_a.safetensors") + " + bf16");
+  EXPECT_EQ(printed("~/2x.st"), rest + virtual_of("~/2x.st") + " + bf16");
+  EXPECT_EQ(printed("'plain.st'"), rest + virtual_of("plain.st") + " + bf16");
+  EXPECT_EQ(printed("\"a b (1), @ 2x then ü\""),
+            rest + virtual_of("\"a b (1), @ 2x then ü\"") + " + bf16");
+  EXPECT_EQ(printed("'a \"b\" c'"), rest + virtual_of("\"a \"\"b\"\" c\"") + " + bf16");
+  EXPECT_EQ(printed("'it''s'"), rest + virtual_of("\"it's\"") + " + bf16");
+}
+
+TEST(Grammar, TextsThatCannotBeKeptAreRefused) {
+  EXPECT_EQ(refusal("virtual(encoder=\"a"),
+            "recipe \"virtual(encoder=\"a\", column 17: the text that begins here is not closed by "
+            "\"");
+  for (const char* text : {"\"a\nb\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xc3\""})
+    EXPECT_NE(refusal("virtual(encoder=" + std::string(text) + ")").find("UTF-8"),
+              std::string::npos);
+  EXPECT_NE(refusal("virtual(encoder='')").find("a text of 1 to 1024 bytes"), std::string::npos);
+  EXPECT_NE(refusal("virtual(steps=1/2)").find("steps=1/2 is out of range"), std::string::npos);
+}
+
+// With an encoder there are no steps unless some are asked for, be it the usual number.
+TEST(Grammar, DefaultsMayDependOnAnotherParameter) {
+  EXPECT_EQ(canonical("virtual(steps=300)"), "prefix_only + virtual + bf16");
+  EXPECT_EQ(canonical("virtual(encoder=e.st, steps=0, least_steps=0)"),
+            "prefix_only + virtual(encoder=e.st) + bf16");
+  EXPECT_EQ(canonical("virtual(steps=300, encoder=e.st)"),
+            "prefix_only + virtual(steps=300, encoder=e.st) + bf16");
+  EXPECT_EQ(canonical("virtual(encoder=none)"), "prefix_only + virtual + bf16");
+  Arguments arguments(find_part("virtual")->parameters);
+  EXPECT_EQ(arguments.integer("steps"), 300);
+  EXPECT_EQ(arguments.text("encoder"), "");
+  EXPECT_EQ(arguments.set("encoder", "e.st"), "");
+  EXPECT_EQ(arguments.integer("steps"), 0);
+  EXPECT_EQ(arguments.integer("least_steps"), 0);
+  EXPECT_EQ(arguments.text("encoder"), "e.st");
+}
+
 }  // namespace
 }  // namespace pith::recipe

@@ -16,6 +16,7 @@ struct VirtualRequest {
   double rate = 3e-3, noise = 0;
   Index seed = 42;
   std::string_view pooling, loss, exempt;
+  std::string_view encoder;  // file of the encoder that gives the starts; empty: plain means
   Index exact_turns = 0;     // newest turns that are read anew behind what is compressed
   bool whole_turns = false;  // turns of the highest mean surprisal stay, the others give more
 };

@@ -36,6 +36,8 @@ std::string_view to_string(ParameterType type) {
       return "a flag";
     case ParameterType::choice:
       return "a choice";
+    case ParameterType::text:
+      return "a text";
   }
   return "a value";
 }
@@ -219,7 +221,9 @@ std::string recipes_table() {
                                       ? fmt::format(" ({})", fmt::join(p.choices, ", "))
                                   : number ? fmt::format(" ({} to {})", p.least, p.most)
                                            : "";
-        out += fmt::format("- `{}={}`{}: {}\n", p.name, p.default_value, range, p.doc);
+        const std::string with =
+            p.with.empty() ? "" : fmt::format("; `{}` where `{}` is given", p.default_with, p.with);
+        out += fmt::format("- `{}={}`{}: {}{}\n", p.name, p.default_value, range, p.doc, with);
       }
       out += "\n";
     }

@@ -16,7 +16,7 @@ namespace pith::recipe {
 enum class PartKind { scorer, adjuster, allocator, realiser, format };
 std::string_view to_string(PartKind kind);
 
-enum class ParameterType { integer, real, flag, choice };
+enum class ParameterType { integer, real, flag, choice, text };
 std::string_view to_string(ParameterType type);
 
 struct Parameter {
@@ -26,6 +26,10 @@ struct Parameter {
   double least = 0, most = 0;           // of integers and reals, both allowed
   std::vector<std::string_view> choices = {};
   std::string_view doc = {};
+  // Where the parameter `with` is given another value than its own default, the default is this.
+  std::string_view with = {}, default_with = {};
+
+  Parameter unless(std::string_view other, std::string_view value) const;
 };
 
 Parameter integer(std::string_view name, std::string_view value, double least, double most,
@@ -34,7 +38,8 @@ Parameter real(std::string_view name, std::string_view value, double least, doub
                std::string_view doc);
 Parameter flag(std::string_view name, std::string_view value, std::string_view doc);
 Parameter choice(std::string_view name, std::vector<std::string_view> choices,
-                 std::string_view doc);               // the first one is the default
+                 std::string_view doc);  // the first one is the default
+Parameter text(std::string_view name, std::string_view value, std::string_view doc);
 Parameter quirk(std::string_view what_kvpress_does);  // quirk=none|kvpress
 
 // The values of a part's parameters. Asking for a name that the part lacks is a programmer error.
@@ -48,7 +53,8 @@ class Arguments {
   double real(std::string_view name) const;
   bool flag(std::string_view name) const;
   std::string_view choice(std::string_view name) const;
-  bool kvpress_quirk() const;  // quirk=kvpress
+  std::string_view text(std::string_view name) const;  // "" for the default
+  bool kvpress_quirk() const;                          // quirk=kvpress
   bool given(std::string_view name) const;
   std::string to_string() const;  // "(key=value, ...)" of what differs from the defaults, or ""
 
@@ -60,6 +66,8 @@ class Arguments {
     bool given;
   };
   const Value& find(std::string_view name) const;
+  std::string_view default_of(const Value& value) const;
+  std::string assign(Value& value, std::string_view text) const;
   std::vector<Value> values_;
 };
 

@@ -89,6 +89,8 @@ std::string random_value(const Parameter& p, Rng& rng) {
       return std::to_string(p.least + rng.uniform() * (p.most - p.least));
     case ParameterType::flag:
       return rng.below(2) == 0 ? "false" : "1";
+    case ParameterType::text:
+      return rng.below(2) == 0 ? "a/b-2.c" : "\"a \"\"b\"\" then, c) @ 2x\"";
     case ParameterType::choice:
       break;
   }

@@ -34,6 +34,9 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
   budget_curves |= other.budget_curves;
   diffuseness |= other.diffuseness;
   projected_values |= other.projected_values;
+  for (const std::string& file : other.encoders)
+    if (std::find(encoders.begin(), encoders.end(), file) == encoders.end())
+      encoders.push_back(file);
   return *this;
 }
 

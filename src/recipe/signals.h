@@ -53,7 +53,8 @@ struct SignalNeeds {
   bool structure = false;      // which tokens are punctuation or blanks, and how often they occur
   bool budget_curves = false;  // calibrated: what each lane keeps of a global budget
   bool diffuseness = false;    // calibrated: over how many keys each lane's queries spread
-  bool projected_values = false;  // norms of values behind the output projection
+  bool projected_values = false;      // norms of values behind the output projection
+  std::vector<std::string> encoders;  // files of networks that take part: each must be the model's
 
   // Whether the context must be read a second time.
   bool replays() const { return replay || replay_plus || replay_queries > 0 || second_pass; }

@@ -25,6 +25,7 @@ void realise(const Scene& scene, const Arguments& arguments, const Scores&, cach
                                                  .pooling = arguments.choice("pooling"),
                                                  .loss = arguments.choice("loss"),
                                                  .exempt = arguments.choice("exempt"),
+                                                 .encoder = arguments.text("encoder"),
                                                  .exact_turns = arguments.integer("exact"),
                                                  .whole_turns = arguments.flag("whole_turns")});
   for (Index lane : scene.lanes()) plan.lanes[lane].add = std::move(entries[lane]);
@@ -35,6 +36,7 @@ SignalNeeds needs(const Arguments& arguments) {
   needs.question_queries = arguments.choice("pooling") == "attention";
   needs.turns = arguments.integer("exact") > 0 || arguments.flag("whole_turns");
   needs.surprisal = arguments.flag("whole_turns");
+  if (!arguments.text("encoder").empty()) needs.encoders = {std::string(arguments.text("encoder"))};
   return needs;
 }
 
@@ -55,8 +57,13 @@ PartInfo virtual_part() {
       .cost = Cost::optimisation,
       .parameters =
           {real("ratio", "2", 1, 1000, "source tokens per virtual entry"),
-           integer("steps", "300", 0, 1 << 20, "of optimisation for every 250 tokens of a turn"),
-           integer("least_steps", "100", 0, 1 << 20, "and at least so many for a turn"),
+           integer("steps", "300", 0, 1 << 20, "of optimisation for every 250 tokens of a turn")
+               .unless("encoder", "0"),
+           integer("least_steps", "100", 0, 1 << 20, "and at least so many for a turn")
+               .unless("encoder", "0"),
+           text("encoder", "none",
+                "file of a network that gives the first embeddings, trained for this model by "
+                "`pith calibrate --what encoder`; else they are plain means"),
            real("lr", "0.003", 0, 1000, "learning rate of Adam"),
            real("noise", "0", 0, 1, "standard deviation added to the first embeddings"),
            choice("pooling", {"surprisal", "mean", "equal_surprisal", "attention"},

@@ -9,50 +9,11 @@
 #include "base/rng.h"
 #include "engine/exempt.h"
 #include "engine/pooling.h"
+#include "engine/turn_entries.h"
 #include "kernels/linear.h"
 
 namespace pith {
 namespace {
-
-// What stands in the cache for one turn, read out of it.
-struct TurnEntries {
-  RowEntries rows;  // [L][N, Hkv, D]: the turn's own
-  PastLanes past;   // what was there before
-};
-
-TurnEntries read_out(const cache::Cache& cache, Index tokens) {
-  const cache::Shape& shape = cache.shape();
-  const Index D = shape.head_dim, H = shape.kv_heads;
-  TurnEntries out;
-  for (Index layer = 0; layer < shape.layers; ++layer) {
-    auto& keys = out.rows.keys.emplace_back(static_cast<std::size_t>(tokens * H * D));
-    auto& values = out.rows.values.emplace_back(keys.size());
-    for (Index head = 0; head < H; ++head) {
-      const Index lane = shape.lane(layer, head), n = cache.size(lane), before = n - tokens;
-      PastLane past;
-      past.keys.resize(static_cast<std::size_t>(n * D));
-      past.values.resize(past.keys.size());
-      cache.read_keys(lane, past.keys);
-      cache.read_values(lane, past.values);
-      for (Index t = 0; t < tokens; ++t)
-        for (Index i = 0; i < D; ++i) {
-          const auto to = static_cast<std::size_t>((t * H + head) * D + i),
-                     from = static_cast<std::size_t>((before + t) * D + i);
-          keys[to] = past.keys[from];
-          values[to] = past.values[from];
-        }
-      past.keys.resize(static_cast<std::size_t>(before * D));
-      past.values.resize(past.keys.size());
-      const auto info = cache.read_info(lane);
-      for (Index j = 0; j < before; ++j) {
-        past.log_weights.push_back(info[static_cast<std::size_t>(j)].log_weight);
-        past.positions.push_back(info[static_cast<std::size_t>(j)].position);
-      }
-      out.past.push_back(std::move(past));
-    }
-  }
-  return out;
-}
 
 std::vector<Index> exempt_tokens(const Engine& engine, std::span<const Token> turn,
                                  const RowEntries& rows, Exempt which) {
@@ -273,7 +234,7 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
   std::vector<float> surprisal = {0};  // nothing of the turn predicts its first token
   for (float score : context.read_and_score(turn)) surprisal.push_back(-score);
 
-  TurnEntries entries = read_out(context.cache(), tokens);
+  TurnEntries entries = read_turn(context.cache(), tokens);
   Parts parts;
   parts.exempt = exempt_tokens(context.engine(), turn, entries.rows, options.exempt);
   for (Index t = 0; t < tokens; ++t)

@@ -16,24 +16,16 @@ void add(std::span<const float> from, std::span<float> to) {
   for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
 }
 
-// x w, the gradient of a product's input.
-std::vector<float> back_through(std::span<const float> dy, const WeightMatrix& w,
-                                ThreadPool& pool) {
-  const Index rows = static_cast<Index>(dy.size()) / w.rows;
-  std::vector<float> dx = zeros(rows * w.cols);
-  multiply_transposed(dy, rows, w, dx, pool);
-  return dx;
-}
-
 }  // namespace
 
 GradientPass::GradientPass(const Model& model, const PastLanes& past, Index layers, bool to_hidden,
-                           ThreadPool& pool)
+                           Numerics numerics, ThreadPool& pool)
     : model_(model),
       config_(model.config()),
       past_(past),
       layers_(layers),
       to_hidden_(to_hidden),
+      numerics_(numerics),
       pool_(pool) {
   PITH_CHECK(layers >= 1 && layers <= config_.layer_count(), "a layer of the model");
   PITH_CHECK(!to_hidden || layers == config_.layer_count(), "hidden states follow all layers");
@@ -59,10 +51,18 @@ std::vector<float> GradientPass::product(std::span<const float> x, const WeightM
                                          std::span<const float> bias) const {
   std::vector<float> y = zeros(rows_ * w.rows);
   Activations activations;
-  activations.prepare(x, rows_, w.cols, Numerics::exact, pool_);
+  activations.prepare(x, rows_, w.cols, numerics_, pool_);
   const Product job{w, bias.empty() ? nullptr : bias.data(), y.data(), w.rows};
   multiply(activations, std::span(&job, 1), pool_);
   return y;
+}
+
+// dy w, the gradient of a product's input.
+std::vector<float> GradientPass::back_through(std::span<const float> dy,
+                                              const WeightMatrix& w) const {
+  std::vector<float> dx = zeros(rows_ * w.cols);
+  multiply_transposed(dy, rows_, w, numerics_, dx, pool_);
+  return dx;
 }
 
 // The norm of every head, and pairs as halves (see model/forward.cpp).
@@ -223,7 +223,7 @@ void GradientPass::ffn_backward(Index l) {
     std::fill(dbranch.begin(), dbranch.end(), 0.0f);
     norm_backward(tape.raw_ffn, w.post_ffn_norm, dx_, config_.norm_eps, dbranch, pool_);
   }
-  const std::vector<float> dgated = back_through(dbranch, w.down, pool_);
+  const std::vector<float> dgated = back_through(dbranch, w.down);
   std::vector<float> dgate(dgated.size()), dup(dgated.size());
   const Index hidden = config_.hidden;
   pool_.run(rows_, [&](Index r, int) {
@@ -231,8 +231,8 @@ void GradientPass::ffn_backward(Index l) {
                    dgated.data() + r * hidden, hidden, dgate.data() + r * hidden,
                    dup.data() + r * hidden);
   });
-  std::vector<float> din = back_through(dgate, w.gate, pool_);
-  add(back_through(dup, w.up, pool_), din);
+  std::vector<float> din = back_through(dgate, w.gate);
+  add(back_through(dup, w.up), din);
   norm_backward(tape.middle, w.ffn_norm, din, config_.norm_eps, dx_, pool_);
 }
 
@@ -251,7 +251,7 @@ void GradientPass::attention_backward(Index l, const RowEntries& entries) {
       std::fill(dbranch.begin(), dbranch.end(), 0.0f);
       norm_backward(tape.raw_branch, w.post_attention_norm, dx_, config_.norm_eps, dbranch, pool_);
     }
-    const std::vector<float> dattended = back_through(dbranch, w.output, pool_);
+    const std::vector<float> dattended = back_through(dbranch, w.output);
     dqueries = zeros(rows_ * config_.query_heads * config_.head_dim);
     attend_rows_backward(attention_shape(l), attention_rows(l), tape.attended, tape.log_sums,
                          dattended, {dqueries, dkeys, dvalues}, pool_);
@@ -266,12 +266,12 @@ void GradientPass::keys_backward(Index l, std::span<float> dkeys, std::span<floa
   const Tape& tape = tapes_[static_cast<std::size_t>(l)];
   rotate(l, dkeys, config_.kv_heads, true);
   unshape_heads(dkeys, tape.raw_key, config_.kv_heads, w.key_norm);
-  std::vector<float> din = back_through(dkeys, w.key, pool_);
-  add(back_through(dvalues, w.value, pool_), din);
+  std::vector<float> din = back_through(dkeys, w.key);
+  add(back_through(dvalues, w.value), din);
   if (!dqueries.empty()) {
     rotate(l, dqueries, config_.query_heads, true);
     unshape_heads(dqueries, tape.raw_query, config_.query_heads, w.query_norm);
-    add(back_through(dqueries, w.query, pool_), din);
+    add(back_through(dqueries, w.query), din);
   }
   norm_backward(tape.input, w.attention_norm, din, config_.norm_eps, dx_, pool_);
 }

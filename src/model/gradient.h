@@ -1,6 +1,8 @@
 // Gradients with respect to input embeddings: a forward pass over rows of embeddings that remembers
 // what its backward pass needs, for losses on keys, values and final hidden states. Activation
-// gradients only: weights never get any. Always exact (f32).
+// gradients only: weights never get any. Under fast numerics the forward products are those of
+// model/forward.h, and gradients are those of the exact pass at what it computed, rounded to bf16
+// before products where the machine multiplies these faster. Attention is f32 always.
 #pragma once
 
 #include <span>
@@ -26,7 +28,7 @@ class GradientPass {
   // `layers` counts the layers whose keys and values are computed; nothing behind the last one's
   // is, unless they are all and `to_hidden` asks for the final hidden states.
   GradientPass(const Model& model, const PastLanes& past, Index layers, bool to_hidden,
-               ThreadPool& pool);
+               Numerics numerics, ThreadPool& pool);
 
   // Runs rows of embeddings (after the model's embedding scale) at their positions.
   void forward(std::span<const float> embeddings,  // [R, E]
@@ -68,6 +70,7 @@ class GradientPass {
   std::vector<float> normed(std::span<const float> x, std::span<const float> weight) const;
   std::vector<float> product(std::span<const float> x, const WeightMatrix& w,
                              std::span<const float> bias) const;
+  std::vector<float> back_through(std::span<const float> dy, const WeightMatrix& w) const;
   void shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const;
   void unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
                      std::span<const float> norm) const;
@@ -78,6 +81,7 @@ class GradientPass {
   const PastLanes& past_;
   Index layers_;
   bool to_hidden_;
+  Numerics numerics_;
   ThreadPool& pool_;
 
   Index rows_ = 0;

@@ -101,7 +101,7 @@ class Gradient : public ::testing::TestWithParam<Case> {
 
 // A loss that is linear in all keys and values: its gradient there is the coefficients.
 TEST_P(Gradient, OfKeysAndValuesAgreesWithDifferences) {
-  GradientPass pass(*model_, past_, 3, false, pool_);
+  GradientPass pass(*model_, past_, 3, false, Numerics::exact, pool_);
   Rng rng(4);
   RowEntries coefficients;
   const Index size = kRows * model_->config().kv_heads * model_->config().head_dim;
@@ -122,7 +122,7 @@ TEST_P(Gradient, OfKeysAndValuesAgreesWithDifferences) {
 }
 
 TEST_P(Gradient, OfHiddenStatesAgreesWithDifferences) {
-  GradientPass pass(*model_, past_, 3, true, pool_);
+  GradientPass pass(*model_, past_, 3, true, Numerics::exact, pool_);
   Rng rng(6);
   const auto coefficients = normal(kRows * model_->config().width, rng);
   const auto loss = [&] {
@@ -137,7 +137,7 @@ TEST_P(Gradient, OfHiddenStatesAgreesWithDifferences) {
 
 // Nothing behind the values of layer 0 can matter to them: their gradient is two products.
 TEST_P(Gradient, StopsAtTheLastLayerOfTheLoss) {
-  GradientPass pass(*model_, past_, 1, false, pool_);
+  GradientPass pass(*model_, past_, 1, false, Numerics::exact, pool_);
   pass.forward(embeddings_, positions_);
   EXPECT_EQ(pass.entries().values.size(), 1u);
   EXPECT_TRUE(pass.hidden().empty());
@@ -146,18 +146,6 @@ TEST_P(Gradient, StopsAtTheLastLayerOfTheLoss) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Gradient, ::testing::ValuesIn(cases()),
                          [](const auto& one) { return one.param.name; });
-
-TEST(MultiplyTransposed, IsTheTranspose) {
-  const float w[] = {1, 2, 3, 4, 5, 6};  // [2, 3]
-  const WeightMatrix matrix{WeightType::f32, 2, 3, reinterpret_cast<const std::byte*>(w)};
-  const float y[] = {10, 1};
-  float x[3];
-  ThreadPool pool(1);
-  multiply_transposed(y, 1, matrix, x, pool);
-  EXPECT_EQ(x[0], 14);
-  EXPECT_EQ(x[1], 25);
-  EXPECT_EQ(x[2], 36);
-}
 
 }  // namespace
 }  // namespace pith

@@ -20,7 +20,7 @@ struct PastLane {
 };
 
 // The gradient with respect to them. Keys are taken as a cache holds them, rotated: that is what a
-// learned entry stores, and turning back changes no length.
+// learned entry stores.
 struct LaneGradient {
   std::vector<float> keys, values;  // [n, D]
 };

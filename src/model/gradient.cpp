@@ -204,13 +204,23 @@ void norm_backward(std::span<const float> x, std::span<const float> weight,
 }  // namespace
 
 std::span<const float> GradientPass::backward(const RowEntries& entries,
-                                              std::span<const float> hidden) {
+                                              std::span<const float> hidden,
+                                              const BackwardExtras& extras) {
   dx_ = zeros(rows_ * config_.width);
   if (!hidden.empty())
     norm_backward(x_, model_.output_norm(), hidden, config_.norm_eps, dx_, pool_);
+  if (!extras.stream.empty()) add(extras.stream, dx_);
+  if (extras.past) {
+    extras.past->resize(past_.size());
+    for (std::size_t lane = 0; lane < past_.size(); ++lane) {
+      (*extras.past)[lane].keys.assign(past_[lane].keys.size(), 0.0f);
+      (*extras.past)[lane].values.assign(past_[lane].values.size(), 0.0f);
+    }
+  }
   for (Index l = layers_ - 1; l >= 0; --l) {
     if (goes_on(l)) ffn_backward(l);
-    attention_backward(l, entries);
+    if (extras.on_middle) extras.on_middle(l, dx_);
+    attention_backward(l, entries, extras.past);
   }
   return dx_;
 }
@@ -236,7 +246,7 @@ void GradientPass::ffn_backward(Index l) {
   norm_backward(tape.middle, w.ffn_norm, din, config_.norm_eps, dx_, pool_);
 }
 
-void GradientPass::attention_backward(Index l, const RowEntries& entries) {
+void GradientPass::attention_backward(Index l, const RowEntries& entries, PastGradients* past) {
   const LayerWeights& w = model_.layer(l);
   const Tape& tape = tapes_[static_cast<std::size_t>(l)];
   const auto given = [&](const std::vector<std::vector<float>>& layers) {
@@ -253,8 +263,12 @@ void GradientPass::attention_backward(Index l, const RowEntries& entries) {
     }
     const std::vector<float> dattended = back_through(dbranch, w.output);
     dqueries = zeros(rows_ * config_.query_heads * config_.head_dim);
+    AttentionGradients gradients{dqueries, dkeys, dvalues, {}};
+    if (past)
+      gradients.past = std::span(*past).subspan(static_cast<std::size_t>(l * config_.kv_heads),
+                                                static_cast<std::size_t>(config_.kv_heads));
     attend_rows_backward(attention_shape(l), attention_rows(l), tape.attended, tape.log_sums,
-                         dattended, {dqueries, dkeys, dvalues}, pool_);
+                         dattended, gradients, pool_);
   }
   keys_backward(l, dkeys, dvalues, dqueries);
 }

@@ -1,10 +1,12 @@
-// Gradients with respect to input embeddings: a forward pass over rows of embeddings that remembers
-// what its backward pass needs, for losses on keys, values and final hidden states. Activation
-// gradients only: weights never get any. Under fast numerics the forward products are those of
-// model/forward.h, and gradients are those of the exact pass at what it computed, rounded to bf16
-// before products where the machine multiplies these faster. Attention is f32 always.
+// Gradients with respect to input embeddings, and to the past entries where they are asked for: a
+// forward pass over rows of embeddings that remembers what its backward pass needs, for losses on
+// keys, values and final hidden states. Activation gradients only: weights never get any. Under
+// fast numerics the forward products are those of model/forward.h, and gradients are those of the
+// exact pass at what it computed, rounded to bf16 before products where the machine multiplies
+// these faster. Attention is f32 always.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -14,13 +16,21 @@
 
 namespace pith {
 
-// What the rows attend to besides themselves: fixed entries of every lane, index layer * Hkv +
-// head.
+// What the rows attend to besides themselves: entries of every lane, index layer * Hkv + head.
 using PastLanes = std::vector<PastLane>;
+using PastGradients = std::vector<LaneGradient>;
 
 // Keys, values or their gradients, per layer: [L][R, Hkv, D]; keys rotated, components as halves.
 struct RowEntries {
   std::vector<std::vector<float>> keys, values;
+};
+
+// What few callers ask of a backward pass; the others do not pay for it.
+struct BackwardExtras {
+  PastGradients* past = nullptr;       // is set to the gradient of the past entries
+  std::span<const float> stream = {};  // [R, E] a loss' gradient of GradientPass::stream()
+  // Hears the gradient [R, E] of the residual stream between a layer's attention and its FFN.
+  std::function<void(Index layer, std::span<const float>)> on_middle = {};
 };
 
 class GradientPass {
@@ -40,9 +50,13 @@ class GradientPass {
   }  // [R, E] normalised; empty without
      // to_hidden
 
+  // The residual stream [R, E] behind the last layer, before the output norm; needs to_hidden.
+  std::span<const float> stream() const { return x_; }
+
   // The gradient with respect to the embeddings [R, E], given that of keys and values (layers or
   // whole vectors may be empty: zero) and of hidden states (may be empty).
-  std::span<const float> backward(const RowEntries& entries, std::span<const float> hidden);
+  std::span<const float> backward(const RowEntries& entries, std::span<const float> hidden,
+                                  const BackwardExtras& extras = {});
 
   Index bytes_per_row() const;  // of what is remembered
 
@@ -59,7 +73,7 @@ class GradientPass {
 
   void attention_forward(Index l);
   void ffn_forward(Index l);
-  void attention_backward(Index l, const RowEntries& entries);
+  void attention_backward(Index l, const RowEntries& entries, PastGradients* past);
   void keys_backward(Index l, std::span<float> dkeys, std::span<float> dvalues,
                      std::span<float> dqueries);
   void ffn_backward(Index l);

@@ -69,22 +69,32 @@ class Gradient : public ::testing::TestWithParam<Case> {
   // a random direction is of the size of the gradient's norm; that is what errors are held against.
   void check(GradientPass& pass, const std::function<double()>& loss,
              std::span<const float> gradient) {
+    const std::vector<float> middle = embeddings_;
+    check_along(gradient, [&](std::span<const float> offset) {
+      auto moved = middle;
+      for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += offset[i];
+      pass.forward(moved, positions_);
+      return loss();
+    });
+  }
+
+  // `at` runs the pass with what was moved by an offset and returns the loss.
+  static void check_along(std::span<const float> gradient,
+                          const std::function<double(std::span<const float>)>& at) {
     const std::vector<float> analytic(gradient.begin(), gradient.end());
     double squares = 0;
     for (float g : analytic) squares += double{g} * g;
     Rng rng(5);
     for (int trial = 0; trial < 4; ++trial) {
-      const auto direction = normal(std::ssize(embeddings_), rng);
+      const auto direction = normal(std::ssize(analytic), rng);
       double along = 0;
       for (std::size_t i = 0; i < analytic.size(); ++i) along += double{analytic[i]} * direction[i];
       constexpr float kStep = 2e-3f;
       double value[2];
       for (int side = 0; side < 2; ++side) {
-        auto moved = embeddings_;
-        for (std::size_t i = 0; i < moved.size(); ++i)
-          moved[i] += (side == 0 ? kStep : -kStep) * direction[i];
-        pass.forward(moved, positions_);
-        value[side] = loss();
+        auto offset = direction;
+        for (float& x : offset) x *= side == 0 ? kStep : -kStep;
+        value[side] = at(offset);
       }
       const double numeric = (value[0] - value[1]) / (2 * double{kStep});
       EXPECT_NEAR(along, numeric, 2e-3 * std::sqrt(squares));
@@ -133,6 +143,60 @@ TEST_P(Gradient, OfHiddenStatesAgreesWithDifferences) {
   };
   pass.forward(embeddings_, positions_);
   check(pass, loss, pass.backward({}, coefficients));
+}
+
+// All past keys, then all past values, as one vector.
+std::vector<float> flat(const PastGradients& lanes) {
+  std::vector<float> out;
+  for (const auto& lane : lanes) out.insert(out.end(), lane.keys.begin(), lane.keys.end());
+  for (const auto& lane : lanes) out.insert(out.end(), lane.values.begin(), lane.values.end());
+  return out;
+}
+void move_by(std::span<const float> offset, PastLanes& lanes) {
+  auto next = offset.begin();
+  for (auto& lane : lanes)
+    for (float& x : lane.keys) x += *next++;
+  for (auto& lane : lanes)
+    for (float& x : lane.values) x += *next++;
+}
+
+TEST_P(Gradient, OfPastEntriesAgreesWithDifferences) {
+  PastLanes past = past_;
+  GradientPass pass(*model_, past, 3, true, Numerics::exact, pool_);
+  Rng rng(8);
+  const auto coefficients = normal(kRows * model_->config().width, rng);
+  pass.forward(embeddings_, positions_);
+  PastGradients gradients;
+  pass.backward({}, coefficients, {.past = &gradients});
+  check_along(flat(gradients), [&](std::span<const float> offset) {
+    past = past_;
+    move_by(offset, past);
+    pass.forward(embeddings_, positions_);
+    double sum = 0;
+    for (std::size_t i = 0; i < coefficients.size(); ++i)
+      sum += double{coefficients[i]} * pass.hidden()[i];
+    return sum;
+  });
+}
+
+// The loss is half the squared length of the residual stream behind the last layer.
+TEST_P(Gradient, OfTheLastResidualStreamAgreesWithDifferences) {
+  GradientPass pass(*model_, past_, 3, true, Numerics::exact, pool_);
+  const auto loss = [&] {
+    double sum = 0;
+    for (float x : pass.stream()) sum += 0.5 * double{x} * double{x};
+    return sum;
+  };
+  pass.forward(embeddings_, positions_);
+  const std::vector<float> stream(pass.stream().begin(), pass.stream().end());
+  std::vector<Index> layers;
+  const auto gradient =
+      pass.backward({}, {}, {.stream = stream, .on_middle = [&](Index l, auto dx) {
+                               layers.push_back(l);
+                               EXPECT_EQ(dx.size(), stream.size());
+                             }});
+  EXPECT_EQ(layers, (std::vector<Index>{2, 1, 0}));
+  check(pass, loss, gradient);
 }
 
 // Nothing behind the values of layer 0 can matter to them: their gradient is two products.

@@ -7,10 +7,12 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "kernels/linear.h"
 #include "model/gradient_attention.h"
 #include "model/model.h"
 
@@ -81,14 +83,25 @@ class GradientPass {
 
   AttentionShape attention_shape(Index l) const;
   AttentionRows attention_rows(Index l) const;
-  std::vector<float> normed(std::span<const float> x, std::span<const float> weight) const;
-  std::vector<float> product(std::span<const float> x, const WeightMatrix& w,
-                             std::span<const float> bias) const;
-  std::vector<float> back_through(std::span<const float> dy, const WeightMatrix& w) const;
+  struct Job {
+    const WeightMatrix* weights;
+    std::span<const float> bias;
+    std::vector<float>* y;  // [R, N]
+  };
+  void normed(std::span<const float> x, std::span<const float> weight,
+              std::vector<float>& out) const;
+  void multiply_all(std::span<const float> x, std::initializer_list<Job> jobs);
+  void back_through(std::span<const float> dy, const WeightMatrix& w, std::vector<float>& dx) const;
+  std::span<const float> through_post_norm(std::span<const float> raw, std::span<const float> norm);
   void shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const;
   void unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
                      std::span<const float> norm) const;
-  void rotate(Index l, std::span<float> x, Index heads, bool back) const;
+  struct Angles {
+    std::vector<double> inverse;  // of the frequencies
+    RopeAngles forward, back = {};
+  };
+  const RopeAngles& angles_of(Index l, bool back);
+  void rotate(Index l, std::span<float> x, Index heads, bool back);
 
   const Model& model_;
   const ModelConfig& config_;
@@ -100,11 +113,16 @@ class GradientPass {
 
   Index rows_ = 0;
   std::vector<Index> positions_;
+  std::vector<Angles> angles_;  // at these positions
   std::vector<Tape> tapes_;
   RowEntries entries_;
   std::vector<float> x_;  // [R, E] residual stream
   std::vector<float> hidden_;
   std::vector<float> dx_;  // [R, E] its gradient
+
+  // Working memory that is kept from layer to layer and step to step.
+  Activations activations_;
+  std::vector<float> in_, branch_, gated_, dgate_, dup_;
 };
 
 }  // namespace pith

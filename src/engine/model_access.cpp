@@ -29,6 +29,7 @@ VirtualOptions options_of(const recipe::VirtualRequest& request, const Engine& e
   if (request.exempt == "code") options.exempt = Exempt::code;
   if (request.loss == "KV") options.loss = VirtualLoss::keys_and_values;
   if (!request.encoder.empty()) options.start.embeddings = starts_of(request.encoder, engine);
+  if (request.loss == "tokens") options.loss = VirtualLoss::tokens;
   return options;
 }
 
@@ -108,6 +109,31 @@ Hybrid choose_whole(const std::vector<std::pair<Index, Index>>& turns,
   return out;
 }
 
+// The turns of tokens [first, total): which give way, which of them stay whole, and from where the
+// newest ones are read exactly behind them.
+struct TurnPlan {
+  std::vector<std::pair<Index, Index>> turns;
+  std::vector<bool> whole;  // of each
+  double ratio = 1;         // of those that give way
+  Index behind = 0;
+};
+TurnPlan plan_turns(const recipe::Signals& signals, Index first, Index total,
+                    const recipe::VirtualRequest& request) {
+  const bool conversation = !signals.turn_starts.empty();
+  TurnPlan plan;
+  plan.turns = conversation ? turns_between(first, total, signals.turn_starts)
+                            : turns_of(first, total, request.turn, signals.sentence_starts);
+  const Index exact = conversation ? std::min(request.exact_turns, std::ssize(plan.turns)) : 0;
+  const auto left = plan.turns.size() - static_cast<std::size_t>(exact);
+  plan.behind = exact > 0 ? plan.turns[left].first : total;
+  plan.turns.resize(left);
+  Hybrid hybrid{std::vector<bool>(left), request.ratio};
+  if (request.whole_turns) hybrid = choose_whole(plan.turns, signals.surprisal, request.ratio);
+  plan.whole = std::move(hybrid.whole);
+  plan.ratio = hybrid.ratio;
+  return plan;
+}
+
 // All that decides the optimisation of a context's first turn, but for its tokens.
 std::string settings_of(const Engine& engine, const recipe::VirtualRequest& request,
                         std::span<const Token> prefix) {
@@ -182,21 +208,13 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   const std::span<const Token> tokens = context_.tokens();
   const Index total = std::ssize(tokens);
   const Index first = before_ ? before_->next_position() : signals_.prefix_tokens;
+  const TurnPlan plan = plan_turns(signals_, first, total, request);
   VirtualOptions options = options_of(request, context_.engine());
-  const bool conversation = !signals_.turn_starts.empty();
-  auto turns = conversation ? turns_between(first, total, signals_.turn_starts)
-                            : turns_of(first, total, request.turn, signals_.sentence_starts);
-  const Index exact = conversation ? std::min(request.exact_turns, std::ssize(turns)) : 0;
-  const Index behind =
-      exact > 0 ? turns[turns.size() - static_cast<std::size_t>(exact)].first : total;
-  turns.resize(turns.size() - static_cast<std::size_t>(exact));
-  Hybrid hybrid{std::vector<bool>(turns.size()), request.ratio};
-  if (request.whole_turns) hybrid = choose_whole(turns, signals_.surprisal, request.ratio);
-  options.ratio = hybrid.ratio;
+  options.ratio = plan.ratio;
   std::vector<std::vector<float>> attention;
   if (options.pooling == Pooling::attention) attention = question_attention(context_, signals_);
   Index all_steps = 0, done = 0;
-  for (const auto& [begin, end] : turns)
+  for (const auto& [begin, end] : plan.turns)
     all_steps += virtual_steps(end - begin, options.steps_per_250, options.least_steps) + 1;
 
   const auto part = [&](Index begin, Index end) {
@@ -210,9 +228,9 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   const VirtualStore* store = named ? context_.engine().virtual_store() : nullptr;
   std::string name = settings_of(context_.engine(), request, part(0, first));
   Index number = 0;
-  for (const auto& [begin, end] : turns) {
+  for (const auto& [begin, end] : plan.turns) {
     const Index index = number++;
-    if (hybrid.whole[static_cast<std::size_t>(index)]) {
+    if (plan.whole[static_cast<std::size_t>(index)]) {
       anew.read(part(begin, end));
       continue;
     }
@@ -231,16 +249,16 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
           context_.engine().check_stop();
           if (progress_) progress_(++done, all_steps);
           if (store != nullptr && store->on_step())
-            store->on_step()(index + 1, std::ssize(turns), step, steps, loss);
+            store->on_step()(index + 1, std::ssize(plan.turns), step, steps, loss);
           return true;
         },
         checkpoint);
     if (report.diverged || report.last_loss > report.first_loss)
       divergence_ = {report.first_loss, report.last_loss, request.ratio};
   }
-  if (behind < total) {
-    QueryCapture capture(context_.engine(), total - behind);
-    anew.read(part(behind, total), &capture);
+  if (plan.behind < total) {
+    QueryCapture capture(context_.engine(), total - plan.behind);
+    anew.read(part(plan.behind, total), &capture);
     tail_queries_ = capture.take();
   }
   std::vector<cache::NewEntries> lanes;

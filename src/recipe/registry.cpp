@@ -173,7 +173,9 @@ std::string recipes_table() {
       "This page is printed from the registry (`recipes_table()`); do not edit it.\n\n"
       "    recipe = stage { \" then \" stage }\n"
       "    stage  = part { \" + \" part } [ \" @ \" budget ]\n"
-      "    part   = name [ \"(\" key=value {, key=value} \")\" ]\n\n"
+      "    part   = name [ \"(\" key=value {, key=value} \")\" ]\n"
+      "    value  = a word, a number, a path of letters, digits and . _ - / ~, or any text in "
+      "quotes\n\n"
       "A stage is one scorer, any adjusters, one allocator, one realiser and one format, in any "
       "order. What is left out is completed: `uniform`" +
       completions() +

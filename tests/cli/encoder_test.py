@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-TRAIN = ["calibrate", "--what", "encoder", "--documents", "15", "--tokens", "300", "--width", "16", "--layers", "1"]
+TRAIN = ["calibrate", "--what", "encoder", "--documents", "15", "--tokens", "1000", "--width", "16", "--layers", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_stopped_training_goes_on(pith, model, tmp_path):
 
 
 def test_options_are_checked(fails, model):
-    fails(*TRAIN, "-m", model, words=["--out"])
-    fails("calibrate", "-m", model, "--steps", "3", words=["is for --what encoder"])
-    fails(*TRAIN, "-m", model, "--out", "x", "--kv", "snapkv", words=["is for --what guard"])
+    fails(*TRAIN, "-m", model, words=["--out"], code=2)
+    fails("calibrate", "-m", model, "--steps", "3", words=["is for --what encoder"], code=2)
+    fails(*TRAIN, "-m", model, "--out", "x", "--kv", "snapkv", words=["is for --what guard"], code=2)
     fails(*TRAIN, "-m", model, "--out", "x", "--texts", "no/such/folder", words=["no/such/folder"])

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <numeric>
 
 #include "engine/observer.h"
 #include "engine/query_sample.h"
@@ -26,13 +26,13 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     Index replay = 0;  // [replay, n)
   };
 
-  // `sample`, if not null, takes the queries as rows `first_row`, ... of all that is replayed.
+  // `samples` take the queries as rows `first_row`, ... of all that is replayed.
   ReplayObserver(const Context& context, Index length, std::vector<Lane> lanes,
-                 QuerySample* sample = nullptr, Index first_row = 0)
+                 std::span<QuerySample> samples, Index first_row = 0)
       : context_(context),
         length_(length),
         lanes_(std::move(lanes)),
-        sample_(sample),
+        samples_(samples),
         row_(first_row),
         heads_(context.engine().config().query_heads),
         layers_(context.cache().shape().layers),
@@ -47,7 +47,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   }
 
   void rotated(Index layer, std::span<const float> queries) override {
-    if (sample_) sample_->take({layer, row_, queries});
+    for (QuerySample& sample : samples_) sample.take({layer, row_, queries});
   }
 
   void unrotated(Index /*layer*/, std::span<const float> hidden,
@@ -148,7 +148,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   const Context& context_;
   Index length_;             // tokens of the chunk
   std::vector<Lane> lanes_;  // [lanes]
-  QuerySample* sample_;
+  std::span<QuerySample> samples_;
   Index row_, rows_ = 0;  // of the block at hand
   Index heads_, layers_;
   std::vector<ThreadBest> threads_;
@@ -168,11 +168,68 @@ cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChun
   return plan;
 }
 
-void take_queries(QuerySample& sample, recipe::Signals& signals) {
-  auto queries = sample.finish();
-  for (std::size_t l = 0; l < queries.size(); ++l)
-    signals.layers[l].replay_queries = std::move(queries[l]);
-}
+// The queries of a replay that are asked for, and where they go.
+class ReplayQueries {
+ public:
+  ReplayQueries(const ModelConfig& config, const ReplayOptions& options,
+                std::span<const ReplayChunk> chunks)
+      : options_(options), chunks_(chunks) {
+    Index rows = 0;
+    for (const auto& chunk : chunks) rows += std::ssize(chunk.tokens);
+    const auto add = [&](Index count) {
+      samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim, rows, count);
+    };
+    if (options.queries > 0) add(options.queries);
+    for (const auto& study : options.studies) add(study.queries / 2);
+  }
+
+  std::span<QuerySample> samples() { return samples_; }
+
+  void finish(recipe::Signals& signals) {
+    if (samples_.empty()) return;
+    signals.replay_texts.assign(chunks_.begin(), chunks_.end());
+    std::size_t next = 0;
+    if (options_.queries > 0) {
+      QuerySample& sample = samples_[next++];
+      signals.replay_queries = sample.count();
+      signals.replay_surprisal = surprisal(sample, signals);
+      auto queries = sample.finish();
+      for (std::size_t l = 0; l < queries.size(); ++l)
+        signals.layers[l].replay_queries = std::move(queries[l]);
+    }
+    for (const auto& kind : options_.studies) {
+      QuerySample& sample = samples_[next++];
+      auto& study = signals.studies.emplace_back();
+      study.kind = kind;
+      study.count = study.replayed = sample.count();
+      study.surprisal = surprisal(sample, signals);
+      study.queries = sample.finish();
+    }
+  }
+
+ private:
+  // Of the document's token behind each sampled row; of rows that are followed by none, the mean.
+  std::vector<float> surprisal(const QuerySample& sample, const recipe::Signals& signals) const {
+    if (signals.surprisal.empty()) return {};
+    const float mean = std::reduce(signals.surprisal.begin(), signals.surprisal.end()) /
+                       static_cast<float>(signals.surprisal.size());
+    std::vector<float> out;
+    for (Index i = 0; i < sample.count(); ++i) {
+      Index row = sample.row(i);
+      auto chunk = chunks_.begin();
+      for (; row >= std::ssize(chunk->tokens); ++chunk) row -= std::ssize(chunk->tokens);
+      const Index token = chunk->end - std::ssize(chunk->tokens) + row + 1;
+      out.push_back(token < chunk->begin || token >= chunk->end
+                        ? mean
+                        : signals.surprisal[static_cast<std::size_t>(token)]);
+    }
+    return out;
+  }
+
+  const ReplayOptions& options_;
+  std::span<const ReplayChunk> chunks_;
+  std::vector<QuerySample> samples_;
+};
 
 }  // namespace
 
@@ -211,12 +268,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
   const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
   Index total = 0, done = 0;
   for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
-  std::optional<QuerySample> sample;
-  if (options.queries > 0) {
-    const auto& config = context.engine().config();
-    sample.emplace(shape.layers, config.query_heads, shape.head_dim, total, options.queries);
-    signals.replay_queries = sample->count();
-  }
+  ReplayQueries queries(context.engine().config(), options, chunks);
   for (const auto& chunk : chunks) {
     Context fork = context.fork();
     const bool bounded =
@@ -232,14 +284,14 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
                                     .replay = seen};
     ReplayObserver observer(fork, chunk.end - chunk.begin,
                             std::vector(static_cast<std::size_t>(shape.lanes()), lane),
-                            sample ? &*sample : nullptr, done);
+                            queries.samples(), done);
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
       if (options.progress) options.progress(done + now, total);
     });
     observer.finish(chunk.begin, signals);
     done += static_cast<Index>(chunk.tokens.size());
   }
-  if (sample) take_queries(*sample, signals);
+  queries.finish(signals);
 }
 
 void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
@@ -265,17 +317,11 @@ void replay_newest(const Context& context, Index begin, const ReplayOptions& opt
     lane.replay = std::ssize(own.keep);
   }
   fork.cache().apply(plan);
-  std::optional<QuerySample> sample;
-  if (options.queries > 0) {
-    const auto& config = context.engine().config();
-    sample.emplace(config.layer_count(), config.query_heads, config.head_dim,
-                   std::ssize(chunk.tokens), options.queries);
-    signals.replay_queries = sample->count();
-  }
-  ReplayObserver observer(fork, length, std::move(lanes), sample ? &*sample : nullptr);
+  ReplayQueries queries(context.engine().config(), options, std::span(&chunk, 1));
+  ReplayObserver observer(fork, length, std::move(lanes), queries.samples());
   fork.read(chunk.tokens, &observer, options.progress);
   observer.finish(begin, signals);
-  if (sample) take_queries(*sample, signals);
+  queries.finish(signals);
 }
 
 }  // namespace pith

@@ -109,6 +109,8 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
     if (needs.repeats())
       replay(context,
              {.prefix_tokens = options.prefix_tokens,
+              .plain = needs.replay,
+              .plus = needs.replay_plus,
               .answer_prompt = options.answer_prompt,
               .queries = needs.replay_queries,
               .studies = needs.studies,

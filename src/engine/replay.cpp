@@ -26,10 +26,13 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     Index replay = 0;  // [replay, n)
   };
 
-  // `samples` take the queries as rows `first_row`, ... of all that is replayed.
-  ReplayObserver(const Context& context, Index length, std::vector<Lane> lanes,
-                 std::span<QuerySample> samples, Index first_row = 0)
+  // `wanted` says which scores are; `samples` take the queries as rows `first_row`, ... of all that
+  // is replayed.
+  ReplayObserver(const Context& context, const ReplayOptions& wanted, Index length,
+                 std::vector<Lane> lanes, std::span<QuerySample> samples, Index first_row = 0)
       : context_(context),
+        plain_(wanted.plain),
+        plus_(wanted.plus),
         length_(length),
         lanes_(std::move(lanes)),
         samples_(samples),
@@ -39,7 +42,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
         threads_(static_cast<std::size_t>(context.engine().pool().size())),
         best_(static_cast<std::size_t>(layers_)) {}
 
-  bool wants_unrotated() const override { return true; }
+  bool wants_unrotated() const override { return plus_; }
 
   void begin_chunk(Index /*first*/, Index rows) override {
     row_ += rows_;
@@ -60,11 +63,11 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     }
   }
 
-  cache::AttentionTap* tap(Index /*layer*/) override { return this; }
+  cache::AttentionTap* tap(Index /*layer*/) override { return plain_ || plus_ ? this : nullptr; }
 
   void end_layer(Index layer) override {
     auto& best = best_[static_cast<std::size_t>(layer)];
-    best.resize(heads_ * length_);
+    resize(best);
     for (auto& thread : threads_) {
       if (!thread.used) continue;
       raise(best.plain, thread.best.plain);
@@ -81,7 +84,13 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     for (Index l = 0; l < layers_; ++l) {
       const auto& best = best_[static_cast<std::size_t>(l)];
       auto& out = signals.layers[static_cast<std::size_t>(l)];
-      for (Index h = 0; h < kv_heads; ++h) {
+      for (Index h = 0; h < kv_heads && plain_; ++h)
+        for (Index g = 0; g < group; ++g)
+          for (Index j = 0; j < length_; ++j) {
+            float& to = out.replay[static_cast<std::size_t>(h * signals.tokens + begin + j)];
+            to = std::max(to, best.plain[static_cast<std::size_t>((h * group + g) * length_ + j)]);
+          }
+      for (Index h = 0; h < kv_heads && plus_; ++h) {
         const Index lane = context_.cache().shape().lane(l, h);
         std::vector<float> values(static_cast<std::size_t>(context_.cache().size(lane) * D)),
             norms(static_cast<std::size_t>(group * length_));
@@ -96,7 +105,6 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
           for (Index j = 0; j < length_; ++j) {
             const auto from = static_cast<std::size_t>((h * group + g) * length_ + j);
             const auto to = static_cast<std::size_t>(h * signals.tokens + begin + j);
-            out.replay[to] = std::max(out.replay[to], best.plain[from]);
             out.replay_plus[to] =
                 std::max(out.replay_plus[to],
                          best.scaled[from] * norms[static_cast<std::size_t>(g * length_ + j)]);
@@ -107,16 +115,30 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
 
  private:
   struct Best {
-    std::vector<float> plain, scaled;  // [Hq, length]
-    void resize(Index size) {
-      plain.resize(static_cast<std::size_t>(size));
-      scaled.resize(static_cast<std::size_t>(size));
-    }
+    std::vector<float> plain, scaled;  // [Hq, length], where they are wanted
   };
   struct ThreadBest {
     Best best;
     bool used = false;
   };
+
+  void resize(Best& best) const {
+    const auto size = static_cast<std::size_t>(heads_ * length_);
+    if (plain_) best.plain.resize(size);
+    if (plus_) best.scaled.resize(size);
+  }
+
+  // What a row of weights gives to the set. Rows sum to 1: where little lies outside, that is
+  // summed.
+  static float in_set(const float* weights, Index entries, const Lane& lane, Index length) {
+    const auto sum = vector_kernels().sum;
+    const Index end = lane.chunk + length;
+    const Index before = lane.chunk - lane.sinks, after = lane.replay - end;
+    if (8 * (before + after) < entries)
+      return 1 - sum(weights + lane.sinks, before) - sum(weights + end, after);
+    return sum(weights, lane.sinks) + sum(weights + lane.chunk, length) +
+           sum(weights + lane.replay, entries - lane.replay);
+  }
 
   static void raise(std::vector<float>& to, const std::vector<float>& from) {
     vector_kernels().raise(1.0f, from.data(), std::ssize(from), to.data());
@@ -126,26 +148,25 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     const Lane& lane =
         lanes_[static_cast<std::size_t>(context_.cache().shape().lane(block.layer, block.kv_head))];
     auto& thread = threads_[static_cast<std::size_t>(block.thread)];
-    thread.best.resize(heads_ * length_);
+    resize(thread.best);
     thread.used = true;
     const VectorKernels& kernels = vector_kernels();
     for (Index r = 0; r < block.queries * block.group; ++r) {
       const float* weights = block.weights + r * block.stride;
-      const float total = kernels.sum(weights, lane.sinks) +
-                          kernels.sum(weights + lane.chunk, length_) +
-                          kernels.sum(weights + lane.replay, block.entries - lane.replay);
+      const float total = in_set(weights, block.entries, lane, length_);
       if (!(total > 0)) continue;
-      const float plain_scale = 1.0f / total,
-                  scale = plain_scale *
-                          row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
       const Index head = block.kv_head * block.group + r % block.group;
       const float* chunk = weights + lane.chunk;
-      kernels.raise(plain_scale, chunk, length_, thread.best.plain.data() + head * length_);
-      kernels.raise(scale, chunk, length_, thread.best.scaled.data() + head * length_);
+      if (plain_)
+        kernels.raise(1 / total, chunk, length_, thread.best.plain.data() + head * length_);
+      if (!plus_) continue;
+      const float row = row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
+      kernels.raise(row / total, chunk, length_, thread.best.scaled.data() + head * length_);
     }
   }
 
   const Context& context_;
+  bool plain_, plus_;
   Index length_;             // tokens of the chunk
   std::vector<Lane> lanes_;  // [lanes]
   std::span<QuerySample> samples_;
@@ -262,8 +283,9 @@ std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Tok
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals) {
   const auto& shape = context.cache().shape();
   for (auto& layer : signals.layers) {
-    layer.replay.assign(static_cast<std::size_t>(shape.kv_heads * signals.tokens), 0.0f);
-    layer.replay_plus.assign(static_cast<std::size_t>(shape.kv_heads * signals.tokens), 0.0f);
+    const auto size = static_cast<std::size_t>(shape.kv_heads * signals.tokens);
+    if (options.plain) layer.replay.assign(size, 0.0f);
+    if (options.plus) layer.replay_plus.assign(size, 0.0f);
   }
   const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
   Index total = 0, done = 0;
@@ -282,7 +304,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
     const ReplayObserver::Lane lane{.sinks = std::min(options.sinks, chunk.begin),
                                     .chunk = bounded ? options.prefix_tokens : chunk.begin,
                                     .replay = seen};
-    ReplayObserver observer(fork, chunk.end - chunk.begin,
+    ReplayObserver observer(fork, options, chunk.end - chunk.begin,
                             std::vector(static_cast<std::size_t>(shape.lanes()), lane),
                             queries.samples(), done);
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
@@ -318,7 +340,7 @@ void replay_newest(const Context& context, Index begin, const ReplayOptions& opt
   }
   fork.cache().apply(plan);
   ReplayQueries queries(context.engine().config(), options, std::span(&chunk, 1));
-  ReplayObserver observer(fork, length, std::move(lanes), queries.samples());
+  ReplayObserver observer(fork, options, length, std::move(lanes), queries.samples());
   fork.read(chunk.tokens, &observer, options.progress);
   observer.finish(begin, signals);
   queries.finish(signals);

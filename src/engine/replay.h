@@ -19,14 +19,15 @@ struct ReplayOptions {
   bool whole_context =
       false;  // let the replay attend to all of the context, as kvpress does; otherwise to prefix
               // and chunk only, which bounds its cost at long contexts
+  bool plain = true, plus = true;               // which scores to fill: `replay`, `replay_plus`
   std::vector<Token> answer_prompt;             // chat tokens between a question and its answer
   Index queries = 0;                            // sample so many of the replay's queries, too
   std::vector<recipe::SelfStudy> studies = {};  // ... and the replay's part of these
   Progress progress;
 };
 
-// Fills `replay` and `replay_plus` of every layer, and `replay_queries`, their surprisal (if the
-// context's is known) and the replay's part of studies where they are asked for.
+// Fills `replay`, `replay_plus`, `replay_queries`, their surprisal (if the context's is known) and
+// the replay's part of studies, as far as they are asked for.
 // The context stays as it is; it must be uncompressed.
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals);
 

@@ -207,6 +207,8 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
   if (needs.replay || needs.replay_plus || needs.replay_queries > 0)
     replay_newest(context, before,
                   {.prefix_tokens = std::min(options.prefix_tokens, before),
+                   .plain = needs.replay,
+                   .plus = needs.replay_plus,
                    .answer_prompt = options.answer_prompt,
                    .queries = needs.replay_queries,
                    .progress = options.replay_progress},

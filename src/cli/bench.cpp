@@ -13,6 +13,7 @@
 #include "engine/compress.h"
 #include "engine/generate.h"
 #include "engine/keeper.h"
+#include "engine/turn_entries.h"
 
 namespace pith::cli {
 namespace {
@@ -22,12 +23,13 @@ constexpr const char* kExamples = R"(Examples:
   pith bench -m smollm2-135m-instruct --prompt 512 --generate 64
   pith bench --prompt 512 --generate 64 --depth 4096 --json
   pith bench --prompt 0 --generate 128 --depth 16384 --kv "streaming_llm @ 10x"
+  pith bench --generate 0 --gradient 64 --depth 1000
 --depth is the number of tokens in the cache before the timed prefill and before the timed decoding, each of which starts from
 there; --kv compresses those tokens first. Speeds are medians over the repetitions; the best run stands beside.)";
 
 struct BenchCommand {
   ModelOptions model;
-  Index prompt = 512, generate = 64, depth = 0, repeat = 3;
+  Index prompt = 512, generate = 64, gradient = 0, depth = 0, repeat = 3;
   std::string recipe, when = "prefill";
   bool no_ceilings = false, json = false;
 };
@@ -50,9 +52,10 @@ std::vector<Token> random_tokens(const Tokenizer& tokenizer, Index count) {
 void check(const BenchCommand& command, const Engine& engine) {
   if (!command.recipe.empty() && command.depth == 0)
     fail(ErrorCode::bad_input, "--kv compresses the tokens of --depth; give --depth as well");
-  if (command.prompt == 0 && command.generate == 0)
-    fail(ErrorCode::bad_input, "nothing to measure: --prompt and --generate are both 0");
-  const Index needed = command.depth + std::max(command.prompt, command.generate + 1);
+  if (command.prompt == 0 && command.generate == 0 && command.gradient == 0)
+    fail(ErrorCode::bad_input, "nothing to measure: --prompt, --generate and --gradient are all 0");
+  const Index needed =
+      command.depth + std::max({command.prompt, command.generate + 1, command.gradient});
   if (needed > engine.config().context_length)
     fail(ErrorCode::bad_input,
          fmt::format("depth and prompt or generated tokens make {}, but {} reads at most {}",
@@ -100,6 +103,23 @@ double time_decode(const Context& base, Token first, Index count) {
   return generate(context, options).tokens_per_second();
 }
 
+// Rows per second of optimisation steps over embeddings, as virtual tokens take them: forward, and
+// backward from a loss on the values of all layers.
+double time_gradient(GradientPass& pass, const Context& base, Index rows) {
+  const ModelConfig& config = base.engine().config();
+  Rng rng(2);
+  std::vector<float> embeddings(static_cast<std::size_t>(rows * config.width));
+  for (float& x : embeddings) x = static_cast<float>(0.02 * rng.normal());
+  std::vector<Index> positions;
+  for (Index r = 0; r < rows; ++r) positions.push_back(base.next_position() + r);
+  const auto start = std::chrono::steady_clock::now();
+  pass.forward(embeddings, positions);
+  RowEntries loss;
+  loss.values = pass.entries().values;
+  pass.backward(loss, {});
+  return static_cast<double>(rows) / seconds_since(start);
+}
+
 void bench_command(const BenchCommand& command) {
   const recipe::Recipe recipe =
       recipe::Recipe::parse(command.recipe.empty() ? "full" : command.recipe);
@@ -113,6 +133,7 @@ void bench_command(const BenchCommand& command) {
   BenchResult result{
       .prompt = command.prompt,
       .generate = command.generate,
+      .gradient_rows = command.gradient,
       .depth = command.depth,
       .recipe = recipe.name() + (command.when == "prefill" ? "" : " during " + command.when)};
   const Context base = read_depth(command, recipe, engine, result);
@@ -124,13 +145,18 @@ void bench_command(const BenchCommand& command) {
   result.peak_bytes = cache::peak_bytes(base.cache());
 
   const auto tokens = random_tokens(engine->tokenizer(), std::max<Index>(command.prompt, 1));
+  const TurnEntries entries = read_turn(base.cache(), 0);
+  GradientPass pass(engine->model(), entries.past, engine->config().layer_count(), false,
+                    engine->options().numerics, engine->pool());
   for (Index run = 0; run <= command.repeat; ++run) {  // the first one warms up and is not counted
     const double prefill = command.prompt > 0 ? time_prefill(base, tokens) : 0;
     const double decode =
         command.generate > 0 ? time_decode(base, tokens.front(), command.generate) : 0;
+    const double gradient = command.gradient > 0 ? time_gradient(pass, base, command.gradient) : 0;
     if (run == 0) continue;
     if (prefill > 0) result.prefill.runs.push_back(prefill);
     if (decode > 0) result.decode.runs.push_back(decode);
+    if (gradient > 0) result.gradient.runs.push_back(gradient);
   }
   put_bench(result, *engine, !command.no_ceilings, command.json);
 }
@@ -150,6 +176,8 @@ void add_bench(CLI::App& app) {
   };
   add_count("--prompt", options->prompt, "Tokens of the timed prefill; 0 leaves it out");
   add_count("--generate", options->generate, "Tokens of the timed decoding; 0 leaves it out");
+  add_count("--gradient", options->gradient,
+            "Rows of timed optimisation steps (forward and backward), as virtual(...) takes them");
   add_count("--depth", options->depth, "Tokens in the cache before either begins");
   command->add_option("--kv", options->recipe, "Compress the cache of --depth first")
       ->type_name("RECIPE");

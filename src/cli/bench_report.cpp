@@ -44,6 +44,11 @@ Json ceilings_json(const BenchResult& result, const Engine& engine, const Ceilin
           {"decode_tok_s", decode_bound(result, engine, ceilings)}};
 }
 
+// A step as a multiple of its least work, twice that of a prefill, at the prefill's rate.
+double gradient_cost(const BenchResult& result) {
+  return result.prefill.median() / 2 / result.gradient.median();
+}
+
 void put_text(const BenchResult& result, Engine& engine) {
   print("{}: {}, {}, {} threads\n", engine.config().name, numerics_name(engine), isa_name(),
         engine.pool().size());
@@ -68,7 +73,13 @@ void put_text(const BenchResult& result, Engine& engine) {
   };
   add("prefill_tok_s", result.prompt, result.prefill);
   add("decode_tok_s", result.generate, result.decode);
+  add("gradient_tok_s", result.gradient_rows, result.gradient);
   put("\n" + table.to_string());
+  if (!result.gradient.runs.empty() && !result.prefill.runs.empty())
+    print(
+        "\na gradient step takes {:.2f} times what 4 FLOP a weight and row take at the rate of the "
+        "prefill\n",
+        gradient_cost(result));
   print("\nprocess: {} at its peak\n", human_bytes(memory_usage().peak));
 }
 
@@ -83,6 +94,9 @@ Json result_json(const BenchResult& result, Engine& engine) {
   json["decode_tok_s"] = speed_json(result.decode);
   json["prefill_runs"] = result.prefill.runs;
   json["decode_runs"] = result.decode.runs;
+  json["gradient_rows"] = result.gradient_rows;
+  json["gradient_tok_s"] = speed_json(result.gradient);
+  json["gradient_runs"] = result.gradient.runs;
   json["depth_read_s"] = result.depth_read_seconds;
   json["replay_s"] = result.replay_seconds;
   json["compress_s"] = result.compress_seconds;

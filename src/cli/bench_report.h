@@ -16,9 +16,10 @@ struct Speed {
 };
 
 struct BenchResult {
-  Index prompt = 0, generate = 0, depth = 0;
+  Index prompt = 0, generate = 0, gradient_rows = 0, depth = 0;
   std::string recipe;
   Speed prefill, decode;  // tokens per second
+  Speed gradient;         // rows per second, forward and backward
   double depth_read_seconds = 0, replay_seconds = 0, compress_seconds = 0;
   Index entries = 0, lanes = 0, cache_bytes = 0,
         full_bytes = 0;   // before the timed steps, after compression

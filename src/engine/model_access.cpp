@@ -28,6 +28,7 @@ VirtualOptions options_of(const recipe::VirtualRequest& request) {
   if (request.exempt == "unlike") options.exempt = Exempt::unlike;
   if (request.exempt == "code") options.exempt = Exempt::code;
   if (request.loss == "KV") options.loss = VirtualLoss::keys_and_values;
+  if (request.loss == "tokens") options.loss = VirtualLoss::tokens;
   return options;
 }
 

@@ -3,56 +3,19 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "engine/cramming.h"
 #include "engine/exempt.h"
 #include "engine/pooling.h"
+#include "engine/turn_entries.h"
 #include "kernels/linear.h"
 
 namespace pith {
 namespace {
-
-// What stands in the cache for one turn, read out of it.
-struct TurnEntries {
-  RowEntries rows;  // [L][N, Hkv, D]: the turn's own
-  PastLanes past;   // what was there before
-};
-
-TurnEntries read_out(const cache::Cache& cache, Index tokens) {
-  const cache::Shape& shape = cache.shape();
-  const Index D = shape.head_dim, H = shape.kv_heads;
-  TurnEntries out;
-  for (Index layer = 0; layer < shape.layers; ++layer) {
-    auto& keys = out.rows.keys.emplace_back(static_cast<std::size_t>(tokens * H * D));
-    auto& values = out.rows.values.emplace_back(keys.size());
-    for (Index head = 0; head < H; ++head) {
-      const Index lane = shape.lane(layer, head), n = cache.size(lane), before = n - tokens;
-      PastLane past;
-      past.keys.resize(static_cast<std::size_t>(n * D));
-      past.values.resize(past.keys.size());
-      cache.read_keys(lane, past.keys);
-      cache.read_values(lane, past.values);
-      for (Index t = 0; t < tokens; ++t)
-        for (Index i = 0; i < D; ++i) {
-          const auto to = static_cast<std::size_t>((t * H + head) * D + i),
-                     from = static_cast<std::size_t>((before + t) * D + i);
-          keys[to] = past.keys[from];
-          values[to] = past.values[from];
-        }
-      past.keys.resize(static_cast<std::size_t>(before * D));
-      past.values.resize(past.keys.size());
-      const auto info = cache.read_info(lane);
-      for (Index j = 0; j < before; ++j) {
-        past.log_weights.push_back(info[static_cast<std::size_t>(j)].log_weight);
-        past.positions.push_back(info[static_cast<std::size_t>(j)].position);
-      }
-      out.past.push_back(std::move(past));
-    }
-  }
-  return out;
-}
 
 std::vector<Index> exempt_tokens(const Engine& engine, std::span<const Token> turn,
                                  const RowEntries& rows, Exempt which) {
@@ -98,13 +61,15 @@ std::vector<T> chosen(std::span<const T> from, std::span<const Index> indices) {
   return out;
 }
 
-class Optimisation {
+// That embeddings give the pooled values (and keys) of the turn.
+class PooledGoal final : public VirtualGoal {
  public:
-  Optimisation(Engine& engine, const TurnEntries& turn, std::vector<TokenRange> chunks,
-               std::span<const float> surprisal, const VirtualOptions& options)
+  PooledGoal(Engine& engine, const TurnEntries& turn, std::vector<TokenRange> chunks,
+             std::span<const float> surprisal, const VirtualOptions& options)
       : options_(options),
         chunks_(std::move(chunks)),
-        pass_(engine.model(), turn.past, engine.config().layer_count(), false, engine.pool()) {
+        pass_(engine.model(), turn.past, engine.config().layer_count(), false,
+              engine.options().numerics, engine.pool()) {
     const Index width = engine.config().kv_heads * engine.config().head_dim;
     for (std::size_t l = 0; l < turn.rows.values.size(); ++l) {
       values_.push_back(target(turn.rows.values[l], width, l, surprisal));
@@ -113,17 +78,15 @@ class Optimisation {
     }
   }
 
-  // Runs the pass and returns the loss; the gradient of entries is kept for backward().
-  float forward(std::span<const float> embeddings, std::span<const Index> positions) {
+  float forward(std::span<const float> embeddings, std::span<const Index> positions) override {
     pass_.forward(embeddings, positions);
     gradients_ = {};
     float loss = distance(pass_.entries().values, values_, gradients_.values);
     if (!keys_.empty()) loss += distance(pass_.entries().keys, keys_, gradients_.keys);
     return loss;
   }
-  std::span<const float> backward() { return pass_.backward(gradients_, {}); }
-  const RowEntries& entries() const { return pass_.entries(); }
-  const std::vector<TokenRange>& chunks() const { return chunks_; }
+  std::span<const float> backward() override { return pass_.backward(gradients_, {}); }
+  const RowEntries& entries() const override { return pass_.entries(); }
 
  private:
   struct Target {
@@ -192,17 +155,12 @@ class Optimisation {
 std::vector<float> initial_embeddings(const Engine& engine, std::span<const Token> turn,
                                       const std::vector<TokenRange>& chunks, Index number,
                                       const VirtualOptions& options) {
-  const auto& config = engine.config();
-  const auto width = static_cast<std::size_t>(config.width);
-  std::vector<float> rows(turn.size() * width), out;
-  for (std::size_t t = 0; t < turn.size(); ++t)
-    dequantize(engine.model().embedding(), turn[t], 0, config.width,
-               std::span(rows).subspan(t * width, width));
-  for (float& x : rows) x *= config.embedding_scale;
+  const std::vector<float> rows = token_embeddings(engine, turn);
+  std::vector<float> out;
   for (const TokenRange& chunk : chunks) {
     const auto size = static_cast<std::size_t>(chunk.end - chunk.begin);
     const std::vector<float> even(size, 1 / static_cast<float>(size));
-    const auto mean = pooled(rows, config.width, chunk, even);
+    const auto mean = pooled(rows, engine.config().width, chunk, even);
     out.insert(out.end(), mean.begin(), mean.end());
   }
   Rng rng(options.seed * 100003 + static_cast<std::uint64_t>(number));
@@ -215,6 +173,24 @@ std::vector<float> initial_embeddings(const Engine& engine, std::span<const Toke
 struct Parts {
   std::vector<Index> exempt, rest;
 };
+
+std::unique_ptr<VirtualGoal> goal_of(Engine& engine, const TurnEntries& entries,
+                                     std::span<const Token> turn, Index first,
+                                     const std::vector<TokenRange>& chunks,
+                                     std::span<const float> surprisal,
+                                     const VirtualOptions& options) {
+  if (options.loss == VirtualLoss::tokens)
+    return std::make_unique<CrammingGoal>(engine, entries.past, turn, first + std::ssize(turn));
+  return std::make_unique<PooledGoal>(engine, entries, chunks, surprisal, options);
+}
+
+void tell(const VirtualState& state, const VirtualGoal& goal, VirtualReport& report) {
+  report.first_loss = state.first_loss;
+  report.last_loss = state.last_loss;
+  report.hits = goal.hits().value_or(0);
+  report.targets = goal.targets();
+  report.diverged = !std::isfinite(state.last_loss);
+}
 
 // Keeps all but the turn's entries, and those of it that stay, and adds those of the optimised
 // embeddings.
@@ -250,17 +226,29 @@ cache::Plan replacement(const cache::Cache& cache, Index tokens, Index first_tok
 
 }  // namespace
 
+std::vector<float> token_embeddings(const Engine& engine, std::span<const Token> tokens) {
+  const auto& config = engine.config();
+  const auto width = static_cast<std::size_t>(config.width);
+  std::vector<float> rows(tokens.size() * width);
+  for (std::size_t t = 0; t < tokens.size(); ++t)
+    dequantize(engine.model().embedding(), tokens[t], 0, config.width,
+               std::span(rows).subspan(t * width, width));
+  for (float& x : rows) x *= config.embedding_scale;
+  return rows;
+}
+
 void Adam::step(std::span<const float> gradient, double learning_rate, std::span<float> x) {
-  constexpr double kFirst = 0.9, kSecond = 0.999, kEpsilon = 1e-8;
+  constexpr double kFirst = 0.9, kEpsilon = 1e-8;
   first_power *= kFirst;
-  second_power *= kSecond;
+  second_power *= second_decay;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double g = double{gradient[i]};
     first[i] = static_cast<float>(kFirst * double{first[i]} + (1 - kFirst) * g);
-    second[i] = static_cast<float>(kSecond * double{second[i]} + (1 - kSecond) * g * g);
+    second[i] = static_cast<float>(second_decay * double{second[i]} + (1 - second_decay) * g * g);
     const double mean = double{first[i]} / (1 - first_power);
     const double square = double{second[i]} / (1 - second_power);
-    x[i] -= static_cast<float>(learning_rate * mean / (std::sqrt(square) + kEpsilon));
+    x[i] -= static_cast<float>(
+        learning_rate * (mean / (std::sqrt(square) + kEpsilon) + weight_decay * double{x[i]}));
   }
 }
 
@@ -273,7 +261,7 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
   std::vector<float> surprisal = {0};  // nothing of the turn predicts its first token
   for (float score : context.read_and_score(turn)) surprisal.push_back(-score);
 
-  TurnEntries entries = read_out(context.cache(), tokens);
+  TurnEntries entries = read_turn(context.cache(), tokens);
   Parts parts;
   parts.exempt = exempt_tokens(context.engine(), turn, entries.rows, options.exempt);
   for (Index t = 0; t < tokens; ++t)
@@ -291,11 +279,10 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
     surprisal = chosen<float>(surprisal, parts.rest);
     for (auto& layer : own.attention) layer = chosen<float>(layer, parts.rest);
   }
-  Optimisation optimisation(context.engine(), entries,
-                            options.pooling == Pooling::equal_surprisal
-                                ? equal_surprisal_chunks(surprisal, count)
-                                : even_chunks(left, count),
-                            surprisal, own);
+  const auto chunks = options.pooling == Pooling::equal_surprisal
+                          ? equal_surprisal_chunks(surprisal, count)
+                          : even_chunks(left, count);
+  const auto goal = goal_of(context.engine(), entries, turn, first, chunks, surprisal, own);
   const auto positions =
       interpolated_positions(first + parts.rest.front(), first + parts.rest.back(), count);
 
@@ -306,32 +293,42 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
     if (state.embeddings.size() != static_cast<std::size_t>(count) * width)
       fail(ErrorCode::bad_input, "the kept state of an optimisation is of another turn");
   } else {
-    state.embeddings = initial_embeddings(context.engine(), chosen(turn, parts.rest),
-                                          optimisation.chunks(), number, options);
+    state.embeddings =
+        initial_embeddings(context.engine(), chosen(turn, parts.rest), chunks, number, options);
     state.adam = Adam(state.embeddings.size());
+  }
+  if (options.loss == VirtualLoss::tokens) {  // the source's optimiser
+    state.adam.second_decay = 0.9;
+    state.adam.weight_decay = 0.01;
   }
   using Clock = std::chrono::steady_clock;
   auto kept = Clock::now();
   const Index begun = state.step;
   for (;; ++state.step) {  // the last iterate is run, not stepped from
-    state.last_loss = optimisation.forward(state.embeddings, positions);
+    state.last_loss = goal->forward(state.embeddings, positions);
     if (state.step == 0) state.first_loss = state.last_loss;
-    report.first_loss = state.first_loss;
-    report.last_loss = state.last_loss;
-    report.diverged = !std::isfinite(state.last_loss);
+    tell(state, *goal, report);
     if (report.diverged || (on_step && !on_step(state.step, report.steps, state.last_loss)))
       return report;
-    const bool ends = state.step >= report.steps;
+    if (goal->hits() > state.best_hits) {
+      state.best_hits = *goal->hits();
+      state.best = state.embeddings;
+    }
+    const bool ends = state.step >= report.steps || goal->reached();
     if (checkpoint.keep && state.step > begun &&
         (ends || std::chrono::duration<double>(Clock::now() - kept).count() > checkpoint.seconds)) {
       checkpoint.keep(state);
       kept = Clock::now();
     }
     if (ends) break;
-    state.adam.step(optimisation.backward(), options.learning_rate, state.embeddings);
+    state.adam.step(goal->backward(), options.learning_rate, state.embeddings);
   }
-  context.cache().apply(replacement(context.cache(), tokens, first, parts, optimisation.chunks(),
-                                    positions, optimisation.entries()));
+  if (!state.best.empty() && state.best != state.embeddings) {
+    state.last_loss = goal->forward(state.best, positions);
+    tell(state, *goal, report);
+  }
+  context.cache().apply(
+      replacement(context.cache(), tokens, first, parts, chunks, positions, goal->entries()));
   report.entries = std::ssize(parts.exempt) + count;
   return report;
 }

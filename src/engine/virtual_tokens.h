@@ -17,8 +17,8 @@
 namespace pith {
 
 enum class Pooling { surprisal, mean, equal_surprisal, attention };
-enum class Exempt { nothing, unlike, code };  // tokens that stay exact: see exempt.h
-enum class VirtualLoss { values, keys_and_values };
+enum class Exempt { nothing, unlike, code };                 // tokens that stay exact: see exempt.h
+enum class VirtualLoss { values, keys_and_values, tokens };  // tokens: cramming.h
 
 struct VirtualOptions {
   double ratio = 2;             // tokens per virtual token
@@ -36,20 +36,23 @@ struct VirtualOptions {
 struct VirtualReport {
   Index tokens = 0, entries = 0, steps = 0;
   float first_loss = 0, last_loss = 0;
-  bool diverged = false;  // not a finite number: the turn kept its exact entries
+  Index hits = 0, targets = 0;  // of the loss of tokens: how many are predicted, of how many
+  bool diverged = false;        // not a finite number: the turn kept its exact entries
 };
 
 // Called after every step with steps done, steps to do and the loss; false stops, and the turn
 // keeps its exact entries.
 using OnStep = std::function<bool(Index, Index, float)>;
 
-// Adam (Kingma and Ba 2015, arXiv 1412.6980) over one vector, with its moments.
+// Adam (Kingma and Ba 2015, arXiv 1412.6980) over one vector, with its moments; and with decoupled
+// weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101).
 struct Adam {
   explicit Adam(std::size_t size) : first(size), second(size) {}
   void step(std::span<const float> gradient, double learning_rate, std::span<float> x);
 
   std::vector<float> first, second;
   double first_power = 1, second_power = 1;
+  double second_decay = 0.999, weight_decay = 0;  // settings, not state
 };
 
 // An optimisation as it stands: from here it goes on to the same bits.
@@ -58,6 +61,8 @@ struct VirtualState {
   float first_loss = 0, last_loss = 0;
   std::vector<float> embeddings;  // [n_v, E]
   Adam adam{0};
+  Index best_hits = -1;     // of the loss of tokens: the most that an iterate predicted, ...
+  std::vector<float> best;  // ... and it [n_v, E]; empty for other losses
 };
 
 // Where an optimisation goes on and what is told of it on the way: now and then, and at its end.
@@ -66,6 +71,9 @@ struct Checkpoint {
   std::function<void(const VirtualState&)> keep;
   double seconds = 60;  // between two calls
 };
+
+// Input embeddings [tokens, E], after the model's scale.
+std::vector<float> token_embeddings(const Engine& engine, std::span<const Token> tokens);
 
 // Reads `turn` into the context and replaces its entries by virtual ones. Entries that were there
 // before stay as they are. `number` counts the turns of a context from 0.

@@ -4,119 +4,215 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/linear.h"
 #include "kernels/vector.h"
 
 namespace pith {
 namespace {
 
 constexpr float kUnseen = -std::numeric_limits<float>::infinity();
+constexpr Index kBlock = 64;  // rows at once: their weights fit into a second-level cache
 
-// The logits of one query row over the past and the new rows up to its own: [n + row + 1].
-void logits_of(const AttentionShape& shape, const AttentionRows& rows, Index row, Index head,
-               std::vector<float>& logits) {
-  const Index D = shape.head_dim, kv = head / (shape.query_heads / shape.kv_heads);
-  const PastLane& past = rows.past[static_cast<std::size_t>(kv)];
-  const Index n = past.size();
-  const auto& kernels = vector_kernels();
-  const float* query = rows.queries.data() + (row * shape.query_heads + head) * D;
-  logits.resize(static_cast<std::size_t>(n + row + 1));
-  for (Index j = 0; j < n; ++j)
-    logits[static_cast<std::size_t>(j)] =
-        shape.scale * kernels.dot(query, past.keys.data() + j * D, D) +
-        past.log_weights[static_cast<std::size_t>(j)];
-  for (Index i = 0; i <= row; ++i)
-    logits[static_cast<std::size_t>(n + i)] =
-        shape.scale * kernels.dot(query, rows.keys.data() + (i * shape.kv_heads + kv) * D, D);
-  if (shape.window == 0) return;
-  const auto low = static_cast<float>(rows.positions[static_cast<std::size_t>(row)] - shape.window);
-  for (Index j = 0; j < n; ++j)
-    if (past.positions[static_cast<std::size_t>(j)] <= low)
-      logits[static_cast<std::size_t>(j)] = kUnseen;
-  for (Index i = 0; i <= row; ++i)
-    if (static_cast<float>(rows.positions[static_cast<std::size_t>(i)]) <= low)
-      logits[static_cast<std::size_t>(n + i)] = kUnseen;
+using Floats = std::vector<float>;
+
+void resize(Floats& x, Index size) { x.resize(static_cast<std::size_t>(size)); }
+
+// x [rows, cols] -> [cols, rows], of the columns from `first` on.
+void transpose(std::span<const float> x, Index cols, Index first, Floats& out) {
+  const Index rows = static_cast<Index>(x.size()) / cols, count = cols - first;
+  resize(out, count * rows);
+  constexpr Index kTile = 16;  // rows whose stores share cache lines
+  for (Index begin = 0; begin < rows; begin += kTile) {
+    const Index end = std::min(begin + kTile, rows);
+    for (Index c = 0; c < count; ++c)
+      for (Index r = begin; r < end; ++r) out[c * rows + r] = x[r * cols + first + c];
+  }
 }
+
+// What one KV head's block of rows sees, and the products over it.
+class Head {
+ public:
+  Head(const AttentionShape& shape, const AttentionRows& rows, Index kv, ThreadPool& pool)
+      : shape_(shape), rows_(rows), kv_(kv), pool_(pool) {
+    const PastLane& past = rows.past[static_cast<std::size_t>(kv)];
+    past_ = past.size();
+    keys_ = past.keys;
+    values_ = past.values;
+    append(rows.keys, keys_);
+    append(rows.values, values_);
+  }
+
+  Index past() const { return past_; }
+  Index group() const { return shape_.query_heads / shape_.kv_heads; }
+
+  void begin_block(Index first) {
+    first_ = first;
+    count_ = std::min(kBlock, shape_.rows - first);
+    seen_ = past_ + first_ + count_;
+  }
+  Index first() const { return first_; }
+  Index count() const { return count_; }          // rows of the block
+  Index seen() const { return seen_; }            // entries before the block's end
+  Index all() const { return count_ * group(); }  // rows of matrices: a row and one of its heads
+
+  // The block's part of [R, Hq, D] as [all, D], and back.
+  void gather(std::span<const float> from, Floats& out) const {
+    resize(out, all() * shape_.head_dim);
+    each_row([&](Index at, Index to, Index size) {
+      std::copy_n(from.data() + at, size, out.data() + to);
+    });
+  }
+  void scatter_add(const Floats& from, float factor, std::span<float> out) const {
+    each_row([&](Index at, Index to, Index size) {
+      vector_kernels().axpy(factor, from.data() + to, size, out.data() + at);
+    });
+  }
+  // The block's part of [R, Hq]: element i of [all].
+  Index item(Index i) const {
+    return (first_ + i / group()) * shape_.query_heads + kv_ * group() + i % group();
+  }
+
+  // y [M, N] = x [M, K] times the transpose of w [N, K].
+  void multiply(std::span<const float> x, std::span<const float> w, Index cols, Floats& y) {
+    const Index m = static_cast<Index>(x.size()) / cols, n = static_cast<Index>(w.size()) / cols;
+    resize(y, m * n);
+    activations_.prepare(x, m, cols, Numerics::exact, pool_);
+    const Product product{{WeightType::f32, n, cols, reinterpret_cast<const std::byte*>(w.data())},
+                          nullptr,
+                          y.data(),
+                          n};
+    pith::multiply(activations_, std::span(&product, 1), pool_);
+  }
+
+  // Of the entries that the block sees: [seen, D].
+  std::span<const float> keys() const { return seen_part(keys_); }
+  std::span<const float> values() const { return seen_part(values_); }
+
+  // Logits [all, seen]; what a row does not see is minus infinity.
+  void logits(const Floats& queries, Floats& out) {
+    multiply(queries, keys(), shape_.head_dim, out);
+    const PastLane& past = rows_.past[static_cast<std::size_t>(kv_)];
+    pool_.run(all(), [&](Index i, int) {
+      float* row = out.data() + i * seen_;
+      for (Index j = 0; j < past_; ++j)
+        row[j] = shape_.scale * row[j] + past.log_weights[static_cast<std::size_t>(j)];
+      for (Index j = past_; j < seen_; ++j) row[j] *= shape_.scale;
+      const Index own = first_ + i / group();
+      std::fill(row + past_ + own + 1, row + seen_, kUnseen);
+      if (shape_.window == 0) return;
+      const Index low = rows_.positions[static_cast<std::size_t>(own)] - shape_.window;
+      for (Index j = 0; j < past_; ++j)
+        if (past.positions[static_cast<std::size_t>(j)] <= static_cast<float>(low))
+          row[j] = kUnseen;
+      for (Index r = 0; r <= own; ++r)
+        if (rows_.positions[static_cast<std::size_t>(r)] <= low) row[past_ + r] = kUnseen;
+    });
+  }
+
+  // Adds [n, D], of the entries from `first` on, to the gradients of the past and of new rows.
+  void add_entries(const Floats& from, Index first, float factor, float* past,
+                   std::span<float> rows) const {
+    const Index D = shape_.head_dim;
+    for (Index j = first; j < seen_; ++j) {
+      float* to =
+          j < past_ ? past + j * D : rows.data() + ((j - past_) * shape_.kv_heads + kv_) * D;
+      vector_kernels().axpy(factor, from.data() + (j - first) * D, D, to);
+    }
+  }
+
+ private:
+  void append(std::span<const float> rows, Floats& to) const {
+    const Index D = shape_.head_dim;
+    for (Index r = 0; r < shape_.rows; ++r) {
+      const float* row = rows.data() + (r * shape_.kv_heads + kv_) * D;
+      to.insert(to.end(), row, row + D);
+    }
+  }
+  std::span<const float> seen_part(const Floats& all) const {
+    return std::span(all).first(static_cast<std::size_t>(seen_ * shape_.head_dim));
+  }
+  template <typename Body>
+  void each_row(Body body) const {
+    const Index size = group() * shape_.head_dim;
+    for (Index r = 0; r < count_; ++r)
+      body(((first_ + r) * shape_.kv_heads + kv_) * size, r * size, size);
+  }
+
+  const AttentionShape& shape_;
+  const AttentionRows& rows_;
+  Index kv_;
+  ThreadPool& pool_;
+  Activations activations_;
+  Index past_ = 0, first_ = 0, count_ = 0, seen_ = 0;
+  Floats keys_, values_;  // [n + R, D]
+};
 
 }  // namespace
 
 void attend_rows(const AttentionShape& shape, const AttentionRows& rows, std::span<float> out,
                  std::span<float> log_sums, ThreadPool& pool) {
-  const Index D = shape.head_dim, group = shape.query_heads / shape.kv_heads;
   const auto& kernels = vector_kernels();
-  pool.run(shape.rows * shape.query_heads, [&](Index item, int) {
-    thread_local std::vector<float> logits;
-    const Index row = item / shape.query_heads, head = item % shape.query_heads, kv = head / group;
-    const PastLane& past = rows.past[static_cast<std::size_t>(kv)];
-    logits_of(shape, rows, row, head, logits);
-    const auto n = static_cast<Index>(logits.size());
-    const float top = kernels.max(logits.data(), n);
-    const float sum = kernels.exp_sum(logits.data(), top, n, logits.data());
-    log_sums[static_cast<std::size_t>(item)] = top + std::log(sum);
-    float* to = out.data() + item * D;
-    std::fill_n(to, D, 0.0f);
-    for (Index j = 0; j < past.size(); ++j)
-      kernels.axpy(logits[static_cast<std::size_t>(j)] / sum, past.values.data() + j * D, D, to);
-    for (Index i = 0; i <= row; ++i)
-      kernels.axpy(logits[static_cast<std::size_t>(past.size() + i)] / sum,
-                   rows.values.data() + (i * shape.kv_heads + kv) * D, D, to);
-  });
+  std::fill(out.begin(), out.end(), 0.0f);
+  Floats queries, weights, turned, attended;
+  for (Index kv = 0; kv < shape.kv_heads; ++kv) {
+    Head head(shape, rows, kv, pool);
+    for (Index first = 0; first < shape.rows; first += kBlock) {
+      head.begin_block(first);
+      head.gather(rows.queries, queries);
+      head.logits(queries, weights);
+      const Index seen = head.seen();
+      pool.run(head.all(), [&](Index i, int) {
+        float* row = weights.data() + i * seen;
+        const float top = kernels.max(row, seen), sum = kernels.exp_sum(row, top, seen, row);
+        log_sums[static_cast<std::size_t>(head.item(i))] = top + std::log(sum);
+        for (Index j = 0; j < seen; ++j) row[j] /= sum;
+      });
+      transpose(head.values(), shape.head_dim, 0, turned);
+      head.multiply(weights, turned, seen, attended);
+      head.scatter_add(attended, 1, out);
+    }
+  }
 }
 
 // With p the weights and do the gradient of a row's output: dv_j += p_j do, and for the logits
-// ds_j = p_j (do . v_j - do . o). One KV head at a time, so that its keys and values have one
-// writer.
+// ds_j = p_j (do . v_j - do . o).
 void attend_rows_backward(const AttentionShape& shape, const AttentionRows& rows,
                           std::span<const float> out, std::span<const float> log_sums,
                           std::span<const float> dout, const AttentionGradients& gradients,
                           ThreadPool& pool) {
-  const Index D = shape.head_dim, group = shape.query_heads / shape.kv_heads;
+  const Index D = shape.head_dim;
   const auto& kernels = vector_kernels();
-  const auto each = [&](Index head, Index first_row, Index last_row, float* dkeys, float* dvalues) {
-    std::vector<float> logits;
-    const Index kv = head / group;
-    const PastLane& past = rows.past[static_cast<std::size_t>(kv)];
-    const Index n = past.size();
-    for (Index row = first_row; row < last_row; ++row) {
-      const Index item = row * shape.query_heads + head;
-      logits_of(shape, rows, row, head, logits);
-      kernels.exp_sum(logits.data(), log_sums[static_cast<std::size_t>(item)],
-                      static_cast<Index>(logits.size()), logits.data());
-      const float* query = rows.queries.data() + item * D;
-      const float* gradient = dout.data() + item * D;
-      const float along = kernels.dot(gradient, out.data() + item * D, D);
-      float* dquery = gradients.queries.data() + item * D;
-      for (Index j = 0; j < n; ++j) {
-        const float p = logits[static_cast<std::size_t>(j)];
-        if (p == 0) continue;
-        const float ds = p * (kernels.dot(gradient, past.values.data() + j * D, D) - along);
-        kernels.axpy(shape.scale * ds, past.keys.data() + j * D, D, dquery);
-      }
-      for (Index i = 0; i <= row; ++i) {
-        const float p = logits[static_cast<std::size_t>(n + i)];
-        const Index at = i * shape.kv_heads + kv;
-        const float ds = p * (kernels.dot(gradient, rows.values.data() + at * D, D) - along);
-        kernels.axpy(shape.scale * ds, rows.keys.data() + at * D, D, dquery);
-        kernels.axpy(shape.scale * ds, query, D, dkeys + i * D);
-        kernels.axpy(p, gradient, D, dvalues + i * D);
-      }
-    }
-  };
-  // Sums over the rows and heads of a group: one item per query head and stretch of rows, each with
-  // sums of its own that are added in the order of items, so that the schedule does not matter.
-  const Index stretches = std::clamp<Index>(shape.rows / 16, 1, 4), size = shape.rows * D;
-  const Index items = shape.query_heads * stretches;
-  std::vector<float> dkeys(static_cast<std::size_t>(items * size)), dvalues(dkeys.size());
-  pool.run(items, [&](Index item, int) {
-    const Index head = item / stretches, stretch = item % stretches;
-    each(head, shape.rows * stretch / stretches, shape.rows * (stretch + 1) / stretches,
-         dkeys.data() + item * size, dvalues.data() + item * size);
-  });
-  for (Index item = 0; item < items; ++item) {
-    const Index kv = item / stretches / group;
-    for (Index i = 0; i < shape.rows; ++i) {
-      const Index to = (i * shape.kv_heads + kv) * D, from = item * size + i * D;
-      kernels.axpy(1.0f, dkeys.data() + from, D, gradients.keys.data() + to);
-      kernels.axpy(1.0f, dvalues.data() + from, D, gradients.values.data() + to);
+  Floats queries, douts, weights, dlogits, left, right, sums;
+  for (Index kv = 0; kv < shape.kv_heads; ++kv) {
+    Head head(shape, rows, kv, pool);
+    LaneGradient* past =
+        gradients.past.empty() ? nullptr : &gradients.past[static_cast<std::size_t>(kv)];
+    const Index from = past ? 0 : head.past();
+    for (Index first = 0; first < shape.rows; first += kBlock) {
+      head.begin_block(first);
+      head.gather(rows.queries, queries);
+      head.gather(dout, douts);
+      head.logits(queries, weights);
+      head.multiply(douts, head.values(), D, dlogits);
+      const Index seen = head.seen();
+      pool.run(head.all(), [&](Index i, int) {
+        const auto item = head.item(i);
+        float *p = weights.data() + i * seen, *ds = dlogits.data() + i * seen;
+        kernels.exp_sum(p, log_sums[static_cast<std::size_t>(item)], seen, p);
+        const float along = kernels.dot(dout.data() + item * D, out.data() + item * D, D);
+        for (Index j = 0; j < seen; ++j) ds[j] = p[j] * (ds[j] - along);
+      });
+      transpose(head.keys(), D, 0, right);
+      head.multiply(dlogits, right, seen, sums);
+      head.scatter_add(sums, shape.scale, gradients.queries);
+      transpose(dlogits, seen, from, left);
+      transpose(queries, D, 0, right);
+      head.multiply(left, right, head.all(), sums);
+      head.add_entries(sums, from, shape.scale, past ? past->keys.data() : nullptr, gradients.keys);
+      transpose(weights, seen, from, left);
+      transpose(douts, D, 0, right);
+      head.multiply(left, right, head.all(), sums);
+      head.add_entries(sums, from, 1, past ? past->values.data() : nullptr, gradients.values);
     }
   }
 }

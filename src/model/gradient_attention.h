@@ -1,5 +1,6 @@
 // Attention of new rows over fixed past entries and over each other, with its backward pair, in
-// f32. It reads plain arrays: caches are read out once per optimisation, not at every step.
+// f32, as matrix products over blocks of rows. It reads plain arrays: caches are read out once per
+// optimisation, not at every step.
 #pragma once
 
 #include <span>
@@ -10,12 +11,18 @@
 
 namespace pith {
 
-// The fixed entries of one lane.
+// The entries of one lane that are there before the rows.
 struct PastLane {
   std::vector<float> keys, values;  // [n, D], keys rotated
   std::vector<float> log_weights;   // [n]
   std::vector<float> positions;     // [n]; needed where the layer has a window
   Index size() const { return static_cast<Index>(log_weights.size()); }
+};
+
+// The gradient with respect to them. Keys are taken as a cache holds them, rotated: that is what a
+// learned entry stores.
+struct LaneGradient {
+  std::vector<float> keys, values;  // [n, D]
 };
 
 struct AttentionShape {
@@ -40,9 +47,10 @@ void attend_rows(const AttentionShape& shape, const AttentionRows& rows, std::sp
 
 // Adds to the gradients of queries, keys and values. `out` and `log_sums` are those of attend_rows.
 struct AttentionGradients {
-  std::span<float> queries;  // [R, Hq, D]
-  std::span<float> keys;     // [R, Hkv, D]
-  std::span<float> values;   // [R, Hkv, D]
+  std::span<float> queries;      // [R, Hq, D]
+  std::span<float> keys;         // [R, Hkv, D]
+  std::span<float> values;       // [R, Hkv, D]
+  std::span<LaneGradient> past;  // [Hkv], of the right size; or empty, which costs nothing
 };
 void attend_rows_backward(const AttentionShape& shape, const AttentionRows& rows,
                           std::span<const float> out, std::span<const float> log_sums,

@@ -69,22 +69,32 @@ class Gradient : public ::testing::TestWithParam<Case> {
   // a random direction is of the size of the gradient's norm; that is what errors are held against.
   void check(GradientPass& pass, const std::function<double()>& loss,
              std::span<const float> gradient) {
+    const std::vector<float> middle = embeddings_;
+    check_along(gradient, [&](std::span<const float> offset) {
+      auto moved = middle;
+      for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += offset[i];
+      pass.forward(moved, positions_);
+      return loss();
+    });
+  }
+
+  // `at` runs the pass with what was moved by an offset and returns the loss.
+  static void check_along(std::span<const float> gradient,
+                          const std::function<double(std::span<const float>)>& at) {
     const std::vector<float> analytic(gradient.begin(), gradient.end());
     double squares = 0;
     for (float g : analytic) squares += double{g} * g;
     Rng rng(5);
     for (int trial = 0; trial < 4; ++trial) {
-      const auto direction = normal(std::ssize(embeddings_), rng);
+      const auto direction = normal(std::ssize(analytic), rng);
       double along = 0;
       for (std::size_t i = 0; i < analytic.size(); ++i) along += double{analytic[i]} * direction[i];
       constexpr float kStep = 2e-3f;
       double value[2];
       for (int side = 0; side < 2; ++side) {
-        auto moved = embeddings_;
-        for (std::size_t i = 0; i < moved.size(); ++i)
-          moved[i] += (side == 0 ? kStep : -kStep) * direction[i];
-        pass.forward(moved, positions_);
-        value[side] = loss();
+        auto offset = direction;
+        for (float& x : offset) x *= side == 0 ? kStep : -kStep;
+        value[side] = at(offset);
       }
       const double numeric = (value[0] - value[1]) / (2 * double{kStep});
       EXPECT_NEAR(along, numeric, 2e-3 * std::sqrt(squares));
@@ -101,7 +111,7 @@ class Gradient : public ::testing::TestWithParam<Case> {
 
 // A loss that is linear in all keys and values: its gradient there is the coefficients.
 TEST_P(Gradient, OfKeysAndValuesAgreesWithDifferences) {
-  GradientPass pass(*model_, past_, 3, false, pool_);
+  GradientPass pass(*model_, past_, 3, false, Numerics::exact, pool_);
   Rng rng(4);
   RowEntries coefficients;
   const Index size = kRows * model_->config().kv_heads * model_->config().head_dim;
@@ -122,7 +132,7 @@ TEST_P(Gradient, OfKeysAndValuesAgreesWithDifferences) {
 }
 
 TEST_P(Gradient, OfHiddenStatesAgreesWithDifferences) {
-  GradientPass pass(*model_, past_, 3, true, pool_);
+  GradientPass pass(*model_, past_, 3, true, Numerics::exact, pool_);
   Rng rng(6);
   const auto coefficients = normal(kRows * model_->config().width, rng);
   const auto loss = [&] {
@@ -135,9 +145,63 @@ TEST_P(Gradient, OfHiddenStatesAgreesWithDifferences) {
   check(pass, loss, pass.backward({}, coefficients));
 }
 
+// All past keys, then all past values, as one vector.
+std::vector<float> flat(const PastGradients& lanes) {
+  std::vector<float> out;
+  for (const auto& lane : lanes) out.insert(out.end(), lane.keys.begin(), lane.keys.end());
+  for (const auto& lane : lanes) out.insert(out.end(), lane.values.begin(), lane.values.end());
+  return out;
+}
+void move_by(std::span<const float> offset, PastLanes& lanes) {
+  auto next = offset.begin();
+  for (auto& lane : lanes)
+    for (float& x : lane.keys) x += *next++;
+  for (auto& lane : lanes)
+    for (float& x : lane.values) x += *next++;
+}
+
+TEST_P(Gradient, OfPastEntriesAgreesWithDifferences) {
+  PastLanes past = past_;
+  GradientPass pass(*model_, past, 3, true, Numerics::exact, pool_);
+  Rng rng(8);
+  const auto coefficients = normal(kRows * model_->config().width, rng);
+  pass.forward(embeddings_, positions_);
+  PastGradients gradients;
+  pass.backward({}, coefficients, {.past = &gradients});
+  check_along(flat(gradients), [&](std::span<const float> offset) {
+    past = past_;
+    move_by(offset, past);
+    pass.forward(embeddings_, positions_);
+    double sum = 0;
+    for (std::size_t i = 0; i < coefficients.size(); ++i)
+      sum += double{coefficients[i]} * pass.hidden()[i];
+    return sum;
+  });
+}
+
+// The loss is half the squared length of the residual stream behind the last layer.
+TEST_P(Gradient, OfTheLastResidualStreamAgreesWithDifferences) {
+  GradientPass pass(*model_, past_, 3, true, Numerics::exact, pool_);
+  const auto loss = [&] {
+    double sum = 0;
+    for (float x : pass.stream()) sum += 0.5 * double{x} * double{x};
+    return sum;
+  };
+  pass.forward(embeddings_, positions_);
+  const std::vector<float> stream(pass.stream().begin(), pass.stream().end());
+  std::vector<Index> layers;
+  const auto gradient =
+      pass.backward({}, {}, {.stream = stream, .on_middle = [&](Index l, auto dx) {
+                               layers.push_back(l);
+                               EXPECT_EQ(dx.size(), stream.size());
+                             }});
+  EXPECT_EQ(layers, (std::vector<Index>{2, 1, 0}));
+  check(pass, loss, gradient);
+}
+
 // Nothing behind the values of layer 0 can matter to them: their gradient is two products.
 TEST_P(Gradient, StopsAtTheLastLayerOfTheLoss) {
-  GradientPass pass(*model_, past_, 1, false, pool_);
+  GradientPass pass(*model_, past_, 1, false, Numerics::exact, pool_);
   pass.forward(embeddings_, positions_);
   EXPECT_EQ(pass.entries().values.size(), 1u);
   EXPECT_TRUE(pass.hidden().empty());
@@ -146,18 +210,6 @@ TEST_P(Gradient, StopsAtTheLastLayerOfTheLoss) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Gradient, ::testing::ValuesIn(cases()),
                          [](const auto& one) { return one.param.name; });
-
-TEST(MultiplyTransposed, IsTheTranspose) {
-  const float w[] = {1, 2, 3, 4, 5, 6};  // [2, 3]
-  const WeightMatrix matrix{WeightType::f32, 2, 3, reinterpret_cast<const std::byte*>(w)};
-  const float y[] = {10, 1};
-  float x[3];
-  ThreadPool pool(1);
-  multiply_transposed(y, 1, matrix, x, pool);
-  EXPECT_EQ(x[0], 14);
-  EXPECT_EQ(x[1], 25);
-  EXPECT_EQ(x[2], 36);
-}
 
 }  // namespace
 }  // namespace pith

@@ -33,6 +33,7 @@ struct TinyModelOptions {
   Index sliding_pattern = 0;  // every n-th layer is global; 0: the key is absent
   TinyRope rope = TinyRope::none;
   double rope_base = 10000.0, rope_factor = 4.0;
+  double logit_softcap = 0;  // 0: the key is absent
   std::uint64_t seed = 1;
 };
 
@@ -116,6 +117,7 @@ inline void set_tiny_hyperparameters(gguf::Writer& writer, const TinyModelOption
   set_index("rope.dimension_count", o.head_dim);
   set("attention.layer_norm_rms_epsilon", 1e-6);
   set("rope.freq_base", o.rope_base);
+  if (o.logit_softcap > 0) set("final_logit_softcapping", o.logit_softcap);
   if (o.sliding_window > 0) set_index("attention.sliding_window", o.sliding_window);
   if (o.sliding_pattern > 0) set_index("attention.sliding_window_pattern", o.sliding_pattern);
   if (o.rope == TinyRope::linear || o.rope == TinyRope::yarn) {

@@ -1,7 +1,8 @@
 // virtual: the document's entries give way to fewer ones that no token produced: embeddings are
 // optimised, turn after turn on top of what is already compressed, until the values that they give
-// in every layer are the pooled values of the tokens they stand for (S2). It runs the model,
-// forwards and backwards, for hundreds of steps.
+// in every layer are the pooled values of the tokens they stand for (S2), or until the model writes
+// the turn's text behind them (cramming). It runs the model, forwards and backwards, for hundreds
+// of steps.
 
 #include "base/error.h"
 #include "recipe/model_access.h"
@@ -41,6 +42,9 @@ SignalNeeds needs(const Arguments& arguments) {
 std::string_view refuses(const Arguments& arguments) {
   if (arguments.choice("pooling") == "attention" && arguments.choice("loss") == "KV")
     return "loss=KV is for targets that do not look at the question";
+  if (arguments.choice("loss") == "tokens" &&
+      (arguments.choice("pooling") != "surprisal" || arguments.choice("exempt") != "none"))
+    return "loss=tokens has the turn's text for its goal: it takes no pooling and exempts no token";
   return "";
 }
 
@@ -62,7 +66,11 @@ PartInfo virtual_part() {
            choice("pooling", {"surprisal", "mean", "equal_surprisal", "attention"},
                   "targets: values weighted by surprisal, evenly, or over stretches of equal "
                   "surprisal; or by what the question attends to"),
-           choice("loss", {"V", "KV"}, "what must be reproduced: values, or keys too"),
+           choice(
+               "loss", {"V", "KV", "tokens"},
+               "what must be reproduced: values, or keys too, or the turn's text by the model "
+               "that is fed it (Cramming, arXiv 2502.13063: AdamW with its betas and decay, ends "
+               "when every token is predicted; its lr is 0.01)"),
            integer("turn", "250", 1, 65536,
                    "tokens compressed at once, at most; documents are cut where sentences begin, "
                    "conversations into their turns, however long"),

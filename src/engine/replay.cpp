@@ -128,14 +128,10 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     if (plus_) best.scaled.resize(size);
   }
 
-  // What a row of weights gives to the set. Rows sum to 1: where little lies outside, that is
-  // summed.
+  // What a row of weights gives to the set: often little beside what lies outside, so that 1 less
+  // the rest would not do.
   static float in_set(const float* weights, Index entries, const Lane& lane, Index length) {
     const auto sum = vector_kernels().sum;
-    const Index end = lane.chunk + length;
-    const Index before = lane.chunk - lane.sinks, after = lane.replay - end;
-    if (8 * (before + after) < entries)
-      return 1 - sum(weights + lane.sinks, before) - sum(weights + end, after);
     return sum(weights, lane.sinks) + sum(weights + lane.chunk, length) +
            sum(weights + lane.replay, entries - lane.replay);
   }

@@ -134,4 +134,8 @@ void Cache::apply(const Plan& plan) {
   }
 }
 
+std::vector<float> Cache::planned_keys(Index lane, const LanePlan& plan) const {
+  return cache::planned_keys(*impl_, lane, plan);
+}
+
 }  // namespace pith::cache

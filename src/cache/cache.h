@@ -82,6 +82,10 @@ class Cache {
   // system where a slab becomes empty.
   void apply(const Plan& plan);
 
+  // What apply() would make of the keys that a lane's plan keeps, as attention will read them:
+  // moved, and rounded to their formats. The plan must be one that apply() takes.
+  std::vector<float> planned_keys(Index lane, const LanePlan& plan) const;  // [keep, D]
+
   // A cache of the entries that stand for source tokens >= `first_token` alone, as they are stored.
   // Its full_bytes() count these tokens only.
   Cache part(Index first_token) const;

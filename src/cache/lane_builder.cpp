@@ -36,8 +36,9 @@ struct Item {
 
 class LaneBuilder {
  public:
-  LaneBuilder(const Cache::Impl& cache, Index lane, const LanePlan& plan)
+  LaneBuilder(const Cache::Impl& cache, Index lane, const LanePlan& plan, TilePool& pool)
       : cache_(cache),
+        pool_(pool),
         lane_(lane),
         plan_(plan),
         format_(plan.format.value_or(cache.format)),
@@ -63,6 +64,19 @@ class LaneBuilder {
     }
     lane.segments.shrink_to_fit();
     return lane;
+  }
+
+  // The kept entries' keys in the lane that build() returned, in the plan's order.
+  std::vector<float> read_kept_keys(const Lane& lane) const {
+    std::vector<float> keys(plan_.keep.size() * key_.size());
+    LaneCursor cursor(lane);
+    for (size_t i = 0; i < items_.size(); ++i) {
+      if (!is_kept(items_[i])) continue;
+      const Place place = cursor.at(static_cast<Index>(i));
+      read_key(place.segment->layout, place.tile(), place.slot(), place.segment->centre_data(),
+               keys.data() + items_[i].index * key_.size());
+    }
+    return keys;
   }
 
  private:
@@ -155,7 +169,7 @@ class LaneBuilder {
     if (layout.packed) segment.centre = make_centre(first, last);
     for (Index i = first; i < last; ++i) {
       const Index slot = segment.count % kTileEntries;
-      std::byte* tile = segment.grow(*cache_.pool);
+      std::byte* tile = segment.grow(pool_);
       if (stays)
         copy_packed(item(i), layout, tile, slot);
       else
@@ -224,6 +238,7 @@ class LaneBuilder {
   }
 
   const Cache::Impl& cache_;
+  TilePool& pool_;
   Index lane_;
   const LanePlan& plan_;
   Format format_;
@@ -236,7 +251,13 @@ class LaneBuilder {
 }  // namespace
 
 Lane build_lane(const Cache::Impl& cache, Index lane, const LanePlan& plan) {
-  return LaneBuilder(cache, lane, plan).build();
+  return LaneBuilder(cache, lane, plan, *cache.pool).build();
+}
+
+std::vector<float> planned_keys(const Cache::Impl& cache, Index lane, const LanePlan& plan) {
+  TilePool pool;
+  LaneBuilder builder(cache, lane, plan, pool);
+  return builder.read_kept_keys(builder.build());
 }
 
 }  // namespace pith::cache

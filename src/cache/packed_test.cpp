@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -135,6 +136,31 @@ TEST(Packed, EachKeptEntryMayHaveItsFormat) {
   EXPECT_EQ(info[4].position, 39);
   const Numbers after = numbers(cache);
   EXPECT_TRUE(std::equal(before.keys.end() - 32, before.keys.end(), after.keys.end() - 32));
+}
+
+// Before a plan is carried out, its keys can be read as they will be.
+TEST(Packed, PlannedKeysAreThoseThatApplyLeaves) {
+  Cache cache = make(64, 200);
+  Plan plan = identity(cache);
+  LanePlan& lane = plan.lanes[0];
+  std::erase_if(lane.keep, [](std::int32_t j) { return j % 3 == 1; });
+  lane.format = Format::int4_k;
+  for (const std::int32_t j : lane.keep) {
+    lane.formats.push_back(j < 4 ? Format::bf16 : j < 90 ? Format::int4_k : Format::int2_k);
+    lane.log_weight.push_back(j % 2 ? 0.5f : 0.0f);
+  }
+  const std::vector<float> planned = cache.planned_keys(0, lane);
+  cache.apply(plan);
+  const std::vector<float> keys = numbers(cache).keys;
+  const std::vector<EntryInfo> info = cache.read_info(0);
+  for (std::size_t i = 0; i < lane.keep.size(); ++i) {
+    const auto now = std::find_if(info.begin(), info.end(), [&](const EntryInfo& entry) {
+      return entry.span.begin == lane.keep[i];
+    });
+    EXPECT_TRUE(std::equal(planned.begin() + static_cast<std::ptrdiff_t>(64 * i),
+                           planned.begin() + static_cast<std::ptrdiff_t>(64 * (i + 1)),
+                           keys.begin() + 64 * (now - info.begin())));
+  }
 }
 
 TEST(Packed, WrongFormatsAreRefused) {

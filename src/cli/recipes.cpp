@@ -51,6 +51,8 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
     names.push_back(fmt::format("{} queries of the context", needs.context_queries));
   if (needs.replay_queries > 0)
     names.push_back(fmt::format("{} queries of the replay", needs.replay_queries));
+  for (const auto& study : needs.studies)
+    names.push_back(fmt::format("{} queries of self-study", study.queries));
   if (needs.replay) names.push_back("replay");
   if (needs.replay_plus) names.push_back("replay_plus");
   if (needs.question_queries) names.push_back("question_queries");

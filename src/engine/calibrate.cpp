@@ -194,7 +194,11 @@ void Calibrator::add(const DocumentPrompt& document) {
   signals.tokens = total;
   signals.layers.resize(layers_.size());
   const ReadOptions options = document.read_options();
-  replay(context, {.prefix_tokens = prefix, .answer_prompt = options.answer_prompt, .progress = {}},
+  replay(context,
+         {.prefix_tokens = prefix,
+          .plain = false,
+          .answer_prompt = options.answer_prompt,
+          .progress = {}},
          signals);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];

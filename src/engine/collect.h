@@ -36,6 +36,9 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   cache::AttentionTap* tap(Index layer) override;
   void end_layer(Index layer) override;
 
+  // Which token behind the prefix is the i-th of context_queries.
+  Index sampled_row(Index i) const { return sample_->row(i); }
+
   // The signals; call once, after the last chunk, with the context that was read.
   recipe::Signals finish(const Context& context);
 

@@ -9,6 +9,8 @@
 #include "engine/collect.h"
 #include "engine/encoder.h"
 #include "engine/model_access.h"
+#include "engine/on_policy.h"
+#include "engine/references.h"
 #include "engine/replay.h"
 #include "engine/second_pass.h"
 #include "engine/structure.h"
@@ -95,19 +97,32 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   if (needs.projected_values) measure_values(context, 0, signals);
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
+  for (Index i = 0; needs.surprisal && i < signals.context_queries; ++i) {
+    const Index token = signals.prefix_tokens + collector.sampled_row(i) + 1;
+    signals.context_surprisal.push_back(
+        signals.surprisal[static_cast<std::size_t>(std::min(token, signals.tokens - 1))]);
+  }
   signals.sentence_starts = options.sentence_starts;
   signals.turn_starts = options.turn_starts;
   if (needs.tail_attention > 0) measure_tail(context, needs.tail_attention, signals);
   if (times) times->read_seconds = seconds_since(start);
   if (needs.replays()) {
     const auto replay_start = std::chrono::steady_clock::now();
-    if (needs.replay || needs.replay_plus || needs.replay_queries > 0)
+    if (needs.repeats())
       replay(context,
              {.prefix_tokens = options.prefix_tokens,
+              .plain = needs.replay,
+              .plus = needs.replay_plus,
               .answer_prompt = options.answer_prompt,
               .queries = needs.replay_queries,
+              .studies = needs.studies,
               .progress = options.replay_progress},
              signals);
+    for (recipe::StudySignals& study : signals.studies)
+      finish_study(
+          context,
+          study_texts(context, options.prefix_tokens, options.answer_prompt, study.kind.seed),
+          study, signals);
     if (needs.second_pass) second_pass(context, options.replay_progress, signals);
     if (times) times->replay_seconds = seconds_since(replay_start);
   }
@@ -157,8 +172,11 @@ CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
       renewed = signals;
       model.renew_window(renewed);
     }
-    context.cache().apply(recipe.plan(stage, context.cache(), again ? renewed : signals,
-                                      &context.engine().pool(), &model));
+    const recipe::Signals& seen = again ? renewed : signals;
+    context.cache().apply(
+        recipe.fit_blocks(stage) > 0
+            ? plan_on_policy(context, recipe, stage, seen, &model)
+            : recipe.plan(stage, context.cache(), seen, &context.engine().pool(), &model));
   }
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();

@@ -148,6 +148,8 @@ void Keeper::compress() {
 void Keeper::replay_new_tokens(recipe::Signals& signals) {
   const auto start = Clock::now();
   const ReplayOptions options{.prefix_tokens = signals.prefix_tokens,
+                              .plain = needs_.replay,
+                              .plus = needs_.replay_plus,
                               .answer_prompt = options_.answer_prompt,
                               .progress = {}};
   replayed_ = std::max(replayed_, signals.prefix_tokens);

@@ -14,13 +14,12 @@ QuerySample::QuerySample(Index layers, Index query_heads, Index head_dim, Index 
     layer.resize(static_cast<std::size_t>(query_heads * count_ * head_dim));
 }
 
-// Sample i is the row in the middle of the i-th of `count` equal stretches.
 template <typename Each>
 void QuerySample::each(const Block& block, Each&& use) {
   const Index width = heads_ * head_dim_, rows = std::ssize(block.queries) / width;
   for (Index i = 0; i < count_; ++i) {
-    const Index row = (2 * i + 1) * rows_ / (2 * count_) - block.first;
-    if (row >= 0 && row < rows) use(i, row + block.first, block.queries.data() + row * width);
+    const Index at = row(i) - block.first;
+    if (at >= 0 && at < rows) use(i, row(i), block.queries.data() + at * width);
   }
 }
 

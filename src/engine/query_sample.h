@@ -15,6 +15,8 @@ class QuerySample {
   QuerySample(Index layers, Index query_heads, Index head_dim, Index rows, Index count);
 
   Index count() const { return count_; }
+  // The row in the middle of the sample-th of `count` equal stretches.
+  Index row(Index sample) const { return (2 * sample + 1) * rows_ / (2 * count_); }
 
   // Rows [first, first + rows) of the stream: keeps those that belong to the sample. With
   // `rotation`, queries rotated at positions first_position + row are moved to the positions

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <numeric>
 
 #include "engine/observer.h"
 #include "engine/query_sample.h"
@@ -26,20 +26,23 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     Index replay = 0;  // [replay, n)
   };
 
-  // `sample`, if not null, takes the queries as rows `first_row`, ... of all that is replayed.
-  ReplayObserver(const Context& context, Index length, std::vector<Lane> lanes,
-                 QuerySample* sample = nullptr, Index first_row = 0)
+  // `wanted` says which scores are; `samples` take the queries as rows `first_row`, ... of all that
+  // is replayed.
+  ReplayObserver(const Context& context, const ReplayOptions& wanted, Index length,
+                 std::vector<Lane> lanes, std::span<QuerySample> samples, Index first_row = 0)
       : context_(context),
+        plain_(wanted.plain),
+        plus_(wanted.plus),
         length_(length),
         lanes_(std::move(lanes)),
-        sample_(sample),
+        samples_(samples),
         row_(first_row),
         heads_(context.engine().config().query_heads),
         layers_(context.cache().shape().layers),
         threads_(static_cast<std::size_t>(context.engine().pool().size())),
         best_(static_cast<std::size_t>(layers_)) {}
 
-  bool wants_unrotated() const override { return true; }
+  bool wants_unrotated() const override { return plus_; }
 
   void begin_chunk(Index /*first*/, Index rows) override {
     row_ += rows_;
@@ -47,7 +50,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   }
 
   void rotated(Index layer, std::span<const float> queries) override {
-    if (sample_) sample_->take({layer, row_, queries});
+    for (QuerySample& sample : samples_) sample.take({layer, row_, queries});
   }
 
   void unrotated(Index /*layer*/, std::span<const float> hidden,
@@ -60,11 +63,11 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     }
   }
 
-  cache::AttentionTap* tap(Index /*layer*/) override { return this; }
+  cache::AttentionTap* tap(Index /*layer*/) override { return plain_ || plus_ ? this : nullptr; }
 
   void end_layer(Index layer) override {
     auto& best = best_[static_cast<std::size_t>(layer)];
-    best.resize(heads_ * length_);
+    resize(best);
     for (auto& thread : threads_) {
       if (!thread.used) continue;
       raise(best.plain, thread.best.plain);
@@ -81,7 +84,13 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     for (Index l = 0; l < layers_; ++l) {
       const auto& best = best_[static_cast<std::size_t>(l)];
       auto& out = signals.layers[static_cast<std::size_t>(l)];
-      for (Index h = 0; h < kv_heads; ++h) {
+      for (Index h = 0; h < kv_heads && plain_; ++h)
+        for (Index g = 0; g < group; ++g)
+          for (Index j = 0; j < length_; ++j) {
+            float& to = out.replay[static_cast<std::size_t>(h * signals.tokens + begin + j)];
+            to = std::max(to, best.plain[static_cast<std::size_t>((h * group + g) * length_ + j)]);
+          }
+      for (Index h = 0; h < kv_heads && plus_; ++h) {
         const Index lane = context_.cache().shape().lane(l, h);
         std::vector<float> values(static_cast<std::size_t>(context_.cache().size(lane) * D)),
             norms(static_cast<std::size_t>(group * length_));
@@ -96,7 +105,6 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
           for (Index j = 0; j < length_; ++j) {
             const auto from = static_cast<std::size_t>((h * group + g) * length_ + j);
             const auto to = static_cast<std::size_t>(h * signals.tokens + begin + j);
-            out.replay[to] = std::max(out.replay[to], best.plain[from]);
             out.replay_plus[to] =
                 std::max(out.replay_plus[to],
                          best.scaled[from] * norms[static_cast<std::size_t>(g * length_ + j)]);
@@ -107,16 +115,26 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
 
  private:
   struct Best {
-    std::vector<float> plain, scaled;  // [Hq, length]
-    void resize(Index size) {
-      plain.resize(static_cast<std::size_t>(size));
-      scaled.resize(static_cast<std::size_t>(size));
-    }
+    std::vector<float> plain, scaled;  // [Hq, length], where they are wanted
   };
   struct ThreadBest {
     Best best;
     bool used = false;
   };
+
+  void resize(Best& best) const {
+    const auto size = static_cast<std::size_t>(heads_ * length_);
+    if (plain_) best.plain.resize(size);
+    if (plus_) best.scaled.resize(size);
+  }
+
+  // What a row of weights gives to the set: often little beside what lies outside, so that 1 less
+  // the rest would not do.
+  static float in_set(const float* weights, Index entries, const Lane& lane, Index length) {
+    const auto sum = vector_kernels().sum;
+    return sum(weights, lane.sinks) + sum(weights + lane.chunk, length) +
+           sum(weights + lane.replay, entries - lane.replay);
+  }
 
   static void raise(std::vector<float>& to, const std::vector<float>& from) {
     vector_kernels().raise(1.0f, from.data(), std::ssize(from), to.data());
@@ -126,29 +144,28 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     const Lane& lane =
         lanes_[static_cast<std::size_t>(context_.cache().shape().lane(block.layer, block.kv_head))];
     auto& thread = threads_[static_cast<std::size_t>(block.thread)];
-    thread.best.resize(heads_ * length_);
+    resize(thread.best);
     thread.used = true;
     const VectorKernels& kernels = vector_kernels();
     for (Index r = 0; r < block.queries * block.group; ++r) {
       const float* weights = block.weights + r * block.stride;
-      const float total = kernels.sum(weights, lane.sinks) +
-                          kernels.sum(weights + lane.chunk, length_) +
-                          kernels.sum(weights + lane.replay, block.entries - lane.replay);
+      const float total = in_set(weights, block.entries, lane, length_);
       if (!(total > 0)) continue;
-      const float plain_scale = 1.0f / total,
-                  scale = plain_scale *
-                          row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
       const Index head = block.kv_head * block.group + r % block.group;
       const float* chunk = weights + lane.chunk;
-      kernels.raise(plain_scale, chunk, length_, thread.best.plain.data() + head * length_);
-      kernels.raise(scale, chunk, length_, thread.best.scaled.data() + head * length_);
+      if (plain_)
+        kernels.raise(1 / total, chunk, length_, thread.best.plain.data() + head * length_);
+      if (!plus_) continue;
+      const float row = row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
+      kernels.raise(row / total, chunk, length_, thread.best.scaled.data() + head * length_);
     }
   }
 
   const Context& context_;
+  bool plain_, plus_;
   Index length_;             // tokens of the chunk
   std::vector<Lane> lanes_;  // [lanes]
-  QuerySample* sample_;
+  std::span<QuerySample> samples_;
   Index row_, rows_ = 0;  // of the block at hand
   Index heads_, layers_;
   std::vector<ThreadBest> threads_;
@@ -168,11 +185,68 @@ cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChun
   return plan;
 }
 
-void take_queries(QuerySample& sample, recipe::Signals& signals) {
-  auto queries = sample.finish();
-  for (std::size_t l = 0; l < queries.size(); ++l)
-    signals.layers[l].replay_queries = std::move(queries[l]);
-}
+// The queries of a replay that are asked for, and where they go.
+class ReplayQueries {
+ public:
+  ReplayQueries(const ModelConfig& config, const ReplayOptions& options,
+                std::span<const ReplayChunk> chunks)
+      : options_(options), chunks_(chunks) {
+    Index rows = 0;
+    for (const auto& chunk : chunks) rows += std::ssize(chunk.tokens);
+    const auto add = [&](Index count) {
+      samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim, rows, count);
+    };
+    if (options.queries > 0) add(options.queries);
+    for (const auto& study : options.studies) add(study.queries / 2);
+  }
+
+  std::span<QuerySample> samples() { return samples_; }
+
+  void finish(recipe::Signals& signals) {
+    if (samples_.empty()) return;
+    signals.replay_texts.assign(chunks_.begin(), chunks_.end());
+    std::size_t next = 0;
+    if (options_.queries > 0) {
+      QuerySample& sample = samples_[next++];
+      signals.replay_queries = sample.count();
+      signals.replay_surprisal = surprisal(sample, signals);
+      auto queries = sample.finish();
+      for (std::size_t l = 0; l < queries.size(); ++l)
+        signals.layers[l].replay_queries = std::move(queries[l]);
+    }
+    for (const auto& kind : options_.studies) {
+      QuerySample& sample = samples_[next++];
+      auto& study = signals.studies.emplace_back();
+      study.kind = kind;
+      study.count = study.replayed = sample.count();
+      study.surprisal = surprisal(sample, signals);
+      study.queries = sample.finish();
+    }
+  }
+
+ private:
+  // Of the document's token behind each sampled row; of rows that are followed by none, the mean.
+  std::vector<float> surprisal(const QuerySample& sample, const recipe::Signals& signals) const {
+    if (signals.surprisal.empty()) return {};
+    const float mean = std::reduce(signals.surprisal.begin(), signals.surprisal.end()) /
+                       static_cast<float>(signals.surprisal.size());
+    std::vector<float> out;
+    for (Index i = 0; i < sample.count(); ++i) {
+      Index row = sample.row(i);
+      auto chunk = chunks_.begin();
+      for (; row >= std::ssize(chunk->tokens); ++chunk) row -= std::ssize(chunk->tokens);
+      const Index token = chunk->end - std::ssize(chunk->tokens) + row + 1;
+      out.push_back(token < chunk->begin || token >= chunk->end
+                        ? mean
+                        : signals.surprisal[static_cast<std::size_t>(token)]);
+    }
+    return out;
+  }
+
+  const ReplayOptions& options_;
+  std::span<const ReplayChunk> chunks_;
+  std::vector<QuerySample> samples_;
+};
 
 }  // namespace
 
@@ -205,18 +279,14 @@ std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Tok
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals) {
   const auto& shape = context.cache().shape();
   for (auto& layer : signals.layers) {
-    layer.replay.assign(static_cast<std::size_t>(shape.kv_heads * signals.tokens), 0.0f);
-    layer.replay_plus.assign(static_cast<std::size_t>(shape.kv_heads * signals.tokens), 0.0f);
+    const auto size = static_cast<std::size_t>(shape.kv_heads * signals.tokens);
+    if (options.plain) layer.replay.assign(size, 0.0f);
+    if (options.plus) layer.replay_plus.assign(size, 0.0f);
   }
   const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
   Index total = 0, done = 0;
   for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
-  std::optional<QuerySample> sample;
-  if (options.queries > 0) {
-    const auto& config = context.engine().config();
-    sample.emplace(shape.layers, config.query_heads, shape.head_dim, total, options.queries);
-    signals.replay_queries = sample->count();
-  }
+  ReplayQueries queries(context.engine().config(), options, chunks);
   for (const auto& chunk : chunks) {
     Context fork = context.fork();
     const bool bounded =
@@ -230,16 +300,16 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
     const ReplayObserver::Lane lane{.sinks = std::min(options.sinks, chunk.begin),
                                     .chunk = bounded ? options.prefix_tokens : chunk.begin,
                                     .replay = seen};
-    ReplayObserver observer(fork, chunk.end - chunk.begin,
+    ReplayObserver observer(fork, options, chunk.end - chunk.begin,
                             std::vector(static_cast<std::size_t>(shape.lanes()), lane),
-                            sample ? &*sample : nullptr, done);
+                            queries.samples(), done);
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
       if (options.progress) options.progress(done + now, total);
     });
     observer.finish(chunk.begin, signals);
     done += static_cast<Index>(chunk.tokens.size());
   }
-  if (sample) take_queries(*sample, signals);
+  queries.finish(signals);
 }
 
 void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
@@ -265,17 +335,11 @@ void replay_newest(const Context& context, Index begin, const ReplayOptions& opt
     lane.replay = std::ssize(own.keep);
   }
   fork.cache().apply(plan);
-  std::optional<QuerySample> sample;
-  if (options.queries > 0) {
-    const auto& config = context.engine().config();
-    sample.emplace(config.layer_count(), config.query_heads, config.head_dim,
-                   std::ssize(chunk.tokens), options.queries);
-    signals.replay_queries = sample->count();
-  }
-  ReplayObserver observer(fork, length, std::move(lanes), sample ? &*sample : nullptr);
+  ReplayQueries queries(context.engine().config(), options, std::span(&chunk, 1));
+  ReplayObserver observer(fork, options, length, std::move(lanes), queries.samples());
   fork.read(chunk.tokens, &observer, options.progress);
   observer.finish(begin, signals);
-  if (sample) take_queries(*sample, signals);
+  queries.finish(signals);
 }
 
 }  // namespace pith

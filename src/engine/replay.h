@@ -19,12 +19,15 @@ struct ReplayOptions {
   bool whole_context =
       false;  // let the replay attend to all of the context, as kvpress does; otherwise to prefix
               // and chunk only, which bounds its cost at long contexts
-  std::vector<Token> answer_prompt;  // chat tokens between a question and its answer
-  Index queries = 0;                 // sample so many of the replay's queries, too
+  bool plain = true, plus = true;               // which scores to fill: `replay`, `replay_plus`
+  std::vector<Token> answer_prompt;             // chat tokens between a question and its answer
+  Index queries = 0;                            // sample so many of the replay's queries, too
+  std::vector<recipe::SelfStudy> studies = {};  // ... and the replay's part of these
   Progress progress;
 };
 
-// Fills `replay` and `replay_plus` of every layer, and `replay_queries` where they are asked for.
+// Fills `replay`, `replay_plus`, `replay_queries`, their surprisal (if the context's is known) and
+// the replay's part of studies, as far as they are asked for.
 // The context stays as it is; it must be uncompressed.
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals);
 
@@ -34,10 +37,8 @@ void replay_newest(const Context& context, Index begin, const ReplayOptions& opt
                    recipe::Signals& signals);
 
 // The prompts of all chunks with the document tokens that each repeats; exposed for tests.
-struct ReplayChunk {
-  Index begin = 0, end = 0;   // document tokens, as source tokens of the context
-  std::vector<Token> tokens;  // prompt, answer prompt and the chunk itself
-};
+// Tokens: prompt, answer prompt and the chunk itself.
+using ReplayChunk = recipe::ReferenceText;
 // The same for one part [begin, end) of the document.
 ReplayChunk replay_chunk(const Engine& engine, std::span<const Token> context, Index begin,
                          Index end, const ReplayOptions& options);

@@ -53,10 +53,8 @@ void StreamCollector::begin(const cache::Cache& cache, Index tokens) {
   for (auto& layer : signals_.layers) {
     if (needs_.attention_sum) lengthen_rows(layer.attention_sum, heads, before, after);
     if (needs_.attention_max) lengthen_rows(layer.attention_max, heads, before, after);
-    if (needs_.replay || needs_.replay_plus) {
-      lengthen_rows(layer.replay, kv_heads, before, after);
-      lengthen_rows(layer.replay_plus, kv_heads, before, after);
-    }
+    if (needs_.replay) lengthen_rows(layer.replay, kv_heads, before, after);
+    if (needs_.replay_plus) lengthen_rows(layer.replay_plus, kv_heads, before, after);
     if (needs_.projected_values) lengthen_rows(layer.projected_values, kv_heads, before, after);
   }
   if (!wants_attention()) return;

@@ -57,6 +57,9 @@ class TurnObserver final : public ReadObserver {
   void finish(recipe::Signals& signals) {
     if (!sample_) return;
     signals.context_queries = sample_->count();
+    for (Index i = 0; !signals.surprisal.empty() && i < sample_->count(); ++i)
+      signals.context_surprisal.push_back(signals.surprisal[static_cast<std::size_t>(
+          std::min(first_token_ + sample_->row(i) + 1, signals.tokens - 1))]);
     auto queries = sample_->finish();
     for (std::size_t l = 0; l < queries.size(); ++l)
       signals.layers[l].context_queries = std::move(queries[l]);
@@ -195,8 +198,8 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
     context.read(turn, observer);
   }
   recipe::Signals signals = std::move(stream.signals());
-  turn_observer.finish(signals);
   signals.surprisal = std::move(surprisal);
+  turn_observer.finish(signals);
   signals.prefix_tokens = before;
   if (needs.sentences) signals.sentence_starts = sentence_starts(engine.tokenizer(), turn, before);
   if (needs.structure) signals.structure = structure_of(engine.tokenizer(), context.tokens());
@@ -204,6 +207,8 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
   if (needs.replay || needs.replay_plus || needs.replay_queries > 0)
     replay_newest(context, before,
                   {.prefix_tokens = std::min(options.prefix_tokens, before),
+                   .plain = needs.replay,
+                   .plus = needs.replay_plus,
                    .answer_prompt = options.answer_prompt,
                    .queries = needs.replay_queries,
                    .progress = options.replay_progress},
@@ -212,6 +217,11 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
 }
 
 void check_turn_recipe(const recipe::Recipe& recipe) {
+  if (recipe.fits_in_blocks())
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: on_policy reads a whole document again and again, not turn by turn; "
+                     "leave it out",
+                     recipe.name()));
   if (recipe.sees_question())
     fail(ErrorCode::bad_recipe,
          fmt::format("{}: it looks at the question, but a conversation is compressed between "

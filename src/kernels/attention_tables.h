@@ -16,4 +16,8 @@ namespace pith {
 extern const TileKernels kPackedAvx2[kPackings], kPackedAvx512[kPackings];
 extern const AttentionKernels kAttentionScalar, kAttentionAvx2, kAttentionAvx512;
 
+// Of kAttentionAvx512, as AttentionKernels says.
+float softmax_avx512(float* x, const float* bias, Index n, float* m);
+void scale_avx512(float* x, float factor, Index n);
+
 }  // namespace pith

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "recipe/parts/parts.h"
 #include "recipe/row_kernels.h"
 
@@ -77,34 +78,97 @@ bool solve(std::vector<float> gram, Index size, float lambda, std::vector<float>
 }  // namespace
 
 Parameter reference_choice() {
-  return choice("queries", {"repeat", "context"},
-                "repeat: the queries of a replay; context: its own queries, moved behind it");
+  return choice("queries", {"repeat", "context", "self_study"},
+                "repeat: the queries of a replay; context: its own queries, moved behind it; "
+                "self_study: half of a replay's, half of four texts of 64 tokens that the model "
+                "writes about the context");
 }
+
+Parameter reference_seed() { return integer("seed", "42", 0, 0x1p52, "of queries=self_study"); }
 
 Parameter reference_count() {
   return integer("references", "256", 1, 65536, "reference queries of each query head");
 }
 
-SignalNeeds reference_needs(const Arguments& arguments) {
-  const Index count = arguments.integer("references");
-  if (arguments.choice("queries") == "repeat") return {.replay_queries = count};
+SignalNeeds reference_needs(std::string_view queries, Index count) {
+  if (queries == "repeat") return {.replay_queries = count};
   return {.context_queries = count};
 }
 
 References references_of(const Scene& scene, Index layer, std::string_view queries) {
   const LayerSignals& own = scene.layer(layer);
-  if (queries == "repeat") return {own.replay_queries, scene.signals().replay_queries};
-  return {own.context_queries, scene.signals().context_queries};
+  const Signals& all = scene.signals();
+  if (queries == "repeat") return {own.replay_queries, all.replay_queries, all.replay_surprisal};
+  return {own.context_queries, all.context_queries, all.context_surprisal};
+}
+
+namespace {
+
+SelfStudy study_of(const Arguments& arguments) {
+  return {arguments.integer("references"), arguments.integer("seed")};
+}
+
+}  // namespace
+
+SignalNeeds reference_needs(const Arguments& arguments) {
+  const std::string_view queries = arguments.choice("queries");
+  if (queries != "self_study") return reference_needs(queries, arguments.integer("references"));
+  return {.studies = {study_of(arguments)}};
+}
+
+References references_of(const Scene& scene, Index layer, const Arguments& arguments) {
+  const std::string_view queries = arguments.choice("queries");
+  if (queries != "self_study") return references_of(scene, layer, queries);
+  const StudySignals* study = find_study(scene.signals(), study_of(arguments));
+  PITH_CHECK(study != nullptr, "signals were checked");
+  return {study->queries[static_cast<std::size_t>(layer)], study->count, study->surprisal};
+}
+
+const StudySignals* find_study(const Signals& signals, const SelfStudy& kind) {
+  const auto at = std::find_if(signals.studies.begin(), signals.studies.end(),
+                               [&](const StudySignals& study) { return study.kind == kind; });
+  return at == signals.studies.end() ? nullptr : &*at;
+}
+
+std::vector<float> surprisal_weights(std::span<const float> surprisal, Index group) {
+  constexpr float kLeast = 0.05f, kMost = 8;
+  std::vector<float> weights;
+  double sum = 0;
+  for (const float nats : surprisal) {
+    weights.push_back(std::clamp(nats, kLeast, kMost));
+    sum += double{weights.back()};
+  }
+  const auto mean = static_cast<float>(sum / static_cast<double>(surprisal.size()));
+  for (float& weight : weights) weight /= mean;
+  std::vector<float> rows;
+  for (Index g = 0; g < group; ++g) rows.insert(rows.end(), weights.begin(), weights.end());
+  return rows;
+}
+
+void weigh_rows(std::span<const float> weights, std::span<float> matrix) {
+  if (weights.empty()) return;
+  const std::size_t width = matrix.size() / weights.size();
+  for (std::size_t r = 0; r < weights.size(); ++r) {
+    const float root = std::sqrt(weights[r]);
+    for (float& x : matrix.subspan(r * width, width)) x *= root;
+  }
+}
+
+std::vector<float> reference_rows(const Scene& scene, Index lane, const References& references) {
+  const Index size = scene.group() * references.count * scene.shape().head_dim;
+  const Index head = lane % scene.shape().kv_heads;
+  std::vector<float> rows(static_cast<std::size_t>(size));
+  for (Index i = 0; i < size; ++i)
+    rows[i] = references.queries[head * size + i] * scene.signals().attention_scale;
+  return rows;
 }
 
 std::vector<float> reference_weights(const Scene& scene, Index lane, const References& references) {
-  const Index depth = scene.shape().head_dim, n = scene.size(lane), group = scene.group();
-  const Index rows = group * references.count, head = lane % scene.shape().kv_heads;
+  const Index depth = scene.shape().head_dim, n = scene.size(lane);
+  const Index rows = scene.group() * references.count;
   const auto info = scene.info(lane);
-  std::vector<float> queries(static_cast<std::size_t>(rows * depth));
-  for (Index i = 0; i < rows * depth; ++i)
-    queries[i] = references.queries[head * rows * depth + i] * scene.signals().attention_scale;
-  std::vector<float> weights = times_transposed(queries, rows, scene.keys(lane), n, depth);
+  std::vector<float> weights =
+      times_transposed(reference_rows(scene, lane, references), rows, scene.keys(lane), n, depth);
   std::vector<float> ignored(static_cast<std::size_t>(n));
   for (Index r = 0; r < rows; ++r) {
     float* line = weights.data() + r * n;
@@ -112,6 +176,17 @@ std::vector<float> reference_weights(const Scene& scene, Index lane, const Refer
     row_kernels().softmax_add(line, n, ignored.data());
   }
   return weights;
+}
+
+void change_keys(std::span<const float> rows, Index depth, std::span<const float> before,
+                 std::span<const float> after, std::span<float> a) {
+  constexpr float kMost = 30;  // e^30: weights stay finite whatever became of a key
+  const Index kept = std::ssize(before) / depth;
+  std::vector<float> difference(before.size());
+  for (std::size_t i = 0; i < before.size(); ++i) difference[i] = after[i] - before[i];
+  const std::vector<float> logits =
+      times_transposed(rows, std::ssize(rows) / depth, difference, kept, depth);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] *= std::exp(std::clamp(logits[i], -kMost, kMost));
 }
 
 std::vector<float> columns_of(std::span<const float> matrix, Index width,
@@ -134,7 +209,7 @@ std::vector<float> fit_multiplicities(std::span<const float> a, Index kept,
   std::vector<float> ahead = b, gradient(b.size()), error(static_cast<std::size_t>(rows));
   double momentum = 1;
   for (Index i = 0; i < fit.iterations; ++i) {  // Beck and Teboulle 2009
-    std::fill(error.begin(), error.end(), -1.0f);
+    for (Index r = 0; r < rows; ++r) error[r] = fit.mass.empty() ? -1 : -fit.mass[r];
     add_product(a, ahead, error);
     transposed_product(a, error, gradient);
     const double next = (1 + std::sqrt(1 + 4 * momentum * momentum)) / 2;
@@ -203,7 +278,7 @@ std::vector<std::int32_t> pursue(std::span<const float> p, Index n, Index count,
     if (step % 2 == 0) b = fit_multiplicities(columns_of(p, n, chosen), std::ssize(chosen), quick);
     b.resize(chosen.size(), 1.0f);
     for (Index r = 0; r < rows; ++r) {
-      missing[r] = 1;
+      missing[r] = fit.mass.empty() ? 1 : fit.mass[r];
       for (std::size_t j = 0; j < chosen.size(); ++j) missing[r] -= p[r * n + chosen[j]] * b[j];
     }
     transposed_product(p, missing, gain);

@@ -15,20 +15,46 @@ namespace pith::recipe {
 
 // Reference queries of one layer.
 struct References {
-  std::span<const float> queries;  // [Hq, count, D], rotated at positions behind the context
-  Index count = 0;                 // of each query head
+  std::span<const float> queries;         // [Hq, count, D], rotated at positions behind the context
+  Index count = 0;                        // of each query head
+  std::span<const float> surprisal = {};  // [count] of what they predict, or empty
 };
 
 // The signals behind the parameters that match and reference_attention share.
-Parameter reference_choice();  // queries=repeat|context
+Parameter reference_choice();  // queries=repeat|context|self_study
 Parameter reference_count();   // references=N
+Parameter reference_seed();    // seed=N
 SignalNeeds reference_needs(const Arguments& arguments);
+References references_of(const Scene& scene, Index layer, const Arguments& arguments);
+
+// The replay's or the context's own.
+SignalNeeds reference_needs(std::string_view queries, Index count);
 References references_of(const Scene& scene, Index layer, std::string_view queries);
 
+// The study that was collected for a need, or null.
+const StudySignals* find_study(const Signals& signals, const SelfStudy& kind);
+
+// What rows count in a fit, by the surprisal of what their queries predict: between 0.05 and 8
+// nats, divided by the mean. Of every query head of a group one after another.
+std::vector<float> surprisal_weights(std::span<const float> surprisal,  // [count]
+                                     Index group);                      // -> [G * count]
+// Rows times the square roots of their weights: least squares then weigh the rows.
+void weigh_rows(std::span<const float> weights, std::span<float> matrix);  // [R], [R, width]
+
+// The references of a lane's query heads, one head after another, times the attention scale.
+std::vector<float> reference_rows(const Scene& scene, Index lane,
+                                  const References& references);  // [G * count, D]
+
 // What the references pay to the entries of a lane: rows of softmax weights over all n entries,
-// log-weights included, query heads of the group one after another.
+// log-weights included, in the order of reference_rows().
 std::vector<float> reference_weights(const Scene& scene, Index lane,
                                      const References& references);  // [G * count, n]
+
+// Changes weights that rows of queries gave to `before` into those that they give to `after`, still
+// relative to the whole of what they looked at: a_rj <- a_rj exp(q_r.(after_j - before_j)).
+void change_keys(std::span<const float> rows, Index depth,                     // [R, D]
+                 std::span<const float> before, std::span<const float> after,  // [kept, D]
+                 std::span<float> a);                                          // [R, kept]
 
 // The columns `keep` of a matrix.
 std::vector<float> columns_of(std::span<const float> matrix, Index width,  // [R, width]
@@ -37,11 +63,12 @@ std::vector<float> columns_of(std::span<const float> matrix, Index width,  // [R
 struct MultiplicityFit {
   float least = 0.0498f, most = 20.086f;  // e^-3 and e^3, the bounds of the published code
   float ridge = 1e-3f;                    // pulls towards 1, relative to the mean squared column
+  std::span<const float> mass = {};       // [R] what each row shall come to; empty: 1
   Index iterations = 40;
 };
 // How often each kept entry must count so that the kept mass is the whole: minimises
-// ||A b - 1||^2 + lambda ||b - 1||^2 within bounds (accelerated projected gradient), with `a` the
-// weights that kept entries have among all: a row's sum is the share of mass that is kept.
+// ||A b - mass||^2 + lambda ||b - 1||^2 within bounds (accelerated projected gradient), with `a`
+// the weights that kept entries have among all: a row's sum is the share of mass that is kept.
 std::vector<float> fit_multiplicities(std::span<const float> a, Index kept,  // [R, kept]
                                       const MultiplicityFit& fit);           // -> [kept]
 

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::FloatNear;
+using ::testing::Pointwise;
 
 TEST(Matching, MultiplicitiesRestoreTheMass) {
   // One kept entry holds half of the mass in both rows: it must count twice.
@@ -68,6 +69,37 @@ TEST(Matching, PursuitTakesWhatExplainsTheMass) {
   const std::vector<float> p = {0, 0.9f, 0.1f, 0, 0, 0, 0.1f, 0.9f};
   const std::vector<std::int32_t> fixed = {0};
   EXPECT_THAT(pursue(p, 4, 3, fixed, {}), ElementsAre(0, 1, 3));
+}
+
+TEST(Matching, ChangedKeysChangeWhatTheyGet) {
+  // The query sees the second key's first component grow by log 2: its weight doubles.
+  const std::vector<float> rows = {1, 0}, before = {0, 0, 1, 1},
+                           after = {0, 5, 1 + std::log(2.0f), 1};
+  std::vector<float> a = {0.25f, 0.25f};
+  change_keys(rows, 2, before, after, a);
+  EXPECT_THAT(a, ElementsAre(FloatNear(0.25f, 1e-6f), FloatNear(0.5f, 1e-6f)));
+}
+
+TEST(Matching, SurprisalWeighsRowsBetweenBounds) {
+  const std::vector<float> nats = {0, 2, 100};
+  const float mean = (0.05f + 2 + 8) / 3;
+  EXPECT_THAT(
+      surprisal_weights(nats, 2),
+      Pointwise(::testing::FloatNear(1e-5f), std::vector<float>{0.05f / mean, 2 / mean, 8 / mean,
+                                                                0.05f / mean, 2 / mean, 8 / mean}));
+  std::vector<float> matrix = {1, 2, 3, 4};
+  weigh_rows(std::vector<float>{4, 9}, matrix);
+  EXPECT_THAT(matrix, ElementsAre(2, 4, 9, 12));
+}
+
+TEST(Matching, AHeavyRowDecidesTheMultiplicity) {
+  // Alone, the rows want 2 and 4; with weights 1 and 0 the first one has it.
+  std::vector<float> a = {0.5f, 0.25f}, mass = {1, 1};
+  const std::vector<float> weights = {1, 0};
+  weigh_rows(weights, a);
+  weigh_rows(weights, mass);
+  EXPECT_THAT(fit_multiplicities(a, 1, {.ridge = 0, .mass = mass}),
+              ElementsAre(FloatNear(2, 1e-4f)));
 }
 
 // Keeping few of many entries: fitted values must come closer to the outputs than the originals.

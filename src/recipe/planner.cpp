@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "recipe/local_attention.h"
+#include "recipe/matching.h"
 
 namespace pith::recipe {
 namespace {
@@ -39,6 +40,15 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
   if ((needs.context_queries > 0 && signals.context_queries == 0) ||
       (needs.replay_queries > 0 && signals.replay_queries == 0))
     refuse("no reference queries");
+  for (const SelfStudy& study : needs.studies) {
+    const StudySignals* found = find_study(signals, study);
+    if (found == nullptr || found->count == 0 || std::ssize(found->queries) != shape.layers)
+      refuse("no reference queries of self-study");
+    for (const auto& queries : found->queries)
+      if (std::ssize(queries) != heads * found->count * depth)
+        refuse(fmt::format("{} numbers of self-study's queries in a layer, {} are needed",
+                           queries.size(), heads * found->count * depth));
+  }
   if (needs.surprisal && std::ssize(signals.surprisal) != tokens)
     refuse(fmt::format("{} surprisals of {} tokens", signals.surprisal.size(), tokens));
   const BudgetCurves& curves = signals.budget_curves;
@@ -338,6 +348,19 @@ cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signa
       break;
   }
   return plan_in_bytes(stage, scene, sizes, static_cast<Index>(value));
+}
+
+cache::Plan refit_plan(const Stage& stage, const cache::Cache& cache, const Signals& signals,
+                       cache::Plan plan, LayerRange layers, ThreadPool* pool) {
+  check_signals(stage, cache, signals);
+  Scene scene(cache, signals, pool);
+  scene.limit(layers);
+  for (const Index lane : scene.lanes()) {
+    plan.lanes[lane].log_weight.clear();
+    plan.lanes[lane].values.clear();
+  }
+  stage.realiser.info->realise(scene, stage.realiser.arguments, {}, plan);
+  return plan;
 }
 
 }  // namespace pith::recipe

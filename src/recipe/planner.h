@@ -13,4 +13,8 @@ Scores score(const Stage& stage, const Scene& scene);
 cache::Plan make_plan(const Stage& stage, const cache::Cache& cache, const Signals& signals,
                       ThreadPool* pool, ModelAccess* model = nullptr);
 
+// The plan with the lanes of some layers realised anew, for other signals. What they keep stays.
+cache::Plan refit_plan(const Stage& stage, const cache::Cache& cache, const Signals& signals,
+                       cache::Plan plan, LayerRange layers, ThreadPool* pool);
+
 }  // namespace pith::recipe

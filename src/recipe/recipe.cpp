@@ -73,6 +73,21 @@ SignalNeeds Recipe::needs() const {
   return needs;
 }
 
+SignalNeeds Recipe::needs(Index stage) const {
+  return needs_of(impl_->stages[static_cast<std::size_t>(stage)]);
+}
+
+Index Recipe::fit_blocks(Index stage) const {
+  const Part& realiser = impl_->stages[static_cast<std::size_t>(stage)].realiser;
+  return realiser.info->fit_blocks ? realiser.info->fit_blocks(realiser.arguments) : 0;
+}
+
+bool Recipe::fits_in_blocks() const {
+  for (Index stage = 0; stage < stages(); ++stage)
+    if (fit_blocks(stage) > 0) return true;
+  return false;
+}
+
 std::optional<double> Recipe::risk() const {
   if (stages() != 1) return std::nullopt;
   const auto& budget = impl_->stages.front().budget;
@@ -100,6 +115,12 @@ cache::Plan Recipe::plan(Index stage, const cache::Cache& cache, const Signals& 
                          ThreadPool* pool, ModelAccess* model) const {
   PITH_CHECK(stage >= 0 && stage < stages(), "stage out of range");
   return make_plan(impl_->stages[stage], cache, signals, pool, model);
+}
+
+cache::Plan Recipe::refit(Index stage, const cache::Cache& cache, const Signals& signals,
+                          cache::Plan plan, LayerRange layers, ThreadPool* pool) const {
+  return refit_plan(impl_->stages[static_cast<std::size_t>(stage)], cache, signals, std::move(plan),
+                    layers, pool);
 }
 
 }  // namespace pith::recipe

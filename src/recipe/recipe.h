@@ -29,6 +29,7 @@
 namespace pith::recipe {
 
 class ModelAccess;  // model_access.h
+struct LayerRange;  // scene.h
 
 class Recipe {
  public:
@@ -55,7 +56,11 @@ class Recipe {
   // > 0: routes again, from the full cache, after so many tokens of an answer (engine/rerouting.h).
   Index again_every() const;
   SignalNeeds needs() const;
+  SignalNeeds needs(Index stage) const;
   Index stages() const;
+  // > 0: the stage is to be fitted in so many blocks of layers (engine/on_policy.h).
+  Index fit_blocks(Index stage) const;
+  bool fits_in_blocks() const;  // some stage is
 
   // Makes the plan of one stage for a cache as it is now. Throws bad_budget when the budget cannot
   // be met (saying the least that can). With a pool, layers are scored in parallel; the plan is the
@@ -63,6 +68,10 @@ class Recipe {
   // `model` is asked by stages that run one (runs_model()).
   cache::Plan plan(Index stage, const cache::Cache& cache, const Signals& signals,
                    ThreadPool* pool = nullptr, ModelAccess* model = nullptr) const;
+  // The plan of such a stage with some layers fitted anew, to other references; what they keep
+  // stays.
+  cache::Plan refit(Index stage, const cache::Cache& cache, const Signals& signals,
+                    cache::Plan plan, LayerRange layers, ThreadPool* pool = nullptr) const;
 
  private:
   struct Impl;

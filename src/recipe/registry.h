@@ -129,6 +129,9 @@ struct PartInfo {
   bool sizes_itself = false;       // an allocator that can do without budget
   std::string_view sized_by = {};  // ... by this parameter, or, if it is given, any allocator
   bool late = false;               // of realisers: only works once it is settled what stays
+  // ... and lets itself be fitted in so many blocks of layers, each to references that were read
+  // through those below; 0 or null: all at once.
+  Index (*fit_blocks)(const Arguments&) = nullptr;
   bool (*annotates)(const Arguments&) = nullptr;  // ... and may give every kept entry a log-weight,
                                                   // which takes bytes
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most

@@ -22,6 +22,12 @@ Scene::Scene(const cache::Cache& cache, const Signals& signals, ThreadPool* pool
   }
 }
 
+void Scene::limit(LayerRange range) {
+  const auto outside = [&](Index layer) { return layer < range.first || layer >= range.last; };
+  std::erase_if(layers_, outside);
+  std::erase_if(lanes_, [&](Index lane) { return outside(lane / shape().kv_heads); });
+}
+
 std::vector<float> Scene::keys(Index lane) const {
   std::vector<float> out(static_cast<std::size_t>(size(lane) * shape().head_dim));
   cache_.read_keys(lane, out);

@@ -44,6 +44,10 @@ struct Selection {
 
 class ModelAccess;  // model_access.h
 
+struct LayerRange {
+  Index first = 0, last = 0;  // [first, last)
+};
+
 class Scene {
  public:
   Scene(const cache::Cache& cache, const Signals& signals, ThreadPool* pool,
@@ -70,6 +74,7 @@ class Scene {
   bool compressible(Index lane) const { return shape().window(lane / shape().kv_heads) == 0; }
   std::span<const Index> layers() const { return layers_; }  // the compressible ones
   std::span<const Index> lanes() const { return lanes_; }    // of those layers, ascending
+  void limit(LayerRange range);  // as if the other layers were not compressible
 
   // A signal per source token as one per entry: its mean over the entry's span.
   std::vector<float> by_entry(Index lane, std::span<const float> by_token) const;  // [T] -> [n]

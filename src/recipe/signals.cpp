@@ -29,6 +29,8 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
       local_attention.push_back(kind);
   context_queries = std::max(context_queries, other.context_queries);
   replay_queries = std::max(replay_queries, other.replay_queries);
+  for (const SelfStudy& study : other.studies)
+    if (std::find(studies.begin(), studies.end(), study) == studies.end()) studies.push_back(study);
   surprisal |= other.surprisal;
   structure |= other.structure;
   budget_curves |= other.budget_curves;

@@ -25,6 +25,15 @@ struct LocalAttention {
   friend bool operator==(const LocalAttention&, const LocalAttention&) = default;
 };
 
+// Reference queries of self-study: half of them a replay's, half of texts that the model writes
+// about the context.
+struct SelfStudy {
+  Index queries = 0;  // of each query head
+  Index seed = 0;     // of the sampling
+
+  friend bool operator==(const SelfStudy&, const SelfStudy&) = default;
+};
+
 struct SignalNeeds {
   Index window_queries = 0;    // the last w context queries of every layer, rotated
   bool query_moments = false;  // mean and covariance of unrotated queries ...
@@ -40,7 +49,8 @@ struct SignalNeeds {
   Index tail_attention = 0;   // what the last w queries look at before anything is compressed
   Index context_queries = 0;  // so many of the context's queries, moved behind it
   Index replay_queries = 0;   // so many of the replay's
-  bool query_means = false;   // the mean of unrotated queries alone, without moments_skip tokens
+  std::vector<SelfStudy> studies;
+  bool query_means = false;  // the mean of unrotated queries alone, without moments_skip tokens
   bool query_magnitudes = false;  // the mean length of every rotated pair of queries, likewise
   bool question_keys = false;     // the keys of the question's tokens
   std::vector<LocalAttention> local_attention;  // each kind that some part asks for
@@ -57,7 +67,8 @@ struct SignalNeeds {
   std::vector<std::string> encoders;  // files of networks that take part: each must be the model's
 
   // Whether the context must be read a second time.
-  bool replays() const { return replay || replay_plus || replay_queries > 0 || second_pass; }
+  bool replays() const { return repeats() || second_pass; }
+  bool repeats() const { return replay || replay_plus || replay_queries > 0 || !studies.empty(); }
 
   SignalNeeds& operator|=(const SignalNeeds& other);  // the union
   friend bool operator==(const SignalNeeds&, const SignalNeeds&) = default;
@@ -91,6 +102,20 @@ struct LayerSignals {
   std::vector<float> kvzap;            // [Hkv, T]: predicted logarithm of replay_plus
 };
 
+// A text that was read behind the context as reference: queries of it can be had again.
+struct ReferenceText {
+  Index begin = 0, end = 0;  // source tokens that it is about; it sees these and the chat prefix
+  std::vector<std::int32_t> tokens;
+};
+
+struct StudySignals {
+  SelfStudy kind;
+  Index count = 0, replayed = 0;            // all queries, and those of the replay, which are first
+  std::vector<std::vector<float>> queries;  // [L][Hq, count, D], rotated behind the context
+  std::vector<float> surprisal;             // [count], as Signals::replay_surprisal
+  std::vector<ReferenceText> texts;         // that the model wrote, with what asked for them
+};
+
 // What each lane keeps when all lanes share a budget, measured once per model.
 struct BudgetCurves {
   std::vector<float> kept;    // [G] parts of all entries, ascending, in (0, 1)
@@ -108,6 +133,12 @@ struct Signals {
   std::vector<LocalAttention> local_attention;  // the kinds that were collected
   Index context_queries = 0;                    // nc
   Index replay_queries = 0;                     // nr
+  std::vector<StudySignals> studies;
+  std::vector<ReferenceText> replay_texts;  // what the replay read
+  // Of the token that each reference query predicts, nats when the context was first read; where
+  // that is none of it, the mean. Empty unless surprisal was collected, too.
+  std::vector<float> context_surprisal;  // [nc]
+  std::vector<float> replay_surprisal;   // [nr]
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
   std::vector<std::int32_t> turn_starts;  // likewise of a conversation's turns behind the system

@@ -1,18 +1,23 @@
 // match: what stays is fitted to answer like the whole lane did. For reference queries from behind
 // the context, multiplicities (log-weights) restore the mass and new values restore the output,
 // both in closed form, lane by lane (Attention Matching). With keys=omp the lane's entries are
-// chosen anew, as many as the allocator gave it, so that their mass explains the most.
+// chosen anew, as many as the allocator gave it, so that their mass explains the most. The fit sees
+// the keys as the stage's format will store them; the new values are rounded after it.
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "base/error.h"
 #include "recipe/matching.h"
 #include "recipe/parts/parts.h"
 #include "recipe/row_kernels.h"
 
 namespace pith::recipe {
 namespace {
+
+// In place of 0, which would put an entry into a tile apart from its neighbours' for nothing.
+constexpr float kLeastLogWeight = 1e-6f;
 
 // Chooses the lane's entries anew, as many as there are. The chat template's and the first tokens
 // stay whatever they earn, and so do entries that are stored in another format than the rest.
@@ -43,27 +48,77 @@ std::vector<float> rows_of(std::span<const float> matrix, Index depth,
   return out;
 }
 
+// What the rows of a lane's references count; empty: all alike.
+std::vector<float> row_weights(const Scene& scene, const Arguments& arguments,
+                               const References& references) {
+  if (arguments.choice("weights") == "none") return {};
+  if (std::ssize(references.surprisal) != references.count)
+    fail(ErrorCode::bad_input,
+         "match(weights=surprisal): the references come without the surprisal of what they "
+         "predict; collect the signals with the recipe's needs()");
+  return surprisal_weights(references.surprisal, scene.group());
+}
+
+SignalNeeds needs(const Arguments& arguments) {
+  SignalNeeds needs = reference_needs(arguments);
+  needs.surprisal = arguments.choice("weights") == "surprisal";
+  return needs;
+}
+
+std::string_view refuses(const Arguments& arguments) {
+  return arguments.integer("on_policy") > 0 && arguments.choice("queries") == "context"
+             ? "on_policy reads the references again, and those of the context are its own tokens; "
+               "take queries=repeat or self_study"
+             : "";
+}
+
+bool is_packed(const cache::LanePlan& plan) {
+  const auto packed = [](cache::Format format) { return cache::traits(format).packed; };
+  return packed(*plan.format) || std::any_of(plan.formats.begin(), plan.formats.end(), packed);
+}
+
 void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cache::LanePlan& plan) {
   const Index n = scene.size(lane), depth = scene.shape().head_dim;
-  if (std::ssize(plan.keep) == n || plan.keep.empty()) return;
-  const Index layer = lane / scene.shape().kv_heads;
-  const std::vector<float> p =
-      reference_weights(scene, lane, references_of(scene, layer, arguments.choice("queries")));
-  const MultiplicityFit fit{.ridge = static_cast<float>(arguments.real("weight_ridge"))};
-  if (arguments.choice("keys") == "omp") choose_anew(scene, lane, p, fit, plan);
+  const bool rounded = arguments.choice("against") == "stored" && is_packed(plan);
+  if (plan.keep.empty() || (std::ssize(plan.keep) == n && !rounded)) return;
+  const References references = references_of(scene, lane / scene.shape().kv_heads, arguments);
+  const std::vector<float> p = reference_weights(scene, lane, references),
+                           weights = row_weights(scene, arguments, references);
+  const Index rows = std::ssize(p) / n;
+  std::vector<float> mass(static_cast<std::size_t>(rows), 1.0f);
+  weigh_rows(weights, mass);
+  const MultiplicityFit fit{.ridge = static_cast<float>(arguments.real("weight_ridge")),
+                            .mass = mass};
+  if (arguments.choice("keys") == "omp" && std::ssize(plan.keep) < n) {
+    std::vector<float> weighed = p;
+    weigh_rows(weights, weighed);
+    choose_anew(scene, lane, weighed, fit, plan);
+  }
   const Index kept = std::ssize(plan.keep);
-  const std::vector<float> a = columns_of(p, n, plan.keep);
+  const bool weighted = arguments.choice("beta") == "nnls";
+  // Set before the keys are rounded: entries with and without a weight have centres of their own.
+  if (weighted) plan.log_weight.assign(static_cast<std::size_t>(kept), kLeastLogWeight);
+  std::vector<float> a = columns_of(p, n, plan.keep);
+  if (rounded)
+    change_keys(reference_rows(scene, lane, references), depth,
+                rows_of(scene.keys(lane), depth, plan.keep), scene.cache().planned_keys(lane, plan),
+                a);
   std::vector<float> b(static_cast<std::size_t>(kept), 1.0f);
-  if (arguments.choice("beta") == "nnls") {
-    b = fit_multiplicities(a, kept, fit);
-    plan.log_weight.resize(b.size());
-    for (std::size_t i = 0; i < b.size(); ++i)
-      plan.log_weight[i] = scene.info(lane)[plan.keep[i]].log_weight + std::log(b[i]);
+  if (weighted) {
+    std::vector<float> weighed = a;
+    weigh_rows(weights, weighed);
+    b = fit_multiplicities(weighed, kept, fit);
+    for (std::size_t i = 0; i < b.size(); ++i) {
+      const float weight = scene.info(lane)[plan.keep[i]].log_weight + std::log(b[i]);
+      plan.log_weight[i] = weight == 0 ? kLeastLogWeight : weight;
+    }
   }
   if (arguments.choice("values") == "original") return;
   const std::vector<float> values = scene.values(lane);
-  plan.values = fit_values(renormalised(a, b), kept, product(p, std::ssize(p) / n, values, depth),
-                           rows_of(values, depth, plan.keep), depth,
+  std::vector<float> x = renormalised(a, b), y = product(p, rows, values, depth);
+  weigh_rows(weights, x);
+  weigh_rows(weights, y);
+  plan.values = fit_values(x, kept, y, rows_of(values, depth, plan.keep), depth,
                            static_cast<float>(arguments.real("ridge")));
 }
 
@@ -88,14 +143,24 @@ PartInfo match_part() {
                   "matching pursuit on the mass, as many per lane"),
            choice("beta", {"nnls", "none"}, "fit log-weights within [-3, 3] to the lost mass"),
            choice("values", {"lsq", "original"}, "fit values to the outputs"),
+           choice("against", {"stored", "exact"},
+                  "stored: to keys as the stage's format rounds them; exact: as they were"),
            real("ridge", "0.1", 0, 1000,
                 "pulls fitted values towards the original ones, relative to the mean squared "
                 "weight column"),
            real("weight_ridge", "0.001", 0, 1000, "the same for multiplicities, towards 1"),
-           reference_choice(), reference_count()},
-      .needs = reference_needs,
+           reference_choice(), reference_count(), reference_seed(),
+           choice("weights", {"none", "surprisal"},
+                  "of references: none: all alike; surprisal: by that of the token that each "
+                  "predicts, when the context was first read"),
+           integer("on_policy", "0", 0, 1e4,
+                   "fit in so many blocks of layers, each to references that are read again "
+                   "through the layers below as compressed; a replay more for each but the first")},
+      .needs = needs,
       .realise = realise,
+      .refuses = refuses,
       .late = true,
+      .fit_blocks = [](const Arguments& a) { return a.integer("on_policy"); },
       .annotates = [](const Arguments& a) { return a.choice("beta") == "nnls"; }};
 }
 

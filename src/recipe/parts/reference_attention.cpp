@@ -13,7 +13,7 @@ namespace {
 
 void score(const Scene& scene, const Arguments& arguments, Index layer,
            std::span<std::vector<float>> lanes) {
-  const References references = references_of(scene, layer, arguments.choice("queries"));
+  const References references = references_of(scene, layer, arguments);
   const std::string_view over = arguments.choice("over");
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
@@ -45,7 +45,7 @@ PartInfo reference_attention_part() {
       .source = "HighestAttn of Attention Matching, arXiv 2602.16284",
       .cost = Cost::window,
       .parameters = {choice("over", {"rms", "mean", "max"}, "how the references count together"),
-                     reference_choice(), reference_count()},
+                     reference_choice(), reference_count(), reference_seed()},
       .needs = reference_needs,
       .score = score};
 }

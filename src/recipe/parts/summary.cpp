@@ -113,7 +113,7 @@ Index adds(const Scene& scene, const Arguments& arguments, Index lane) {
 SignalNeeds needs(const Arguments& arguments) {
   if (arguments.choice("weight") != "fitted") return {};
   if (arguments.choice("queries") == "question") return {.question_queries = true};
-  return reference_needs(arguments);
+  return reference_needs(arguments.choice("queries"), arguments.integer("references"));
 }
 
 std::string_view refuses(const Arguments& arguments) {

@@ -147,7 +147,7 @@ void bench_command(const BenchCommand& command) {
   const auto tokens = random_tokens(engine->tokenizer(), std::max<Index>(command.prompt, 1));
   const TurnEntries entries = read_turn(base.cache(), 0);
   GradientPass pass(engine->model(), entries.past, engine->config().layer_count(), false,
-                    engine->pool());
+                    engine->options().numerics, engine->pool());
   for (Index run = 0; run <= command.repeat; ++run) {  // the first one warms up and is not counted
     const double prefill = command.prompt > 0 ? time_prefill(base, tokens) : 0;
     const double decode =

@@ -8,7 +8,8 @@ namespace pith {
 CrammingGoal::CrammingGoal(Engine& engine, const PastLanes& past, std::span<const Token> text,
                            Index position)
     : engine_(engine),
-      pass_(engine.model(), past, engine.config().layer_count(), true, engine.pool()),
+      pass_(engine.model(), past, engine.config().layer_count(), true, engine.options().numerics,
+            engine.pool()),
       text_(text.begin(), text.end()),
       position_(position),
       text_rows_(token_embeddings(engine, text.first(text.size() - 1))) {}

@@ -68,7 +68,8 @@ class PooledGoal final : public VirtualGoal {
              std::span<const float> surprisal, const VirtualOptions& options)
       : options_(options),
         chunks_(std::move(chunks)),
-        pass_(engine.model(), turn.past, engine.config().layer_count(), false, engine.pool()) {
+        pass_(engine.model(), turn.past, engine.config().layer_count(), false,
+              engine.options().numerics, engine.pool()) {
     const Index width = engine.config().kv_heads * engine.config().head_dim;
     for (std::size_t l = 0; l < turn.rows.values.size(); ++l) {
       values_.push_back(target(turn.rows.values[l], width, l, surprisal));

@@ -72,11 +72,12 @@ struct Product {
 // was taken; not on the number of threads, the schedule or the other tokens of the batch.
 void multiply(const Activations& x, std::span<const Product> products, ThreadPool& pool);
 
-// The product with the transpose, as gradients need it: x[t, k] = sum_n y[t, n] * w[n, k], in f32.
-// Weights are dequantised in blocks on the way.
+// The product with the transpose, as gradients need it: x[t, k] = sum_n y[t, n] * w[n, k]. In
+// `fast` both are rounded to bf16 where the instruction set multiplies pairs of these; sums are
+// f32. The bits of x depend on the instruction set and the numerics alone.
 void multiply_transposed(std::span<const float> y,  // [T, N]
-                         Index tokens, const WeightMatrix& w,
+                         Index tokens, const WeightMatrix& w, Numerics numerics,
                          std::span<float> x,  // [T, K]
-                         ThreadPool& pool);
+                         ThreadPool& pool, Isa isa = active_isa());
 
 }  // namespace pith

@@ -2,44 +2,61 @@
 #include <vector>
 
 #include "kernels/linear.h"
+#include "kernels/linear_transposed_kernels.h"
 
 namespace pith {
 namespace {
 
-constexpr Index kColumns = 256;  // of the weights at once: a multiple of every type's block
-constexpr Index kRows = 16;      // dequantised together: their transposed stores share cache lines
-
-// w[:, first .. first + count) as f32, transposed: out [count, N].
-void dequantize_transposed(const WeightMatrix& w, Index first, Index count, float* out,
-                           ThreadPool& pool) {
-  pool.run(ceil_div(w.rows, kRows), [&](Index block, int) {
-    float rows[kRows * kColumns];
-    const Index begin = block * kRows, some = std::min(kRows, w.rows - begin);
-    for (Index n = 0; n < some; ++n)
-      dequantize(w, begin + n, first, count,
-                 std::span(rows + n * count, static_cast<std::size_t>(count)));
-    for (Index k = 0; k < count; ++k)
-      for (Index n = 0; n < some; ++n) out[k * w.rows + begin + n] = rows[n * count + k];
-  });
+// Without kernels: row by row, in double.
+void columns_by_rows(const TransposedRange& range) {
+  const WeightMatrix& w = *range.weights;
+  const auto* y = static_cast<const float*>(range.y);
+  const auto size = static_cast<std::size_t>(range.count);
+  std::vector<float> row(size);
+  std::vector<double> sums(static_cast<std::size_t>(range.tokens) * size);
+  for (Index n = 0; n < w.rows; ++n) {
+    dequantize(w, n, range.first, range.count, row);
+    for (Index t = 0; t < range.tokens; ++t) {
+      const auto factor = static_cast<double>(y[t * range.y_stride + n]);
+      double* to = sums.data() + t * range.count;
+      for (Index k = 0; k < range.count; ++k)
+        to[k] += factor * static_cast<double>(row[static_cast<std::size_t>(k)]);
+    }
+  }
+  for (Index t = 0; t < range.tokens; ++t)
+    std::copy_n(sums.data() + t * range.count, range.count, range.x + t * w.cols + range.first);
 }
 
 }  // namespace
 
+const TransposedKernels* transposed_kernels(Isa isa) {
+  if (isa == Isa::avx512) return &transposed_kernels_avx512();
+  return isa == Isa::avx2 ? &transposed_kernels_avx2() : nullptr;
+}
+
 void multiply_transposed(std::span<const float> y, Index tokens, const WeightMatrix& w,
-                         std::span<float> x, ThreadPool& pool) {
-  Activations activations;
-  activations.prepare(y, tokens, w.rows, Numerics::exact, pool);
-  std::vector<float> block(static_cast<std::size_t>(std::min(kColumns, w.cols) * w.rows));
-  for (Index first = 0; first < w.cols; first += kColumns) {
-    const Index count = std::min(kColumns, w.cols - first);
-    dequantize_transposed(w, first, count, block.data(), pool);
-    const Product product{
-        {WeightType::f32, count, w.rows, reinterpret_cast<const std::byte*>(block.data())},
-        nullptr,
-        x.data() + first,
-        w.cols};
-    multiply(activations, std::span(&product, 1), pool);
+                         Numerics numerics, std::span<float> x, ThreadPool& pool, Isa isa) {
+  constexpr Index kColumns = 64;  // of an item, but where blocks are longer
+  const TransposedKernels* kernels = transposed_kernels(isa);
+  const bool rounded = kernels && kernels->fast && numerics == Numerics::fast;
+  TransposedRange all{&w, y.data(), w.rows, tokens, x.data(), 0, 0};
+  std::vector<bf16> halves;
+  if (rounded) {
+    all.y_stride = round_up(w.rows, Index{2});
+    halves.resize(static_cast<std::size_t>(tokens * all.y_stride));
+    pool.run(tokens, [&](Index t, int) {
+      kernels->round(y.data() + t * w.rows, w.rows, halves.data() + t * all.y_stride);
+    });
+    all.y = halves.data();
   }
+  const auto run = !kernels ? columns_by_rows : rounded ? kernels->fast : kernels->exact;
+  const Index step = std::max(kColumns, info(w.type).block);
+  pool.run(ceil_div(w.cols, step), [&](Index item, int) {
+    TransposedRange range = all;
+    range.first = item * step;
+    range.count = std::min(step, w.cols - range.first);
+    run(range);
+  });
 }
 
 }  // namespace pith

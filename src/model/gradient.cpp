@@ -16,24 +16,16 @@ void add(std::span<const float> from, std::span<float> to) {
   for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
 }
 
-// x w, the gradient of a product's input.
-std::vector<float> back_through(std::span<const float> dy, const WeightMatrix& w,
-                                ThreadPool& pool) {
-  const Index rows = static_cast<Index>(dy.size()) / w.rows;
-  std::vector<float> dx = zeros(rows * w.cols);
-  multiply_transposed(dy, rows, w, dx, pool);
-  return dx;
-}
-
 }  // namespace
 
 GradientPass::GradientPass(const Model& model, const PastLanes& past, Index layers, bool to_hidden,
-                           ThreadPool& pool)
+                           Numerics numerics, ThreadPool& pool)
     : model_(model),
       config_(model.config()),
       past_(past),
       layers_(layers),
       to_hidden_(to_hidden),
+      numerics_(numerics),
       pool_(pool) {
   PITH_CHECK(layers >= 1 && layers <= config_.layer_count(), "a layer of the model");
   PITH_CHECK(!to_hidden || layers == config_.layer_count(), "hidden states follow all layers");
@@ -44,25 +36,32 @@ GradientPass::GradientPass(const Model& model, const PastLanes& past, Index laye
   entries_.values.resize(tapes_.size());
 }
 
-std::vector<float> GradientPass::normed(std::span<const float> x,
-                                        std::span<const float> weight) const {
-  std::vector<float> out(x.size());
+void GradientPass::normed(std::span<const float> x, std::span<const float> weight,
+                          std::vector<float>& out) const {
+  out.resize(x.size());
   const Index width = static_cast<Index>(weight.size());
   pool_.run(static_cast<Index>(x.size()) / width, [&](Index r, int) {
     vector_kernels().rms_norm(x.data() + r * width, weight.data(), config_.norm_eps, width,
                               out.data() + r * width);
   });
-  return out;
 }
 
-std::vector<float> GradientPass::product(std::span<const float> x, const WeightMatrix& w,
-                                         std::span<const float> bias) const {
-  std::vector<float> y = zeros(rows_ * w.rows);
-  Activations activations;
-  activations.prepare(x, rows_, w.cols, Numerics::exact, pool_);
-  const Product job{w, bias.empty() ? nullptr : bias.data(), y.data(), w.rows};
-  multiply(activations, std::span(&job, 1), pool_);
-  return y;
+void GradientPass::multiply_all(std::span<const float> x, std::initializer_list<Job> jobs) {
+  activations_.prepare(x, rows_, jobs.begin()->weights->cols, numerics_, pool_);
+  std::vector<Product> products;
+  for (const Job& job : jobs) {
+    job.y->resize(static_cast<std::size_t>(rows_ * job.weights->rows));
+    products.push_back({*job.weights, job.bias.empty() ? nullptr : job.bias.data(), job.y->data(),
+                        job.weights->rows});
+  }
+  multiply(activations_, products, pool_);
+}
+
+// dx = dy w, the gradient of a product's input.
+void GradientPass::back_through(std::span<const float> dy, const WeightMatrix& w,
+                                std::vector<float>& dx) const {
+  dx.resize(static_cast<std::size_t>(rows_ * w.cols));
+  multiply_transposed(dy, rows_, w, numerics_, dx, pool_);
 }
 
 // The norm of every head, and pairs as halves (see model/forward.cpp).
@@ -100,16 +99,26 @@ void GradientPass::unshape_heads(std::span<float> dx, std::span<const float> raw
   }
 }
 
+// Layers of one model share few distinct frequency sets: angles are made once per set.
+const RopeAngles& GradientPass::angles_of(Index l, bool back) {
+  const RopeFrequencies& frequencies = model_.rope(l);
+  for (const Angles& made : angles_)
+    if (made.inverse == frequencies.inverse) return back ? made.back : made.forward;
+  Angles& made = angles_.emplace_back(frequencies.inverse, rope_angles(frequencies, positions_));
+  made.back = made.forward;
+  for (float& sine : made.back.sin) sine = -sine;
+  return back ? made.back : made.forward;
+}
+
 // `back` turns the other way, which is the transpose; the magnitude is the same both ways.
-void GradientPass::rotate(Index l, std::span<float> x, Index heads, bool back) const {
+void GradientPass::rotate(Index l, std::span<float> x, Index heads, bool back) {
   const Index D = config_.head_dim;
-  RopeAngles angles = rope_angles(model_.rope(l), positions_);
-  if (back)
-    for (float& sine : angles.sin) sine = -sine;
-  for (Index r = 0; r < rows_; ++r)
+  const RopeAngles& angles = angles_of(l, back);
+  pool_.run(rows_, [&](Index r, int) {
     for (Index h = 0; h < heads; ++h)
       vector_kernels().rope(x.data() + (r * heads + h) * D, angles.cos.data() + r * D / 2,
                             angles.sin.data() + r * D / 2, D);
+  });
 }
 
 AttentionShape GradientPass::attention_shape(Index l) const {
@@ -135,12 +144,13 @@ void GradientPass::forward(std::span<const float> embeddings, std::span<const In
   rows_ = static_cast<Index>(positions.size());
   PITH_CHECK(static_cast<Index>(embeddings.size()) == rows_ * config_.width, "one embedding a row");
   positions_.assign(positions.begin(), positions.end());
+  angles_.clear();
   x_.assign(embeddings.begin(), embeddings.end());
   for (Index l = 0; l < layers_; ++l) {
     attention_forward(l);
     if (goes_on(l)) ffn_forward(l);
   }
-  if (to_hidden_) hidden_ = normed(x_, model_.output_norm());
+  if (to_hidden_) normed(x_, model_.output_norm(), hidden_);
 }
 
 void GradientPass::attention_forward(Index l) {
@@ -148,45 +158,52 @@ void GradientPass::attention_forward(Index l) {
   Tape& tape = tapes_[static_cast<std::size_t>(l)];
   auto& keys = entries_.keys[static_cast<std::size_t>(l)];
   tape.input = x_;
-  const std::vector<float> in = normed(x_, w.attention_norm);
-  keys = product(in, w.key, w.key_bias);
-  entries_.values[static_cast<std::size_t>(l)] = product(in, w.value, w.value_bias);
+  normed(x_, w.attention_norm, in_);
+  auto& values = entries_.values[static_cast<std::size_t>(l)];
+  if (goes_on(l))
+    multiply_all(in_, {{&w.query, w.query_bias, &tape.query},
+                       {&w.key, w.key_bias, &keys},
+                       {&w.value, w.value_bias, &values}});
+  else
+    multiply_all(in_, {{&w.key, w.key_bias, &keys}, {&w.value, w.value_bias, &values}});
   if (!w.key_norm.empty()) tape.raw_key = keys;
   shape_heads(keys, config_.kv_heads, w.key_norm);
   rotate(l, keys, config_.kv_heads, false);
   if (!goes_on(l)) return;
-  tape.query = product(in, w.query, w.query_bias);
   if (!w.query_norm.empty()) tape.raw_query = tape.query;
   shape_heads(tape.query, config_.query_heads, w.query_norm);
   rotate(l, tape.query, config_.query_heads, false);
-  tape.attended = zeros(rows_ * config_.query_heads * config_.head_dim);
-  tape.log_sums = zeros(rows_ * config_.query_heads);
+  tape.attended.resize(tape.query.size());
+  tape.log_sums.resize(static_cast<std::size_t>(rows_ * config_.query_heads));
   attend_rows(attention_shape(l), attention_rows(l), tape.attended, tape.log_sums, pool_);
-  std::vector<float> branch = product(tape.attended, w.output, {});
+  multiply_all(tape.attended, {{&w.output, {}, &branch_}});
   if (!w.post_attention_norm.empty()) {
-    tape.raw_branch = branch;
-    branch = normed(branch, w.post_attention_norm);
+    tape.raw_branch = branch_;
+    normed(tape.raw_branch, w.post_attention_norm, branch_);
   }
-  add(branch, x_);
+  add(branch_, x_);
   tape.middle = x_;
 }
 
 void GradientPass::ffn_forward(Index l) {
   const LayerWeights& w = model_.layer(l);
   Tape& tape = tapes_[static_cast<std::size_t>(l)];
-  const std::vector<float> in = normed(x_, w.ffn_norm);
-  tape.gate = product(in, w.gate, {});
-  tape.up = product(in, w.up, {});
-  std::vector<float> gated(tape.gate.size());
+  normed(x_, w.ffn_norm, in_);
+  multiply_all(in_, {{&w.gate, {}, &tape.gate}, {&w.up, {}, &tape.up}});
+  gated_.resize(tape.gate.size());
   const auto activate = config_.activation == Activation::silu ? vector_kernels().silu_mul
                                                                : vector_kernels().gelu_tanh_mul;
-  activate(tape.gate.data(), tape.up.data(), static_cast<Index>(gated.size()), gated.data());
-  std::vector<float> branch = product(gated, w.down, {});
+  const Index hidden = config_.hidden;
+  pool_.run(rows_, [&](Index r, int) {
+    activate(tape.gate.data() + r * hidden, tape.up.data() + r * hidden, hidden,
+             gated_.data() + r * hidden);
+  });
+  multiply_all(gated_, {{&w.down, {}, &branch_}});
   if (!w.post_ffn_norm.empty()) {
-    tape.raw_ffn = branch;
-    branch = normed(branch, w.post_ffn_norm);
+    tape.raw_ffn = branch_;
+    normed(tape.raw_ffn, w.post_ffn_norm, branch_);
   }
-  add(branch, x_);
+  add(branch_, x_);
 }
 
 namespace {
@@ -206,7 +223,7 @@ void norm_backward(std::span<const float> x, std::span<const float> weight,
 std::span<const float> GradientPass::backward(const RowEntries& entries,
                                               std::span<const float> hidden,
                                               const BackwardExtras& extras) {
-  dx_ = zeros(rows_ * config_.width);
+  dx_.assign(static_cast<std::size_t>(rows_ * config_.width), 0.0f);
   if (!hidden.empty())
     norm_backward(x_, model_.output_norm(), hidden, config_.norm_eps, dx_, pool_);
   if (!extras.stream.empty()) add(extras.stream, dx_);
@@ -225,25 +242,31 @@ std::span<const float> GradientPass::backward(const RowEntries& entries,
   return dx_;
 }
 
+// The gradient of what a block adds to the stream, before its post norm.
+std::span<const float> GradientPass::through_post_norm(std::span<const float> raw,
+                                                       std::span<const float> norm) {
+  if (norm.empty()) return dx_;
+  branch_.assign(dx_.size(), 0.0f);
+  norm_backward(raw, norm, dx_, config_.norm_eps, branch_, pool_);
+  return branch_;
+}
+
 void GradientPass::ffn_backward(Index l) {
   const LayerWeights& w = model_.layer(l);
   const Tape& tape = tapes_[static_cast<std::size_t>(l)];
-  std::vector<float> dbranch = dx_;
-  if (!w.post_ffn_norm.empty()) {
-    std::fill(dbranch.begin(), dbranch.end(), 0.0f);
-    norm_backward(tape.raw_ffn, w.post_ffn_norm, dx_, config_.norm_eps, dbranch, pool_);
-  }
-  const std::vector<float> dgated = back_through(dbranch, w.down, pool_);
-  std::vector<float> dgate(dgated.size()), dup(dgated.size());
   const Index hidden = config_.hidden;
+  back_through(through_post_norm(tape.raw_ffn, w.post_ffn_norm), w.down, gated_);
+  dgate_.resize(gated_.size());
+  dup_.resize(gated_.size());
   pool_.run(rows_, [&](Index r, int) {
     gated_backward(config_.activation, tape.gate.data() + r * hidden, tape.up.data() + r * hidden,
-                   dgated.data() + r * hidden, hidden, dgate.data() + r * hidden,
-                   dup.data() + r * hidden);
+                   gated_.data() + r * hidden, hidden, dgate_.data() + r * hidden,
+                   dup_.data() + r * hidden);
   });
-  std::vector<float> din = back_through(dgate, w.gate, pool_);
-  add(back_through(dup, w.up, pool_), din);
-  norm_backward(tape.middle, w.ffn_norm, din, config_.norm_eps, dx_, pool_);
+  back_through(dgate_, w.gate, in_);
+  back_through(dup_, w.up, branch_);
+  add(branch_, in_);
+  norm_backward(tape.middle, w.ffn_norm, in_, config_.norm_eps, dx_, pool_);
 }
 
 void GradientPass::attention_backward(Index l, const RowEntries& entries, PastGradients* past) {
@@ -256,12 +279,8 @@ void GradientPass::attention_backward(Index l, const RowEntries& entries, PastGr
   };
   std::vector<float> dkeys = given(entries.keys), dvalues = given(entries.values), dqueries;
   if (goes_on(l)) {
-    std::vector<float> dbranch = dx_;
-    if (!w.post_attention_norm.empty()) {
-      std::fill(dbranch.begin(), dbranch.end(), 0.0f);
-      norm_backward(tape.raw_branch, w.post_attention_norm, dx_, config_.norm_eps, dbranch, pool_);
-    }
-    const std::vector<float> dattended = back_through(dbranch, w.output, pool_);
+    std::vector<float> dattended;
+    back_through(through_post_norm(tape.raw_branch, w.post_attention_norm), w.output, dattended);
     dqueries = zeros(rows_ * config_.query_heads * config_.head_dim);
     AttentionGradients gradients{dqueries, dkeys, dvalues, {}};
     if (past)
@@ -280,14 +299,16 @@ void GradientPass::keys_backward(Index l, std::span<float> dkeys, std::span<floa
   const Tape& tape = tapes_[static_cast<std::size_t>(l)];
   rotate(l, dkeys, config_.kv_heads, true);
   unshape_heads(dkeys, tape.raw_key, config_.kv_heads, w.key_norm);
-  std::vector<float> din = back_through(dkeys, w.key, pool_);
-  add(back_through(dvalues, w.value, pool_), din);
+  back_through(dkeys, w.key, in_);
+  back_through(dvalues, w.value, branch_);
+  add(branch_, in_);
   if (!dqueries.empty()) {
     rotate(l, dqueries, config_.query_heads, true);
     unshape_heads(dqueries, tape.raw_query, config_.query_heads, w.query_norm);
-    add(back_through(dqueries, w.query, pool_), din);
+    back_through(dqueries, w.query, branch_);
+    add(branch_, in_);
   }
-  norm_backward(tape.input, w.attention_norm, din, config_.norm_eps, dx_, pool_);
+  norm_backward(tape.input, w.attention_norm, in_, config_.norm_eps, dx_, pool_);
 }
 
 Index GradientPass::bytes_per_row() const {

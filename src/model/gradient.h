@@ -1,14 +1,18 @@
 // Gradients with respect to input embeddings, and to the past entries where they are asked for: a
 // forward pass over rows of embeddings that remembers what its backward pass needs, for losses on
-// keys, values and final hidden states. Activation gradients only: weights never get any. Always
-// exact (f32).
+// keys, values and final hidden states. Activation gradients only: weights never get any. Under
+// fast numerics the forward products are those of model/forward.h, and gradients are those of the
+// exact pass at what it computed, rounded to bf16 before products where the machine multiplies
+// these faster. Attention is f32 always.
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "kernels/linear.h"
 #include "model/gradient_attention.h"
 #include "model/model.h"
 
@@ -36,7 +40,7 @@ class GradientPass {
   // `layers` counts the layers whose keys and values are computed; nothing behind the last one's
   // is, unless they are all and `to_hidden` asks for the final hidden states.
   GradientPass(const Model& model, const PastLanes& past, Index layers, bool to_hidden,
-               ThreadPool& pool);
+               Numerics numerics, ThreadPool& pool);
 
   // Runs rows of embeddings (after the model's embedding scale) at their positions.
   void forward(std::span<const float> embeddings,  // [R, E]
@@ -79,28 +83,46 @@ class GradientPass {
 
   AttentionShape attention_shape(Index l) const;
   AttentionRows attention_rows(Index l) const;
-  std::vector<float> normed(std::span<const float> x, std::span<const float> weight) const;
-  std::vector<float> product(std::span<const float> x, const WeightMatrix& w,
-                             std::span<const float> bias) const;
+  struct Job {
+    const WeightMatrix* weights;
+    std::span<const float> bias;
+    std::vector<float>* y;  // [R, N]
+  };
+  void normed(std::span<const float> x, std::span<const float> weight,
+              std::vector<float>& out) const;
+  void multiply_all(std::span<const float> x, std::initializer_list<Job> jobs);
+  void back_through(std::span<const float> dy, const WeightMatrix& w, std::vector<float>& dx) const;
+  std::span<const float> through_post_norm(std::span<const float> raw, std::span<const float> norm);
   void shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const;
   void unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
                      std::span<const float> norm) const;
-  void rotate(Index l, std::span<float> x, Index heads, bool back) const;
+  struct Angles {
+    std::vector<double> inverse;  // of the frequencies
+    RopeAngles forward, back = {};
+  };
+  const RopeAngles& angles_of(Index l, bool back);
+  void rotate(Index l, std::span<float> x, Index heads, bool back);
 
   const Model& model_;
   const ModelConfig& config_;
   const PastLanes& past_;
   Index layers_;
   bool to_hidden_;
+  Numerics numerics_;
   ThreadPool& pool_;
 
   Index rows_ = 0;
   std::vector<Index> positions_;
+  std::vector<Angles> angles_;  // at these positions
   std::vector<Tape> tapes_;
   RowEntries entries_;
   std::vector<float> x_;  // [R, E] residual stream
   std::vector<float> hidden_;
   std::vector<float> dx_;  // [R, E] its gradient
+
+  // Working memory that is kept from layer to layer and step to step.
+  Activations activations_;
+  std::vector<float> in_, branch_, gated_, dgate_, dup_;
 };
 
 }  // namespace pith

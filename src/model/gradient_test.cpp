@@ -111,7 +111,7 @@ class Gradient : public ::testing::TestWithParam<Case> {
 
 // A loss that is linear in all keys and values: its gradient there is the coefficients.
 TEST_P(Gradient, OfKeysAndValuesAgreesWithDifferences) {
-  GradientPass pass(*model_, past_, 3, false, pool_);
+  GradientPass pass(*model_, past_, 3, false, Numerics::exact, pool_);
   Rng rng(4);
   RowEntries coefficients;
   const Index size = kRows * model_->config().kv_heads * model_->config().head_dim;
@@ -132,7 +132,7 @@ TEST_P(Gradient, OfKeysAndValuesAgreesWithDifferences) {
 }
 
 TEST_P(Gradient, OfHiddenStatesAgreesWithDifferences) {
-  GradientPass pass(*model_, past_, 3, true, pool_);
+  GradientPass pass(*model_, past_, 3, true, Numerics::exact, pool_);
   Rng rng(6);
   const auto coefficients = normal(kRows * model_->config().width, rng);
   const auto loss = [&] {
@@ -162,7 +162,7 @@ void move_by(std::span<const float> offset, PastLanes& lanes) {
 
 TEST_P(Gradient, OfPastEntriesAgreesWithDifferences) {
   PastLanes past = past_;
-  GradientPass pass(*model_, past, 3, true, pool_);
+  GradientPass pass(*model_, past, 3, true, Numerics::exact, pool_);
   Rng rng(8);
   const auto coefficients = normal(kRows * model_->config().width, rng);
   pass.forward(embeddings_, positions_);
@@ -181,7 +181,7 @@ TEST_P(Gradient, OfPastEntriesAgreesWithDifferences) {
 
 // The loss is half the squared length of the residual stream behind the last layer.
 TEST_P(Gradient, OfTheLastResidualStreamAgreesWithDifferences) {
-  GradientPass pass(*model_, past_, 3, true, pool_);
+  GradientPass pass(*model_, past_, 3, true, Numerics::exact, pool_);
   const auto loss = [&] {
     double sum = 0;
     for (float x : pass.stream()) sum += 0.5 * double{x} * double{x};
@@ -201,7 +201,7 @@ TEST_P(Gradient, OfTheLastResidualStreamAgreesWithDifferences) {
 
 // Nothing behind the values of layer 0 can matter to them: their gradient is two products.
 TEST_P(Gradient, StopsAtTheLastLayerOfTheLoss) {
-  GradientPass pass(*model_, past_, 1, false, pool_);
+  GradientPass pass(*model_, past_, 1, false, Numerics::exact, pool_);
   pass.forward(embeddings_, positions_);
   EXPECT_EQ(pass.entries().values.size(), 1u);
   EXPECT_TRUE(pass.hidden().empty());
@@ -210,18 +210,6 @@ TEST_P(Gradient, StopsAtTheLastLayerOfTheLoss) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Gradient, ::testing::ValuesIn(cases()),
                          [](const auto& one) { return one.param.name; });
-
-TEST(MultiplyTransposed, IsTheTranspose) {
-  const float w[] = {1, 2, 3, 4, 5, 6};  // [2, 3]
-  const WeightMatrix matrix{WeightType::f32, 2, 3, reinterpret_cast<const std::byte*>(w)};
-  const float y[] = {10, 1};
-  float x[3];
-  ThreadPool pool(1);
-  multiply_transposed(y, 1, matrix, x, pool);
-  EXPECT_EQ(x[0], 14);
-  EXPECT_EQ(x[1], 25);
-  EXPECT_EQ(x[2], 36);
-}
 
 }  // namespace
 }  // namespace pith

@@ -49,7 +49,7 @@ class Head {
       piece.resize(static_cast<std::size_t>(rows * count));
       for (Index r = 0; r < rows; ++r)
         std::copy_n(dlogits.data() + r * V + first, count, piece.data() + r * count);
-      multiply_transposed(piece, rows, part_of(head_, first, count), sums, pool_);
+      multiply_transposed(piece, rows, part_of(head_, first, count), Numerics::exact, sums, pool_);
       vector_kernels().axpy(1, sums.data(), rows * E, gradient.data());
     }
   }

@@ -1,0 +1,166 @@
+// Products with transposed weights: a row of weights, unpacked as it lies, is what a sum over rows
+// wants to add, so nothing is transposed. Included by linear_transposed_avx2.cpp and
+// linear_transposed_avx512.cpp inside their anonymous namespaces, after linear_x86_blocks.h and
+// their `Wide`, `F32Step`, ...; not a header for others.
+//
+// A step is a way to multiply: its Element is what stands for kRows weights of one column (or as
+// many values of y), and add(w, y, sums) multiplies and adds a register of them.
+
+constexpr Index kDepth = 256;  // rows of weights in a panel: 32 columns of them fit the L1 cache
+constexpr Index kMostColumns = 256;
+
+// Weights of one row from `row` on as f32: `count` of them, whole blocks.
+template <typename Type>
+inline void unpack_row(const std::byte* row, Index count, float* out) {
+  const auto* block = reinterpret_cast<const typename Type::Block*>(row);
+  if constexpr (Type::kUnits == 8) {
+    for (; count > 0; count -= 256, out += 256, ++block) {
+      alignas(32) float scale[16], min[16];
+#pragma GCC unroll 2
+      for (int part = 0; part < static_cast<int>(32 / Type::kGroup); ++part) {
+        const EightScales eight = Type::scales(block, part);
+        _mm256_store_ps(scale + 8 * part, eight.scale);
+        _mm256_store_ps(
+            min + 8 * part,
+            Type::kHasMin ? eight.min : _mm256_mul_ps(eight.scale, _mm256_set1_ps(-Type::kZero)));
+      }
+#pragma GCC unroll 8
+      for (int s = 0; s < 8; ++s) {
+        constexpr int kGroups = 32 / Type::kGroup;
+        const int low = s * kGroups, high = low + kGroups - 1;
+        Wide::widen(Type::codes(block, s), scale[low], min[low], scale[high], min[high],
+                    out + 32 * s);
+      }
+    }
+  } else {
+    for (; count > 0; count -= 32, out += 32, ++block) {
+      const float scale = half(block->d);
+      float min = -Type::kZero * scale;
+      if constexpr (Type::kHasMin) min = half(block->m);
+      Wide::widen(Type::codes(block, 0), scale, min, scale, min, out);
+    }
+  }
+}
+
+template <typename Type>
+inline void unpack_float_row(const std::byte* row, Index count, float* out) {
+  const auto* from = reinterpret_cast<const typename Type::Block*>(row);
+  Index k = 0;
+  for (; k + 8 <= count; k += 8) _mm256_storeu_ps(out + k, Type::load(from + k));
+  for (; k < count; ++k) out[k] = Type::one(from[k]);
+}
+
+// kTokens rows of y times a panel [depth][kColumns]; with `add`, onto what x holds. `columns` of
+// the results are stored.
+template <typename Step, int kTokens>
+void transposed_tile(const typename Step::Element* panel, Index depth,
+                     const typename Step::Element* y, Index y_stride, bool add, float* x,
+                     Index x_stride, Index columns) {
+  using Reg = typename Step::Reg;
+  constexpr Index kWidth = Step::kWidth;
+  Reg low[kTokens], high[kTokens];
+#pragma GCC unroll 16
+  for (int t = 0; t < kTokens; ++t) low[t] = high[t] = Step::zero();
+#pragma GCC unroll 2
+  for (Index d = 0; d < depth; ++d) {
+    const auto w_low = Step::load(panel + d * 2 * kWidth),
+               w_high = Step::load(panel + d * 2 * kWidth + kWidth);
+#pragma GCC unroll 16
+    for (int t = 0; t < kTokens; ++t) {
+      const auto factor = Step::all(y[t * y_stride + d]);
+      low[t] = Step::add(w_low, factor, low[t]);
+      high[t] = Step::add(w_high, factor, high[t]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int t = 0; t < kTokens; ++t) {
+    float* to = x + t * x_stride;
+    if (columns == 2 * kWidth) {
+      Step::put(low[t], add, to);
+      Step::put(high[t], add, to + kWidth);
+    } else {
+      float sums[2 * kWidth];
+      Step::put(low[t], false, sums);
+      Step::put(high[t], false, sums + kWidth);
+      for (Index i = 0; i < columns; ++i) to[i] = add ? to[i] + sums[i] : sums[i];
+    }
+  }
+}
+
+template <typename Step, int... tokens>
+constexpr auto tiles_to(std::integer_sequence<int, tokens...>) {
+  return std::array{transposed_tile<Step, tokens + 1>...};
+}
+template <typename Step>
+constexpr auto kTransposedTiles = tiles_to<Step>(std::make_integer_sequence<int, Step::kTile>{});
+
+// Panels [columns / kColumns][depth][kColumns] of elements for rows [begin, begin + rows) of the
+// range's columns; `unpack(row, out)` gives one row of them as f32.
+template <typename Step, typename Unpack>
+inline void fill_panels(Index rows, Index columns, Unpack unpack, typename Step::Element* panels) {
+  constexpr Index kColumns = 2 * Step::kWidth;
+  alignas(64) float unpacked[2][kMostColumns + kColumns];
+  const Index depth = (rows + Step::kRows - 1) / Step::kRows;
+  for (Index d = 0; d < depth; ++d) {
+    for (Index r = 0; r < Step::kRows; ++r) {
+      if (d * Step::kRows + r < rows)
+        unpack(d * Step::kRows + r, unpacked[r]);
+      else
+        for (float& w : unpacked[r]) w = 0;
+      for (Index k = columns; k % kColumns != 0; ++k) unpacked[r][k] = 0;
+    }
+    for (Index k = 0; k < columns; k += kColumns)
+      Step::join(unpacked[0] + k, unpacked[1] + k, panels + (k * depth + d * kColumns));
+  }
+}
+
+template <typename Step, typename Unpack>
+inline void transposed_by(const TransposedRange& range, Unpack unpack) {
+  using Element = typename Step::Element;
+  constexpr Index kColumns = 2 * Step::kWidth;
+  const Index padded = (range.count + kColumns - 1) / kColumns * kColumns;
+  auto* panels = reinterpret_cast<Element*>(thread_scratch(padded * kDepth * 4));
+  const Index N = range.weights->rows, K = range.weights->cols;
+  const Index tiles = (range.tokens + Step::kTile - 1) / Step::kTile;
+  for (Index n = 0; n < N; n += kDepth) {
+    const Index rows = N - n < kDepth ? N - n : kDepth;
+    const Index depth = (rows + Step::kRows - 1) / Step::kRows;
+    fill_panels<Step>(
+        rows, range.count, [&](Index r, float* out) { unpack(range.weights->row(n + r), out); },
+        panels);
+    for (Index k = 0; k < range.count; k += kColumns) {
+      const Index columns = range.count - k < kColumns ? range.count - k : kColumns;
+      for (Index tile = 0, token = 0; tile < tiles; ++tile) {
+        const Index count = (range.tokens - token + tiles - tile - 1) / (tiles - tile);
+        const auto* y =
+            static_cast<const Element*>(range.y) + token * (range.y_stride / Step::kRows);
+        kTransposedTiles<Step>[static_cast<std::size_t>(count - 1)](
+            panels + k * depth, depth, y + n / Step::kRows, range.y_stride / Step::kRows, n > 0,
+            range.x + token * K + range.first + k, K, columns);
+        token += count;
+      }
+    }
+  }
+}
+
+template <typename Step>
+void transposed(const TransposedRange& range) {
+  const WeightType type = range.weights->type;
+  const Index first = range.first, count = range.count;
+  if (is_quantized(type))
+    with_blocks(type, [&](auto t) {
+      using Type = decltype(t);
+      const Index offset = first / (32 * Type::kUnits) * Index{sizeof(typename Type::Block)};
+      transposed_by<Step>(range, [=](const std::byte* row, float* out) {
+        unpack_row<Type>(row + offset, count, out);
+      });
+    });
+  else
+    with_floats(type, [&](auto t) {
+      using Type = decltype(t);
+      const Index offset = first * Index{sizeof(typename Type::Block)};
+      transposed_by<Step>(range, [=](const std::byte* row, float* out) {
+        unpack_float_row<Type>(row + offset, count, out);
+      });
+    });
+}

@@ -95,6 +95,7 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   signals.next_position = context.next_position();
   signals.sentence_starts = options.sentence_starts;
   signals.turn_starts = options.turn_starts;
+  signals.answer_prompt = options.answer_prompt;
   if (needs.tail_attention > 0) measure_tail(context, needs.tail_attention, signals);
   if (times) times->read_seconds = seconds_since(start);
   if (needs.replays()) {
@@ -104,6 +105,14 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
              {.prefix_tokens = options.prefix_tokens,
               .answer_prompt = options.answer_prompt,
               .queries = needs.replay_queries,
+              .progress = options.replay_progress},
+             signals);
+    if (needs.replay_gradient)
+      replay(context,
+             {.prefix_tokens = options.prefix_tokens,
+              .chunk = kGradientChunk,
+              .answer_prompt = options.answer_prompt,
+              .gradients = true,
               .progress = options.replay_progress},
              signals);
     if (needs.second_pass) second_pass(context, options.replay_progress, signals);

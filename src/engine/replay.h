@@ -21,8 +21,11 @@ struct ReplayOptions {
               // and chunk only, which bounds its cost at long contexts
   std::vector<Token> answer_prompt;  // chat tokens between a question and its answer
   Index queries = 0;                 // sample so many of the replay's queries, too
+  bool gradients = false;            // fill replay_gradient, and nothing else
   Progress progress;
 };
+
+inline constexpr Index kGradientChunk = 512;  // KVgrad's
 
 // Fills `replay` and `replay_plus` of every layer, and `replay_queries` where they are asked for.
 // The context stays as it is; it must be uncompressed.

@@ -197,7 +197,7 @@ Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& co
         recipes[static_cast<std::size_t>(i * std::ssize(recipes) / taken)].to_string());
   // One recipe with a replay makes the document be read twice, so one must be among them.
   const auto replays = [](const recipe::Recipe& recipe) {
-    return recipe.needs().replay || recipe.needs().replay_plus;
+    return recipe.needs().replay || recipe.needs().replay_plus || recipe.needs().replay_gradient;
   };
   const auto replayed = std::find_if(recipes.begin(), recipes.end(), replays);
   if (replayed != recipes.end()) part.recipes.push_back(replayed->to_string());

@@ -30,7 +30,8 @@ void check_shape(const Shape& shape, const Rotation& rotation) {
 
 }  // namespace
 
-Cache::Cache(Shape shape, Rotation rotation, Format format) : impl_(std::make_unique<Impl>()) {
+Cache::Cache(Shape shape, Rotation rotation, Format format, const std::filesystem::path& folder)
+    : impl_(std::make_unique<Impl>()) {
   check_shape(shape, rotation);
   PITH_CHECK(!traits(format).packed,
              fmt::format("new entries in {}: only plans pack entries", to_string(format)));
@@ -38,7 +39,7 @@ Cache::Cache(Shape shape, Rotation rotation, Format format) : impl_(std::make_un
   impl_->shape = std::move(shape);
   impl_->rotation = std::make_shared<const Rotation>(std::move(rotation));
   impl_->format = format;
-  impl_->pool = std::make_shared<TilePool>();
+  impl_->pool = folder.empty() ? std::make_shared<TilePool>() : std::make_shared<TilePool>(folder);
 }
 
 Cache::Cache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -76,8 +77,8 @@ Bytes Cache::bytes() const {
 }
 
 Index Cache::full_bytes() const {
-  return (impl_->source_tokens - impl_->first_token) * impl_->shape.lanes() * impl_->shape.head_dim * 2 *
-         Index{sizeof(bf16)};
+  return (impl_->source_tokens - impl_->first_token) * impl_->shape.lanes() *
+         impl_->shape.head_dim * 2 * Index{sizeof(bf16)};
 }
 
 void Cache::append(Index layer, std::span<const float> keys, std::span<const float> values,

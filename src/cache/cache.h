@@ -6,6 +6,7 @@
 // merge of its segments' states, so formats and kinds mix freely.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <vector>
@@ -40,8 +41,10 @@ struct Bytes {
 class Cache {
  public:
   // A cache of its own pool (shared by its forks). New entries are stored in `format`: bf16 or f32;
-  // only plans make packed entries.
-  Cache(Shape shape, Rotation rotation, Format format = Format::bf16);
+  // only plans make packed entries. With a folder, tiles lie in a mapped file there (slab_file.h),
+  // and whatever adds entries may throw io where the disk is full.
+  Cache(Shape shape, Rotation rotation, Format format = Format::bf16,
+        const std::filesystem::path& folder = {});
   Cache(Cache&&) noexcept;
   Cache& operator=(Cache&&) noexcept;
   ~Cache();

@@ -49,7 +49,8 @@ struct TilePool::Slab {
   static constexpr std::uint32_t kNone = 0xffffffffu;
 
   TilePool* pool;
-  Index bytes;  // of the slab
+  Index bytes;   // of the slab
+  Index offset;  // in the pool's file, if it has one
   Index tile_bytes;
   Index first;  // offset of tile 0
   std::uint32_t capacity, used, untouched, free_list;
@@ -86,8 +87,11 @@ TilePool::Slab* TilePool::open_slab(Index bytes) {
   slabs_.reserve(slabs_.size() + 1);
   open_.reserve(slabs_.size() + 1);
   const Index slab_bytes = resident_bytes() < kLargeSlab ? kSmallSlab : kLargeSlab;
-  auto* slab = new (map_slab(slab_bytes)) Slab{};
+  const auto mapped =
+      file_ ? file_->map(slab_bytes, Index{kSlabAlign}) : SlabFile::Slab{map_slab(slab_bytes), 0};
+  auto* slab = new (mapped.data) Slab{};
   slab->pool = this;
+  slab->offset = mapped.offset;
   slab->bytes = slab_bytes;
   slab->tile_bytes = bytes;
   const auto slots = static_cast<std::size_t>(slab_bytes / bytes);  // at most
@@ -129,7 +133,10 @@ void TilePool::free(std::byte* data) {
     erase_unordered(slabs_, slab);
     erase_unordered(open_, slab);
     resident_.fetch_sub(slab->bytes, std::memory_order_relaxed);
-    ::munmap(slab, static_cast<std::size_t>(slab->bytes));
+    const SlabFile::Slab mapped{reinterpret_cast<std::byte*>(slab), slab->offset};
+    const Index bytes = slab->bytes;
+    file_ ? file_->unmap(mapped, bytes)
+          : static_cast<void>(::munmap(slab, static_cast<std::size_t>(bytes)));
   } else if (was_full && fresh_ == 0) {
     open_.push_back(slab);  // reserved when the slab was opened
   }

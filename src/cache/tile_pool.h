@@ -1,15 +1,19 @@
 // Counted blocks of memory (tiles), carved from slabs of up to 2 MiB that go back to the system
-// when their last tile does. It does not know what a tile holds. Safe to use from several threads:
+// when their last tile does. Slabs are anonymous memory, or lie in a file (slab_file.h). It does
+// not know what a tile holds. Safe to use from several threads:
 // caches that are forks of each other share one pool.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <filesystem>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/types.h"
+#include "cache/slab_file.h"
 
 namespace pith::cache {
 
@@ -45,12 +49,13 @@ class Tile {
 class TilePool {
  public:
   TilePool() = default;
+  explicit TilePool(const std::filesystem::path& folder) : file_(std::in_place, folder) {}
   ~TilePool();  // every tile must be gone
   TilePool(const TilePool&) = delete;
   TilePool& operator=(const TilePool&) = delete;
 
   // A tile of `bytes` (a multiple of 64), 64-byte aligned, of unspecified content. Throws
-  // std::bad_alloc.
+  // std::bad_alloc, or io where its file has no room.
   Tile allocate(Index bytes);
 
   // Bytes of the tiles that are in use, the most at any time.
@@ -80,6 +85,7 @@ class TilePool {
   void free(std::byte* data);
 
   std::mutex mutex_;
+  std::optional<SlabFile> file_;
   std::vector<Slab*> slabs_;  // all of them, in no order
   std::vector<Slab*>
       open_;       // those that allocate() may use: a free tile, and not from before a living Fresh

@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <cstring>
 #include <thread>
+
+#include "base/error.h"
 
 namespace pith::cache {
 namespace {
@@ -24,6 +29,50 @@ TEST(TilePool, TilesDoNotOverlap) {
     EXPECT_EQ(data[0], i & 0xff);
     EXPECT_EQ(data[i % 3 ? 4159 : 1087], i & 0xff);
   }
+}
+
+// No name in the folder, disk space from the first tile on, none after the last.
+TEST(TilePool, InAFileTilesAreLikeInMemory) {
+  const auto folder = std::filesystem::temp_directory_path() / "pith_tile_pool_file";
+  std::filesystem::remove_all(folder);
+  TilePool pool(folder);
+  std::vector<Tile> tiles;
+  for (int i = 0; i < 1000; ++i) {
+    tiles.push_back(pool.allocate(4160));
+    std::memset(tiles.back().data(), i & 0xff, 4160);
+  }
+  EXPECT_GE(pool.resident_bytes(), 1000 * 4160);
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  for (int i = 0; i < 1000; ++i)
+    EXPECT_EQ(static_cast<int>(tiles[static_cast<std::size_t>(i)].data()[4159]), i & 0xff);
+  tiles.clear();
+  EXPECT_EQ(pool.resident_bytes(), 0);
+  const Tile again = pool.allocate(64);
+  EXPECT_NE(again.data(), nullptr);
+  std::filesystem::remove_all(folder);
+}
+
+// A limit on the size of files stands for a full disk.
+TEST(TilePool, AFullDiskIsAnErrorAndTilesStay) {
+  const auto folder = std::filesystem::temp_directory_path() / "pith_tile_pool_full";
+  TilePool pool(folder);
+  std::vector<Tile> tiles = {};
+  tiles.push_back(pool.allocate(4160));
+  std::memset(tiles.back().data(), 7, 4160);
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{1 << 20, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto fill = [&] {
+    for (int i = 0; i < 1000; ++i) tiles.push_back(pool.allocate(4160));
+  };
+  EXPECT_THROW(fill(), Error);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(static_cast<int>(tiles.front().data()[4159]), 7);
+  fill();
+  std::filesystem::remove_all(folder);
 }
 
 TEST(TilePool, SlabsGoBackWhenTheLastCopyOfATileDoes) {

@@ -38,7 +38,8 @@ constexpr const char* kCommands = R"(/bytes       what the cache holds
 struct ChatCommand {
   ModelOptions model;
   SamplingOptions sampling;
-  std::string system, recipe, when = kDefaultWhen, load, store, recall = "off", background = "auto";
+  std::string system, recipe, when = kDefaultWhen, load, store, cold_folder, recall = "off",
+                              background = "auto";
   Index max_tokens = 512;
   bool json = false;
 };
@@ -197,6 +198,7 @@ class ChatLoop {
     json["recalled"] = now.recalled;
     json["cold_entries"] = now.cold_entries;
     json["cold_bytes"] = now.cold_bytes;
+    json["cold_on_disk"] = now.cold_on_disk;
     json["blocks"] = Json::array();
     for (const TurnReport& turn : reports)
       json["blocks"].push_back({{"turn", turn.turn},
@@ -231,6 +233,10 @@ void chat_command(const ChatCommand& command) {
   options.over_bytes = parse_schedule(command.when, {When::turn, When::over}).value;  // turn: 0
   options.store = command.store;
   options.cold = cold_format(command.recall);
+  options.cold_folder = command.cold_folder;
+  if (!options.cold && !options.cold_folder.empty())
+    fail(ErrorCode::bad_input,
+         "--cold-folder is for what --recall keeps; give --recall int4 or int2 as well");
   options.generation.max_tokens = command.max_tokens;
   options.generation.sampling = command.sampling.sampling;
   options.generation.stop = command.sampling.stop;
@@ -269,6 +275,10 @@ void add_chat(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"off", "int4", "int2"}))
       ->type_name("FORMAT");
+  command
+      ->add_option("--cold-folder", options->cold_folder,
+                   "Keep what --recall keeps in a mapped file there, not in memory")
+      ->type_name("FOLDER");
   command
       ->add_option("--background", options->background,
                    "Compress while you type (on), before the next line is read (off), or as the "

@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/steps.h"
+#include "eval/arms.h"
 #include "eval/metrics.h"
 #include "eval/predictions.h"
 #include "eval/run_config.h"
@@ -159,7 +160,7 @@ void eval_command(const CLI::App& sub, const EvalCommand& command) {
   if (!command.merge.empty()) return merge(command, config);
   if (config.suites.empty())
     throw CLI::ValidationError("--suite", "which suite? pith eval --list names them");
-  eval::all_recipes(config);  // refuses what it does not know before the model is loaded
+  eval::all_arms(config);  // refuses what it does not know before the model is loaded
   const auto engine = Engine::load(find_model(config.model), eval::engine_options(config));
   if (command.estimate) return show_estimate(engine, config, command.json);
   run(engine, config);

@@ -175,7 +175,7 @@ void Conversation::take_over(ConversationWork& work) {
     recalled_meanwhile_.reset();
   }
   rebuild();
-  if (work.cold()) extend(cold_, std::move(*work.cold()));
+  if (work.cold()) add_cold(std::move(*work.cold()));
   const ConversationAccount& done = work.account();
   account_.compressed += done.compressed;
   account_.from_store += done.from_store;
@@ -211,12 +211,9 @@ void Conversation::recall(std::span<const Token> question) {
     auto& own = attention[static_cast<std::size_t>(lane)];
     own.erase(own.begin(), own.end() - cold_->size(lane));
   }
-  Eviction chosen = plan_recall(*cold_, attention, most);
+  const Eviction chosen = plan_recall(*cold_, attention, most);
   if (chosen.entries > 0) {
-    cache::Cache back = cold_->fork();
-    for (cache::LanePlan& lane : chosen.evict.lanes) lane.formats.clear();
-    back.apply(chosen.evict);  // in the format of new entries
-    cold_->apply(chosen.keep);
+    cache::Cache back = take_out_of_cold(chosen);
     blocks_.cache().extend(back);
     key_ = KeyMaker(key_).add("recall").add(back, false).key();
     rebuild();
@@ -227,11 +224,46 @@ void Conversation::recall(std::span<const Token> question) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// The recalled entries, in the format of new ones and in memory.
+cache::Cache Conversation::take_out_of_cold(Eviction chosen) {
+  cache::Cache back(cold_->shape(), cold_->rotation(), engine_->cache_format());
+  back.extend(*cold_);
+  for (cache::LanePlan& lane : chosen.evict.lanes) lane.formats.clear();
+  back.apply(chosen.evict);
+  try {
+    cold_->apply(chosen.keep);
+  } catch (const Error& error) {  // no room on its disk to move what stays
+    if (error.code() != ErrorCode::io) throw;
+    notes_.push_back(fmt::format("{}; what else was cold is lost", error.what()));
+    cold_.reset();
+  }
+  return back;
+}
+
+// A full disk costs the entries, not the conversation.
+void Conversation::add_cold(cache::Cache more) {
+  if (options_.cold_folder.empty()) {
+    extend(cold_, std::move(more));
+    return;
+  }
+  try {
+    cache::Cache all = cold_ ? cold_->fork()
+                             : cache::Cache(more.shape(), more.rotation(), engine_->cache_format(),
+                                            options_.cold_folder);
+    all.extend(more);
+    cold_.emplace(std::move(all));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::io) throw;
+    notes_.push_back(fmt::format("{}; {} evicted entries are lost", error.what(), more.entries()));
+  }
+}
+
 ConversationAccount Conversation::account() const {
   ConversationAccount out = account_;
   if (cold_) {
     out.cold_entries = cold_->entries();
     out.cold_bytes = cold_->bytes().total();
+    out.cold_on_disk = !options_.cold_folder.empty();
   }
   return out;
 }

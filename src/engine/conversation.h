@@ -30,6 +30,7 @@ struct ConversationOptions {
   double evict_to = 0.75;                // of over_bytes
   std::filesystem::path store;           // folder of blocks; empty: none
   std::optional<cache::Format> cold;  // how evicted entries are kept for recall; none: they are not
+  std::filesystem::path cold_folder;  // where a file holds cold entries; empty: they are in memory
   Index recall_entries = 96;          // that come back at a turn, at most: mean over lanes
   GenerateOptions generation;
 };
@@ -48,10 +49,12 @@ struct ConversationAccount {
   Index turns = 0, compressed = 0, from_store = 0, stored = 0, fallbacks = 0;
   Index evictions = 0, evicted = 0;                      // times, entries
   Index recalled = 0, cold_entries = 0, cold_bytes = 0;  // entries
+  bool cold_on_disk = false;
   double compress_seconds = 0, recall_seconds = 0;
 };
 
 class ConversationWork;  // conversation_work.h
+struct Eviction;         // eviction.h
 
 class Conversation {
  public:
@@ -96,6 +99,8 @@ class Conversation {
   void take_over_if_done();
   void take_over(ConversationWork& work);
   void recall(std::span<const Token> question);
+  cache::Cache take_out_of_cold(Eviction chosen);
+  void add_cold(cache::Cache more);
   void rebuild();  // the context, from blocks and what follows them
 
   std::shared_ptr<Engine> engine_, idle_engine_;

@@ -249,6 +249,23 @@ TEST_F(ConversationTest, EvictedEntriesAreRecalledInAnotherFormat) {
   EXPECT_GT(account.cold_bytes, 0);
 }
 
+TEST_F(ConversationTest, ColdEntriesInAFileAreRecalledAlike) {
+  ConversationOptions recalling = options("full");
+  recalling.over_bytes = 24 << 10;
+  recalling.cold = cache::Format::int4;
+  Conversation in_memory(engine_, recalling);
+  recalling.cold_folder = store_ / "cold";
+  Conversation in_file(engine_, recalling);
+  for (int round = 0; round < 3; ++round) {
+    talk(in_memory);
+    talk(in_file);
+  }
+  EXPECT_EQ(in_file.account().recalled, in_memory.account().recalled);
+  EXPECT_EQ(in_file.account().cold_entries, in_memory.account().cold_entries);
+  EXPECT_TRUE(in_file.account().cold_on_disk);
+  EXPECT_TRUE(fs::is_empty(recalling.cold_folder));
+}
+
 TEST_F(ConversationTest, ASavedConversationKnowsItsTurns) {
   Conversation conversation(engine_, options("knorm @ 0.5"));
   talk(conversation);

@@ -126,7 +126,9 @@ void Keeper::compress() {
   recipe::Signals& signals = collector_->signals();
   signals.prefix_tokens = std::min(options_.prefix_tokens, signals.tokens);
   signals.sentence_starts = options_.sentence_starts;
-  signals.turn_starts = options_.turn_starts;
+  signals.turn_starts.clear();
+  for (const std::int32_t start : options_.turn_starts)
+    if (start < signals.tokens) signals.turn_starts.push_back(start);
   if (replays(needs_)) replay_new_tokens(signals);
   if (needs_.structure)
     signals.structure = structure_of(context_.engine().tokenizer(), context_.tokens());

@@ -18,9 +18,10 @@ struct Kind {
   When when;
   std::string_view name, example;
 };
-constexpr std::array<Kind, 5> kKinds = {{{When::prefill, "prefill", "prefill"},
+constexpr std::array<Kind, 6> kKinds = {{{When::prefill, "prefill", "prefill"},
                                          {When::chunk, "chunk", "chunk:512"},
                                          {When::turn, "turn", "turn"},
+                                         {When::again, "again", "again"},
                                          {When::every, "every", "every:128"},
                                          {When::over, "over", "over:64MiB"}}};
 constexpr Index kMostTokens = Index{1} << 24;
@@ -45,7 +46,7 @@ std::optional<Schedule> parse(std::string_view text) {
   const std::string_view value = bare ? std::string_view() : text.substr(colon + 1);
   for (const Kind& kind : kKinds) {
     if (kind.name != name) continue;
-    if (kind.when == When::prefill || kind.when == When::turn)
+    if (kind.when == When::prefill || kind.when == When::turn || kind.when == When::again)
       return bare ? std::optional(Schedule{kind.when, 0}) : std::nullopt;
     const auto number = kind.when == When::over ? parse_size(value) : parse_tokens(value);
     return number ? std::optional(Schedule{kind.when, *number}) : std::nullopt;
@@ -76,6 +77,8 @@ std::string to_string(const Schedule& schedule) {
       return "prefill";
     case When::turn:
       return "turn";
+    case When::again:
+      return "again";
     case When::chunk:
       return fmt::format("chunk:{}", schedule.value);
     case When::every:

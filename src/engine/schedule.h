@@ -2,7 +2,8 @@
 //
 //     prefill     once, when the document is read (the default)
 //     chunk:512   while reading, after every 512 tokens: peak memory stays bounded
-//     turn        after every turn of a conversation
+//     turn        after every turn of a conversation, that turn
+//     again       after every turn of a conversation, all that is left so far
 //     every:128   while writing, after every 128 tokens
 //     over:64MiB  whenever the cache is larger than that
 #pragma once
@@ -15,7 +16,7 @@
 
 namespace pith {
 
-enum class When { prefill, chunk, turn, every, over };
+enum class When { prefill, chunk, turn, again, every, over };
 
 struct Schedule {
   When when = When::prefill;

@@ -7,7 +7,8 @@
 namespace pith {
 namespace {
 
-constexpr auto kAll = {When::prefill, When::chunk, When::turn, When::every, When::over};
+constexpr auto kAll = {When::prefill, When::chunk, When::turn,
+                       When::again,   When::every, When::over};
 
 std::string refusal(std::string_view text, std::initializer_list<When> allowed = kAll) {
   try {
@@ -20,7 +21,7 @@ std::string refusal(std::string_view text, std::initializer_list<When> allowed =
 
 TEST(Schedule, PrintsWhatItReads) {
   for (const char* text :
-       {"prefill", "chunk:512", "turn", "every:128", "over:64MiB", "over:1.5KiB"})
+       {"prefill", "chunk:512", "turn", "again", "every:128", "over:64MiB", "over:1.5KiB"})
     EXPECT_EQ(to_string(parse_schedule(text, kAll)), text);
   EXPECT_EQ(parse_schedule("over:2MiB", kAll), (Schedule{When::over, 2 << 20}));
 }

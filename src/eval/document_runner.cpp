@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <map>
 
 #include "base/error.h"
+#include "engine/keeper.h"
 #include "engine/rerouting.h"
+#include "engine/turn_reading.h"
 #include "eval/judge.h"
 #include "eval/survival.h"
 #include "kernels/isa.h"
@@ -20,15 +21,6 @@ namespace {
 // Raise it when the same settings would give other answers or scores than before: it is part of
 // every prediction's key.
 constexpr int kAnswersVersion = 2;
-
-// The boring counterparts of an arm: what chance, age and even spacing get out of the same bytes.
-struct Twin {
-  const char *name, *recipe;
-};
-constexpr std::array<Twin, 3> kTwins = {
-    {{"random", "random"}, {"recency", "streaming_llm"}, {"spaced", "spaced"}}};
-
-bool has_twins(const recipe::Recipe& recipe) { return !recipe.is_full() && !recipe.is_control(); }
 
 // Adds the time from here to the end of its scope to a sum.
 class Timed {
@@ -44,11 +36,6 @@ class Timed {
 
 }  // namespace
 
-// What an arm is called in predictions.
-struct DocumentRunner::Label {
-  std::string recipe, canonical, twin, twin_of;
-};
-
 // A compressed cache, ready to be asked.
 struct DocumentRunner::Arm {
   Index group;
@@ -60,7 +47,8 @@ struct DocumentRunner::Arm {
 // A question that waits for its answer. Asks of one group follow each other and share their arm.
 struct DocumentRunner::Ask {
   std::shared_ptr<const recipe::Recipe> recipe;
-  Label label;
+  Schedule schedule;
+  ArmLabel label;
   Index group;
   const Item* item;
   bool replays = false;  // the arm's own recipe, not what the guard made of it
@@ -101,32 +89,16 @@ DocumentRunner::DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& 
     : engine_(std::move(engine)),
       config_(config),
       settings_(settings_of(*engine_, config)),
-      recipes_(all_recipes(config)),
-      arms_(arms_of(config)),
+      arms_(all_arms(config)),
+      arm_count_(arm_count(config)),
       log_(log),
       on_answers_(std::move(on_answers)) {
-  for (const auto& recipe : recipes_)
+  for (const auto& [recipe, schedule] : arms_)
     if (recipe.risk()) guards_.emplace(recipe.to_string(), Guard(*engine_, recipe));
   PITH_CHECK(engine_->options().ignore_batch_size, "see engine_options()");
 }
 
-Index arms_of(const RunConfig& config) {
-  const auto recipes = all_recipes(config);
-  const Index twinned = std::count_if(recipes.begin(), recipes.end(), has_twins);
-  return std::ssize(recipes) + (config.twins ? twinned * std::ssize(kTwins) : 0);
-}
-
-DocumentRunner::Label DocumentRunner::label_of(const recipe::Recipe& recipe) {
-  return {recipe.name(), recipe.to_string(), "", ""};
-}
-
-DocumentRunner::Label DocumentRunner::label_of(Index twin, const recipe::Recipe& of) {
-  const auto& [name, recipe] = kTwins[static_cast<std::size_t>(twin)];
-  return {fmt::format("{} at the bytes of {}", recipe, of.name()),
-          fmt::format("{} at the bytes of {}", recipe, of.to_string()), name, of.to_string()};
-}
-
-std::string DocumentRunner::key(const Reading& reading, const Label& label) const {
+std::string DocumentRunner::key(const Reading& reading, const ArmLabel& label) const {
   const auto guard = guards_.find(label.twin.empty() ? label.canonical : label.twin_of);
   const std::string calibration =
       guard == guards_.end() ? "" : fmt::format("|{}", guard->second.fingerprint());
@@ -134,7 +106,8 @@ std::string DocumentRunner::key(const Reading& reading, const Label& label) cons
                              reading.text_hash, label.canonical, calibration));
 }
 
-std::vector<const Item*> DocumentRunner::missing(const Reading& reading, const Label& label) const {
+std::vector<const Item*> DocumentRunner::missing(const Reading& reading,
+                                                 const ArmLabel& label) const {
   const std::string arm = key(reading, label);
   std::vector<const Item*> items;
   for (const auto& item : reading.items)
@@ -145,11 +118,10 @@ std::vector<const Item*> DocumentRunner::missing(const Reading& reading, const L
 // Over all arms.
 Index DocumentRunner::missing(const Reading& reading) const {
   Index count = 0;
-  for (const auto& recipe : recipes_) {
-    count += std::ssize(missing(reading, label_of(recipe)));
-    if (config_.twins && has_twins(recipe))
-      for (Index twin = 0; twin < std::ssize(kTwins); ++twin)
-        count += std::ssize(missing(reading, label_of(twin, recipe)));
+  for (const RunArm& arm : arms_) {
+    count += std::ssize(missing(reading, label_of(arm)));
+    if (config_.twins && has_twins(arm))
+      for (const Twin& twin : kTwins) count += std::ssize(missing(reading, label_of(twin, arm)));
   }
   return count;
 }
@@ -197,7 +169,7 @@ bool DocumentRunner::run(const std::string& suite, const Document& document) {
 
 bool DocumentRunner::run_reading(Reading& reading) {
   const Index left = missing(reading);
-  summary_.skipped += arms_ * std::ssize(reading.items) - left;
+  summary_.skipped += arm_count_ * std::ssize(reading.items) - left;
   if (left == 0) return false;
   read(reading);
   ask_arms(reading);
@@ -207,8 +179,8 @@ bool DocumentRunner::run_reading(Reading& reading) {
 
 void DocumentRunner::read(Reading& reading) {
   recipe::SignalNeeds needs;
-  for (const auto& recipe : recipes_)
-    if (!missing(reading, label_of(recipe)).empty()) needs |= recipe.needs();
+  for (const RunArm& arm : arms_)
+    if (arm.once() && !missing(reading, label_of(arm)).empty()) needs |= arm.recipe.needs();
   reading.signals = read_document(reading.whole, reading.prompt.context(), needs,
                                   reading.prompt.read_options(), &reading.times);
   summary_.read_s += reading.times.read_seconds;
@@ -219,20 +191,21 @@ void DocumentRunner::read(Reading& reading) {
 void DocumentRunner::ask_arms(Reading& reading) {
   std::vector<Ask> asks;
   Index group = 0;
-  const auto add = [&](const recipe::Recipe& recipe, const Item& item) {
-    asks.push_back({.recipe = std::make_shared<recipe::Recipe>(recipe),
-                    .label = label_of(recipe),
+  const auto add = [&](const RunArm& arm, const Item& item) {
+    asks.push_back({.recipe = std::make_shared<recipe::Recipe>(arm.recipe),
+                    .schedule = arm.schedule,
+                    .label = label_of(arm),
                     .group = group,
                     .item = &item,
-                    .replays = recipe.needs().replays()});
+                    .replays = arm.once() && arm.recipe.needs().replays()});
   };
-  for (const auto& recipe : recipes_) {
-    if (recipe.sees_question()) continue;
-    const auto items = missing(reading, label_of(recipe));
-    for (const Item* item : items) add(recipe, *item);
+  for (const RunArm& arm : arms_) {
+    if (arm.once() && arm.recipe.sees_question()) continue;
+    const auto items = missing(reading, label_of(arm));
+    for (const Item* item : items) add(arm, *item);
     ++group;
-    const auto guard = guards_.find(recipe.to_string());
-    if (guard == guards_.end() || items.empty()) continue;
+    const auto guard = guards_.find(arm.recipe.to_string());
+    if (guard == guards_.end() || items.empty() || !arm.once()) continue;
     const GuardChoice choice =
         guard->second.choose(reading.whole, reading.signals, reading.prompt.read_options());
     summary_.compress_s += choice.seconds;
@@ -244,9 +217,11 @@ void DocumentRunner::ask_arms(Reading& reading) {
   }
   // Recipes that look at the question compress anew for each; it is read once for all of them.
   for (const auto& item : reading.items)
-    for (const auto& recipe : recipes_) {
-      if (!recipe.sees_question() || log_.has(key(reading, label_of(recipe)), item.id)) continue;
-      add(recipe, item);
+    for (const RunArm& arm : arms_) {
+      if (!arm.once() || !arm.recipe.sees_question() ||
+          log_.has(key(reading, label_of(arm)), item.id))
+        continue;
+      add(arm, item);
       ++group;
     }
   answer(reading, asks);
@@ -255,13 +230,12 @@ void DocumentRunner::ask_arms(Reading& reading) {
 // The largest twin that takes at most these bytes. A budget is kept with room for the tables of all
 // lanes, which would cost a twin up to a tile per lane: the budget with that room on top is taken
 // where its cache turns out no larger.
-recipe::Recipe DocumentRunner::twin_in(Index bytes, Index twin, const Reading& reading,
-                                       const Label& label) {
+recipe::Recipe DocumentRunner::twin_in(Index bytes, const Twin& twin, const Reading& reading,
+                                       const ArmLabel& label) {
   const Timed timed(summary_.compress_s);
   const auto recipe_at = [&](Index budget) {  // a binary fraction, so exactly these bytes
-    return recipe::Recipe::parse(fmt::format("{} @ {}KiB",
-                                             kTwins[static_cast<std::size_t>(twin)].recipe,
-                                             static_cast<double>(budget) / 1024));
+    return recipe::Recipe::parse(
+        fmt::format("{} @ {}KiB", twin.recipe, static_cast<double>(budget) / 1024));
   };
   const auto larger = recipe_at(bytes + recipe::kLaneTable * reading.whole.cache().shape().lanes());
   Context trial = reading.whole.fork();
@@ -278,17 +252,17 @@ recipe::Recipe DocumentRunner::twin_in(Index bytes, Index twin, const Reading& r
 void DocumentRunner::ask_twins(Reading& reading) {
   std::vector<Ask> asks;
   Index group = 0;
-  for (const auto& recipe : recipes_) {
-    if (!has_twins(recipe)) continue;
-    const std::string of = key(reading, label_of(recipe));
-    for (Index twin = 0; twin < std::ssize(kTwins); ++twin) {
-      const Label label = label_of(twin, recipe);
+  for (const RunArm& arm : arms_) {
+    if (!has_twins(arm)) continue;
+    const std::string of = key(reading, label_of(arm));
+    for (const Twin& twin : kTwins) {
+      const ArmLabel label = label_of(twin, arm);
       std::map<Index, std::vector<const Item*>> by_bytes;
       for (const Item* item : missing(reading, label))
         by_bytes[log_.cache_bytes(of, item->id)].push_back(item);
       for (const auto& [bytes, items] : by_bytes) {
         const auto applied = std::make_shared<recipe::Recipe>(twin_in(bytes, twin, reading, label));
-        for (const Item* item : items) asks.push_back({applied, label, group, item});
+        for (const Item* item : items) asks.push_back({applied, {}, label, group, item});
         ++group;
       }
     }
@@ -303,10 +277,12 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
     reading.observed = ask.item;
   }
   const Timed timed(summary_.compress_s);
-  Context context = reading.whole.fork();
+  const bool once = ask.schedule.when == When::prefill;
+  Context context = once ? reading.whole.fork() : Context(engine_);
   CompressionReport report;
   try {
-    report = compress_once(context, *ask.recipe, reading.signals);
+    report = once ? compress_once(context, *ask.recipe, reading.signals)
+                  : read_scheduled(reading, ask, context);
     if (ask.recipe->again_every() > 0) report.cold_bytes = reading.whole.cache().bytes().total();
   } catch (const Error& error) {
     fail(error.code(),
@@ -316,6 +292,18 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
   ++summary_.arms;
   HeldTokens held(context.cache(), std::ssize(reading.prompt.context()));
   return {ask.group, std::move(context), report, std::move(held)};
+}
+
+// Under a schedule that compresses on the way nothing can be shared: the document is read anew.
+CompressionReport DocumentRunner::read_scheduled(const Reading& reading, const Ask& ask,
+                                                 Context& context) {
+  const auto& tokens = reading.prompt.context();
+  const ReadOptions options = reading.prompt.read_options();
+  if (ask.schedule.when == When::turn)
+    return read_turn_by_turn(context, tokens, *ask.recipe, options);
+  if (ask.schedule.when == When::again)
+    return read_turns_again(context, tokens, *ask.recipe, options);
+  return read_in_chunks(context, tokens, *ask.recipe, ask.schedule.value, options).report;
 }
 
 GenerateJob DocumentRunner::begin(Reading& reading, Ask& ask, const Arm& arm) {

@@ -14,6 +14,7 @@
 #include "engine/generate.h"
 #include "engine/guard.h"
 #include "engine/prompt.h"
+#include "eval/arms.h"
 #include "eval/predictions.h"
 #include "eval/run_config.h"
 #include "eval/runner.h"
@@ -23,9 +24,6 @@ namespace pith::eval {
 
 // What of a config and a model decides answers, but for the recipe, the document and the question.
 std::string settings_of(const Engine& engine, const RunConfig& config);
-
-// Recipes and twins.
-Index arms_of(const RunConfig& config);
 
 class DocumentRunner {
  public:
@@ -39,32 +37,31 @@ class DocumentRunner {
   RunSummary& summary() { return summary_; }
 
  private:
-  struct Label;
   struct Arm;
   struct Ask;
   struct Reading;
 
-  static Label label_of(const recipe::Recipe& recipe);
-  static Label label_of(Index twin, const recipe::Recipe& of);
-  std::string key(const Reading& reading, const Label& label) const;
-  std::vector<const Item*> missing(const Reading& reading, const Label& label) const;
+  std::string key(const Reading& reading, const ArmLabel& label) const;
+  std::vector<const Item*> missing(const Reading& reading, const ArmLabel& label) const;
   Index missing(const Reading& reading) const;
 
   bool run_reading(Reading& reading);
   void read(Reading& reading);
   void ask_arms(Reading& reading);
   void ask_twins(Reading& reading);
-  recipe::Recipe twin_in(Index bytes, Index twin, const Reading& reading, const Label& label);
+  recipe::Recipe twin_in(Index bytes, const Twin& twin, const Reading& reading,
+                         const ArmLabel& label);
   void answer(Reading& reading, std::vector<Ask>& asks);
   Arm make_arm(Reading& reading, const Ask& ask);
+  CompressionReport read_scheduled(const Reading& reading, const Ask& ask, Context& context);
   GenerateJob begin(Reading& reading, Ask& ask, const Arm& arm);
   void record(const Reading& reading, const Ask& ask, const Generated& generated);
 
   std::shared_ptr<Engine> engine_;
   const RunConfig& config_;
   std::string settings_;
-  std::vector<recipe::Recipe> recipes_;
-  Index arms_;
+  std::vector<RunArm> arms_;
+  Index arm_count_;                      // with twins
   std::map<std::string, Guard> guards_;  // of recipes @ auto, by canonical recipe
   PredictionLog& log_;
   std::function<void()> on_answers_;

@@ -10,9 +10,9 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/suggest.h"
+#include "eval/arms.h"
 #include "eval/predictions.h"
 #include "kernels/isa.h"
-#include "recipe/recipe.h"
 
 namespace pith::eval {
 namespace {
@@ -137,7 +137,7 @@ std::vector<std::string> joined(std::vector<std::string> all,
 
 std::vector<std::string> names_of(const RunConfig& config) {
   std::vector<std::string> names;
-  for (const auto& recipe : all_recipes(config)) names.push_back(recipe.name());
+  for (const auto& arm : all_arms(config)) names.push_back(arm.name());
   return names;
 }
 
@@ -176,26 +176,6 @@ void set_shard(std::string_view text, RunConfig& config) {
          fmt::format("'{}' is no shard; write I/N with I from 0 to N - 1, such as 0/4", text));
   config.shard = shard;
   config.shards = shards;
-}
-
-std::vector<recipe::Recipe> all_recipes(const RunConfig& config) {
-  std::vector<recipe::Recipe> recipes;
-  const auto add = [&](const std::string& text) {
-    recipe::Recipe parsed = recipe::Recipe::parse(text);
-    const bool known = std::any_of(recipes.begin(), recipes.end(), [&](const auto& other) {
-      return other.to_string() == parsed.to_string();
-    });
-    if (!known) recipes.push_back(std::move(parsed));
-  };
-  add("full");
-  for (const auto& text : config.recipes) {
-    if (config.budgets.empty() || text.find('@') != std::string::npos || text == "full")
-      add(text);
-    else
-      for (const auto& budget : config.budgets) add(text + " @ " + budget);
-  }
-  add(config.baseline);
-  return recipes;
 }
 
 RunFacts facts_of(const Engine& engine) {

@@ -17,7 +17,6 @@
 
 #include "engine/engine.h"
 #include "eval/suite.h"
-#include "recipe/recipe.h"
 
 namespace pith::eval {
 
@@ -25,7 +24,7 @@ struct RunConfig {
   std::string model;                 // as given
   std::vector<std::string> suites;   // of suite.h, or folder:DIR, ruler:FILE, longbench:FILE
   SuiteOptions suite;                // tokens, contexts, seed; files are taken as they are
-  std::vector<std::string> recipes;  // `full` always runs
+  std::vector<std::string> recipes;  // arms.h; `full` always runs
   std::vector<std::string> budgets;  // for the recipes without one
   std::string baseline = "full";     // differences are also taken to this recipe
   bool twins = false;  // each recipe that chooses is run beside random, recency and spaced at its
@@ -45,10 +44,6 @@ RunConfig read_config(const std::filesystem::path& path);
 RunConfig parse_config(std::string_view yaml, std::string_view name);
 // "2/8" into shard and shards; throws bad_input.
 void set_shard(std::string_view text, RunConfig& config);
-
-// The recipes of a run in their order: `full` first, then each with each budget, then the baseline
-// if it is none of them. No two are the same. Throws bad_recipe or bad_budget.
-std::vector<recipe::Recipe> all_recipes(const RunConfig& config);
 
 // What decides the results besides the config.
 struct RunFacts {

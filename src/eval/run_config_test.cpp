@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "eval/arms.h"
 
 namespace pith::eval {
 namespace {
@@ -28,7 +29,7 @@ TEST(RunConfigFile, SaysWhatTheOptionsSay) {
   EXPECT_TRUE(config.question_aware);
   EXPECT_EQ(config.shard, 1);
   std::vector<std::string> names;
-  for (const auto& recipe : all_recipes(config)) names.push_back(recipe.name());
+  for (const auto& arm : all_arms(config)) names.push_back(arm.name());
   EXPECT_EQ(names, (std::vector<std::string>{"full", "knorm @ 2x", "knorm @ 4x", "random @ 2x"}));
 }
 

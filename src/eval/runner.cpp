@@ -47,7 +47,7 @@ class Runner {
         log_(out, file),
         written_(out, file),
         documents_(engine, config, log_, [this] { report(); }),
-        arms_(arms_of(config)),
+        arms_(arm_count(config)),
         progress_(progress) {
     engine_->set_virtual_store(std::make_shared<VirtualStore>(
         out / "virtual", [this](Index turn, Index turns, Index step, Index steps, float loss) {
@@ -143,7 +143,7 @@ RunSummary run_suites(const std::shared_ptr<Engine>& engine, const RunConfig& co
 
 std::vector<WorkItem> work_items(const Engine& engine, const RunConfig& config) {
   const Corpus corpus = corpus_of(engine, config);
-  all_recipes(config);  // refuses what it does not know
+  all_arms(config);  // refuses what it does not know
   std::vector<WorkItem> items;
   for (Index i = 0; i < corpus.size(); ++i)
     items.push_back({i, item_key(engine, config, corpus.suite(i), i), corpus.suite(i)});
@@ -185,22 +185,23 @@ void merge_runs(const std::vector<std::filesystem::path>& folders,
 
 Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& config,
                       Index most_arms) {
-  const std::vector<recipe::Recipe> recipes = all_recipes(config);
+  const std::vector<RunArm> arms = all_arms(config);
   RunConfig part = config;
   part.twins = false;
   part.budgets.clear();
   part.baseline = "full";
   part.recipes.clear();
-  const Index taken = std::min(most_arms, std::ssize(recipes));
+  const Index taken = std::min(most_arms, std::ssize(arms));
   for (Index i = 0; i < taken; ++i)
     part.recipes.push_back(
-        recipes[static_cast<std::size_t>(i * std::ssize(recipes) / taken)].to_string());
+        arms[static_cast<std::size_t>(i * std::ssize(arms) / taken)].to_string());
   // One recipe with a replay makes the document be read twice, so one must be among them.
-  const auto replays = [](const recipe::Recipe& recipe) {
-    return recipe.needs().replay || recipe.needs().replay_plus || recipe.needs().replay_gradient;
+  const auto replays = [](const RunArm& arm) {
+    const recipe::SignalNeeds needs = arm.recipe.needs();
+    return arm.once() && (needs.replay || needs.replay_plus || needs.replay_gradient);
   };
-  const auto replayed = std::find_if(recipes.begin(), recipes.end(), replays);
-  if (replayed != recipes.end()) part.recipes.push_back(replayed->to_string());
+  const auto replayed = std::find_if(arms.begin(), arms.end(), replays);
+  if (replayed != arms.end()) part.recipes.push_back(replayed->to_string());
 
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / fmt::format("pith-estimate-{}", ::getpid());
@@ -217,17 +218,17 @@ Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& co
     throw;
   }
   remove();
-  estimate.arms = arms_of(config);
-  estimate.measured_arms = arms_of(part);
+  estimate.arms = arm_count(config);
+  estimate.measured_arms = arm_count(part);
   estimate.measured_answers = summary.answered;
   estimate.measured_seconds = summary.seconds;
   estimate.kernel_share = summary.kernel_seconds() / summary.seconds;
-  const auto arms = static_cast<double>(estimate.measured_arms);
+  const auto measured = static_cast<double>(estimate.measured_arms);
   estimate.read_s = summary.make_s + summary.read_s;
   estimate.replay_s = summary.replay_s;
-  estimate.compress_s = summary.compress_s / arms;
+  estimate.compress_s = summary.compress_s / measured;
   estimate.answer_s =
-      (summary.seconds - estimate.read_s - summary.replay_s - summary.compress_s) / arms;
+      (summary.seconds - estimate.read_s - summary.replay_s - summary.compress_s) / measured;
   estimate.seconds =
       static_cast<double>(estimate.documents) *
       (estimate.read_s + estimate.replay_s +

@@ -6,6 +6,8 @@ namespace {
 Document make(const Request& request) {
   if (request.task == "transcript_agent") return written_transcript(request, Written::twelve_turns);
   if (request.task == "transcript_agent_small") return written_transcript(request, Written::small);
+  if (request.task == "transcript_agent_30")
+    return written_transcript(request, Written::thirty_turns);
   if (request.task == "transcript_agent_57") return written_transcript(request, Written::whole);
   return generated_transcript(request);
 }
@@ -25,10 +27,10 @@ const Family& transcript_family() {
   static const Family family = {
       {"transcript",
        "conversations of many turns: a written one of fixed length (12 turns, a quarter of them, "
-       "57) and generated ones",
+       "30, 57) and generated ones",
        "own, in the shape of Kalugotla 2026 (S2)",
-       {"transcript_agent", "transcript_agent_small", "transcript_agent_57", "transcript_support",
-        "transcript_research", "transcript_operations"}},
+       {"transcript_agent", "transcript_agent_small", "transcript_agent_30", "transcript_agent_57",
+        "transcript_support", "transcript_research", "transcript_operations"}},
       make};
   return family;
 }

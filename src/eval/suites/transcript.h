@@ -18,7 +18,7 @@ Index add_turn(Document& document, std::string_view role, std::string_view text)
 
 // The transcript that is written out (text/transcript_agent.txt): a coding agent on a small web
 // service. Its facts' values are drawn; its length is not.
-enum class Written { small, twelve_turns, whole };
+enum class Written { small, twelve_turns, thirty_turns, whole };
 Document written_transcript(const Request& request, Written part);
 
 // Transcripts of other kinds, of any length: a support case, research notes, an operations log.

@@ -112,7 +112,9 @@ Document written_transcript(const Request& request, Written part) {
   Rng rng = stream(request.options.seed, "transcript_agent", request.index);
   const Slots values = draw(rng);
   const bool small = part == Written::small;
-  const std::size_t count = part == Written::whole ? script().turns.size() : 12;
+  const std::size_t count = part == Written::whole          ? script().turns.size()
+                            : part == Written::thirty_turns ? 30
+                                                            : 12;
   Document document = new_document(request);
   document.system = filled(lines_of(script().turns.front(), small), values);
 

@@ -1,0 +1,76 @@
+#include "eval/arms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace pith::eval {
+namespace {
+
+constexpr std::string_view kWhen = " when ";
+
+std::string with_schedule(std::string text, const Schedule& schedule) {
+  if (schedule.when != When::prefill) text.append(kWhen).append(to_string(schedule));
+  return text;
+}
+
+}  // namespace
+
+std::string RunArm::name() const { return with_schedule(recipe.name(), schedule); }
+std::string RunArm::to_string() const { return with_schedule(recipe.to_string(), schedule); }
+
+RunArm parse_arm(std::string_view text) {
+  const auto at = text.find(kWhen);
+  RunArm arm{recipe::Recipe::parse(text.substr(0, at)), {}};
+  if (at != std::string_view::npos)
+    arm.schedule = parse_schedule(text.substr(at + kWhen.size()),
+                                  {When::prefill, When::turn, When::again, When::chunk});
+  if (!arm.once() && arm.recipe.sees_question())
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: it looks at the question, and there is none while the document is read; "
+                     "take it without a schedule, or another recipe",
+                     arm.name()));
+  return arm;
+}
+
+std::vector<RunArm> all_arms(const RunConfig& config) {
+  std::vector<RunArm> arms;
+  const auto add = [&](const std::string& text) {
+    RunArm parsed = parse_arm(text);
+    const bool known = std::any_of(arms.begin(), arms.end(), [&](const RunArm& other) {
+      return other.to_string() == parsed.to_string();
+    });
+    if (!known) arms.push_back(std::move(parsed));
+  };
+  add("full");
+  for (const auto& text : config.recipes) {
+    const auto recipe_end = std::min(text.find(kWhen), text.size());
+    if (config.budgets.empty() || text.find('@') != std::string::npos || text == "full")
+      add(text);
+    else
+      for (const auto& budget : config.budgets)
+        add(fmt::format("{} @ {}{}", text.substr(0, recipe_end), budget, text.substr(recipe_end)));
+  }
+  add(config.baseline);
+  return arms;
+}
+
+bool has_twins(const RunArm& arm) { return !arm.recipe.is_full() && !arm.recipe.is_control(); }
+
+Index arm_count(const RunConfig& config) {
+  const auto arms = all_arms(config);
+  const Index twinned = std::count_if(arms.begin(), arms.end(), has_twins);
+  return std::ssize(arms) + (config.twins ? twinned * std::ssize(kTwins) : 0);
+}
+
+ArmLabel label_of(const RunArm& arm) { return {arm.name(), arm.to_string(), "", ""}; }
+
+ArmLabel label_of(const Twin& twin, const RunArm& of) {
+  return {fmt::format("{} at the bytes of {}", twin.recipe, of.name()),
+          fmt::format("{} at the bytes of {}", twin.recipe, of.to_string()), twin.name,
+          of.to_string()};
+}
+
+}  // namespace pith::eval

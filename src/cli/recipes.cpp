@@ -55,6 +55,7 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
     names.push_back(fmt::format("{} queries of self-study", study.queries));
   if (needs.replay) names.push_back("replay");
   if (needs.replay_plus) names.push_back("replay_plus");
+  if (needs.replay_gradient) names.push_back("replay_gradient");
   if (needs.question_queries) names.push_back("question_queries");
   if (needs.query_means && !needs.query_moments) names.push_back("query_means");
   if (needs.query_magnitudes) names.push_back("query_magnitudes");
@@ -66,6 +67,7 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
   for (const auto& kind : needs.local_attention)
     names.push_back(fmt::format("local_attention({})", kind.chunk));
   if (needs.sentences) names.push_back("sentences");
+  if (needs.answer_prompt) names.push_back("answer_prompt");
   return names;
 }
 

@@ -104,6 +104,7 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   }
   signals.sentence_starts = options.sentence_starts;
   signals.turn_starts = options.turn_starts;
+  signals.answer_prompt = options.answer_prompt;
   if (needs.tail_attention > 0) measure_tail(context, needs.tail_attention, signals);
   if (times) times->read_seconds = seconds_since(start);
   if (needs.replays()) {
@@ -123,6 +124,14 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
           context,
           study_texts(context, options.prefix_tokens, options.answer_prompt, study.kind.seed),
           study, signals);
+    if (needs.replay_gradient)
+      replay(context,
+             {.prefix_tokens = options.prefix_tokens,
+              .chunk = kGradientChunk,
+              .answer_prompt = options.answer_prompt,
+              .gradients = true,
+              .progress = options.replay_progress},
+             signals);
     if (needs.second_pass) second_pass(context, options.replay_progress, signals);
     if (times) times->replay_seconds = seconds_since(replay_start);
   }

@@ -47,7 +47,7 @@ const Reading* read_golden(const std::string& prefix, const std::string& model) 
   recipe::SignalNeeds needs;
   needs.window_queries = 64;
   needs.query_moments = needs.attention_sum = needs.replay = needs.replay_plus = true;
-  needs.second_pass = true;
+  needs.second_pass = needs.replay_gradient = true;
   needs.local_attention = {{.chunk = 256, .kvpress = true}};
   needs.projected_values = needs.surprisal = needs.structure = true;
   const ReadOptions options{.prefix_tokens = kPrefix,
@@ -115,11 +115,13 @@ TEST_P(Kvpress, ReplaysTheSameTokens) {
 }
 
 // Largest difference between replay scores, relative to the largest score of the press.
-double relative_error(const testing::Array& expected, const recipe::Signals& signals, bool plus) {
+template <typename Scores>
+double relative_error(const testing::Array& expected, const recipe::Signals& signals,
+                      Scores scores) {
   double scale = 0, worst = 0;
   std::size_t i = 0;
   for (const auto& layer : signals.layers)
-    for (float score : plus ? layer.replay_plus : layer.replay) {
+    for (float score : scores(layer)) {
       const double golden_score = static_cast<double>(expected.data[i++]);
       scale = std::max(scale, std::abs(golden_score));
       worst = std::max(worst, std::abs(golden_score - static_cast<double>(score)));
@@ -128,8 +130,22 @@ double relative_error(const testing::Array& expected, const recipe::Signals& sig
 }
 
 TEST_P(Kvpress, ReplayScoresAgree) {
-  EXPECT_LT(relative_error(golden(file("kvzip_r50")).at("scores"), reading_->signals, false), 1e-3);
-  EXPECT_LT(relative_error(golden(file("kvzip_plus_r50")).at("scores"), reading_->signals, true),
+  EXPECT_LT(relative_error(
+                golden(file("kvzip_r50")).at("scores"), reading_->signals,
+                [](const auto& layer) -> auto& { return layer.replay; }),
+            1e-3);
+  EXPECT_LT(relative_error(
+                golden(file("kvzip_plus_r50")).at("scores"), reading_->signals,
+                [](const auto& layer) -> auto& { return layer.replay_plus; }),
+            1e-3);
+}
+
+TEST_P(Kvpress, GradientScoresAgree) {
+  if (!has_golden(file("kvgrad_r50"))) GTEST_SKIP() << "golden vectors of smollm2 only";
+  const Npz npz = golden(file("kvgrad_r50"));
+  EXPECT_LT(relative_error(
+                npz.at("scores"), reading_->signals,
+                [](const auto& layer) -> auto& { return layer.replay_gradient; }),
             1e-3);
 }
 
@@ -163,6 +179,7 @@ TEST_P(Kvpress, KeptSetsOfAllLayersAgree) {
       {"critical_adakv_expected_attention_r80", "critical_adakv_expected_attention @ 0.8"},
       {"kvzip_r50", "kvzip(quirk=kvpress) + global @ 0.5"},
       {"kvzip_plus_r50", "kvzip_plus(quirk=kvpress) + global @ 0.5"},
+      {"kvgrad_r50", "kvgrad(quirk=kvpress) + global @ 0.5"},
       {"lagkv_lag32_cross_r50", "lagkv(lag=32, cross=true) @ 0.5"},  // ranks tie at the cut
       {"cur_r50", "cur @ 0.5"},
       {"non_causal_attention_r50", "non_causal_attention(quirk=kvpress) @ 0.5"},

@@ -19,6 +19,8 @@ class EngineAccess final : public recipe::ModelAccess {
       : context_(context), signals_(signals), progress_(std::move(progress)), before_(before) {}
 
   std::vector<cache::NewEntries> virtual_entries(const recipe::VirtualRequest& request) override;
+  void learn_entries(const recipe::LearnedRequest& request, const cache::Cache& cache,
+                     cache::Plan& plan) override;
 
   // Queries of the newest turns as they were read on top of virtual entries [L][Hq, rows, D]; none
   // if no turn was.
@@ -26,7 +28,7 @@ class EngineAccess final : public recipe::ModelAccess {
   // Puts them in the place of the last window queries.
   void renew_window(recipe::Signals& signals) const;
 
-  // Whether an optimisation ended above where it began, or at no number at all.
+  // Whether an optimisation ended above where it began, or at no number at all; or a training.
   struct Divergence {
     float first_loss = 0, last_loss = 0;
     double ratio = 0;  // that was asked for

@@ -6,6 +6,7 @@
 
 #include "engine/observer.h"
 #include "engine/query_sample.h"
+#include "engine/replay_gradient.h"
 #include "kernels/vector.h"
 
 namespace pith {
@@ -27,16 +28,20 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   };
 
   // `wanted` says which scores are; `samples` take the queries as rows `first_row`, ... of all that
-  // is replayed.
+  // is replayed. `gradients` [L][rows], if there are any, weigh the rows in place of 1 /
+  // ||hidden||, and the scores are those of replay_gradient.
   ReplayObserver(const Context& context, const ReplayOptions& wanted, Index length,
-                 std::vector<Lane> lanes, std::span<QuerySample> samples, Index first_row = 0)
+                 std::vector<Lane> lanes, std::span<QuerySample> samples, Index first_row = 0,
+                 std::vector<std::vector<float>> gradients = {})
       : context_(context),
-        plain_(wanted.plain),
-        plus_(wanted.plus),
+        plain_(wanted.plain && !wanted.gradients),
+        plus_(wanted.plus || wanted.gradients),
         length_(length),
         lanes_(std::move(lanes)),
         samples_(samples),
         row_(first_row),
+        first_row_(first_row),
+        gradients_(std::move(gradients)),
         heads_(context.engine().config().query_heads),
         layers_(context.cache().shape().layers),
         threads_(static_cast<std::size_t>(context.engine().pool().size())),
@@ -53,10 +58,15 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
     for (QuerySample& sample : samples_) sample.take({layer, row_, queries});
   }
 
-  void unrotated(Index /*layer*/, std::span<const float> hidden,
+  void unrotated(Index layer, std::span<const float> hidden,
                  std::span<const float> /*queries*/) override {
     const Index E = context_.engine().config().width;
     row_scale_.resize(hidden.size() / static_cast<std::size_t>(E));
+    if (!gradients_.empty()) {
+      const auto& norms = gradients_[static_cast<std::size_t>(layer)];
+      std::copy_n(norms.begin() + row_ - first_row_, row_scale_.size(), row_scale_.begin());
+      return;
+    }
     for (std::size_t r = 0; r < row_scale_.size(); ++r) {
       const float* row = hidden.data() + static_cast<Index>(r) * E;
       row_scale_[r] = 1.0f / std::sqrt(std::max(vector_kernels().dot(row, row, E), 1e-20f));
@@ -105,9 +115,9 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
           for (Index j = 0; j < length_; ++j) {
             const auto from = static_cast<std::size_t>((h * group + g) * length_ + j);
             const auto to = static_cast<std::size_t>(h * signals.tokens + begin + j);
-            out.replay_plus[to] =
-                std::max(out.replay_plus[to],
-                         best.scaled[from] * norms[static_cast<std::size_t>(g * length_ + j)]);
+            auto& scaled = gradients_.empty() ? out.replay_plus : out.replay_gradient;
+            scaled[to] = std::max(
+                scaled[to], best.scaled[from] * norms[static_cast<std::size_t>(g * length_ + j)]);
           }
       }
     }
@@ -166,11 +176,12 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   Index length_;             // tokens of the chunk
   std::vector<Lane> lanes_;  // [lanes]
   std::span<QuerySample> samples_;
-  Index row_, rows_ = 0;  // of the block at hand
+  Index row_, first_row_, rows_ = 0;  // of the block at hand
+  std::vector<std::vector<float>> gradients_;
   Index heads_, layers_;
   std::vector<ThreadBest> threads_;
   std::vector<Best> best_;        // [L]
-  std::vector<float> row_scale_;  // [R], 1 / ||hidden||
+  std::vector<float> row_scale_;  // [R]
 };
 
 // Keeps what the replay of [begin, end) may see: prefix and chunk.
@@ -278,8 +289,12 @@ std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Tok
 
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals) {
   const auto& shape = context.cache().shape();
+  const auto size = static_cast<std::size_t>(shape.kv_heads * signals.tokens);
   for (auto& layer : signals.layers) {
-    const auto size = static_cast<std::size_t>(shape.kv_heads * signals.tokens);
+    if (options.gradients) {
+      layer.replay_gradient.assign(size, 0.0f);
+      continue;
+    }
     if (options.plain) layer.replay.assign(size, 0.0f);
     if (options.plus) layer.replay_plus.assign(size, 0.0f);
   }
@@ -302,7 +317,9 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
                                     .replay = seen};
     ReplayObserver observer(fork, options, chunk.end - chunk.begin,
                             std::vector(static_cast<std::size_t>(shape.lanes()), lane),
-                            queries.samples(), done);
+                            queries.samples(), done,
+                            options.gradients ? replay_gradients(fork, chunk.tokens)
+                                              : std::vector<std::vector<float>>{});
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
       if (options.progress) options.progress(done + now, total);
     });

@@ -23,8 +23,11 @@ struct ReplayOptions {
   std::vector<Token> answer_prompt;             // chat tokens between a question and its answer
   Index queries = 0;                            // sample so many of the replay's queries, too
   std::vector<recipe::SelfStudy> studies = {};  // ... and the replay's part of these
+  bool gradients = false;                       // fill replay_gradient, and nothing else
   Progress progress;
 };
+
+inline constexpr Index kGradientChunk = 512;  // KVgrad's
 
 // Fills `replay`, `replay_plus`, `replay_queries`, their surprisal (if the context's is known) and
 // the replay's part of studies, as far as they are asked for.

@@ -197,7 +197,8 @@ Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& co
         arms[static_cast<std::size_t>(i * std::ssize(arms) / taken)].to_string());
   // One recipe with a replay makes the document be read twice, so one must be among them.
   const auto replays = [](const RunArm& arm) {
-    return arm.once() && (arm.recipe.needs().replay || arm.recipe.needs().replay_plus);
+    const recipe::SignalNeeds needs = arm.recipe.needs();
+    return arm.once() && (needs.replay || needs.replay_plus || needs.replay_gradient);
   };
   const auto replayed = std::find_if(arms.begin(), arms.end(), replays);
   if (replayed != arms.end()) part.recipes.push_back(replayed->to_string());

@@ -167,7 +167,7 @@ std::string Arguments::to_string() const {
     if (value.text == default_of(value)) continue;
     const bool text = value.parameter->type == ParameterType::text;
     out += fmt::format("{}{}={}", out.empty() ? "(" : ", ", value.parameter->name,
-                       text ? quoted(value.text) : value.text);
+                       text ? recipe::quoted(value.text) : value.text);
   }
   return out.empty() ? out : out + ")";
 }

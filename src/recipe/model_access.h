@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/cache.h"
 #include "cache/plan.h"
 
 namespace pith::recipe {
@@ -21,6 +22,15 @@ struct VirtualRequest {
   bool whole_turns = false;  // turns of the highest mean surprisal stay, the others give more
 };
 
+struct LearnedRequest {
+  Index steps = 200;   // of training
+  double rate = 0.01;  // of Adam
+  Index length = 64;   // document tokens that a step repeats
+  Index teacher =
+      20;  // targets: the likeliest tokens behind the whole cache; 0: the document's own
+  Index seed = 42;
+};
+
 class ModelAccess {
  public:
   virtual ~ModelAccess() = default;
@@ -28,6 +38,11 @@ class ModelAccess {
   // Entries that stand for everything behind the chat prefix, in place of the exact ones, for every
   // lane [lanes]. Throws bad_input where the context is compressed already.
   virtual std::vector<cache::NewEntries> virtual_entries(const VirtualRequest& request) = 0;
+
+  // Trains the keys and values of what a plan keeps of a cache, and writes them into it; the chat
+  // prefix and the first entry stay as they are. Leaves the plan alone where training diverges.
+  virtual void learn_entries(const LearnedRequest& request, const cache::Cache& cache,
+                             cache::Plan& plan) = 0;
 };
 
 }  // namespace pith::recipe

@@ -82,6 +82,7 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     expect(needs.tail_attention > 0, own.tail_attention, heads * tokens, "tail attention");
     expect(needs.replay, own.replay, shape.kv_heads * tokens, "replay scores");
     expect(needs.replay_plus, own.replay_plus, shape.kv_heads * tokens, "replay_plus scores");
+    expect(needs.replay_gradient, own.replay_gradient, shape.kv_heads * tokens, "gradient scores");
     expect(needs.query_magnitudes, own.query_magnitude, heads * depth / 2, "query magnitudes");
     expect(needs.question_keys, own.question_keys, shape.kv_heads * signals.question_tokens * depth,
            "question keys");

@@ -35,20 +35,22 @@ struct SelfStudy {
 };
 
 struct SignalNeeds {
-  Index window_queries = 0;    // the last w context queries of every layer, rotated
-  bool query_moments = false;  // mean and covariance of unrotated queries ...
-  Index moments_skip = 4;      // ... of all context tokens but the first ones (attention sinks)
-  bool attention_sum = false;  // column sums of the prefill's attention
-  bool attention_max = false;  // column maxima
-  bool replay = false;         // KVzip's replay scores
-  bool replay_plus = false;    // KVzip+'s
+  Index window_queries = 0;      // the last w context queries of every layer, rotated
+  bool query_moments = false;    // mean and covariance of unrotated queries ...
+  Index moments_skip = 4;        // ... of all context tokens but the first ones (attention sinks)
+  bool attention_sum = false;    // column sums of the prefill's attention
+  bool attention_max = false;    // column maxima
+  bool replay = false;           // KVzip's replay scores
+  bool replay_plus = false;      // KVzip+'s
+  bool replay_gradient = false;  // KVgrad's, which go backwards through the model
   bool question_queries =
-      false;                  // the queries of the question's tokens: the recipe sees the question
-  bool sentences = false;     // where sentences begin
-  bool turns = false;         // where the turns of a conversation begin
-  Index tail_attention = 0;   // what the last w queries look at before anything is compressed
-  Index context_queries = 0;  // so many of the context's queries, moved behind it
-  Index replay_queries = 0;   // so many of the replay's
+      false;                   // the queries of the question's tokens: the recipe sees the question
+  bool sentences = false;      // where sentences begin
+  bool turns = false;          // where the turns of a conversation begin
+  bool answer_prompt = false;  // how the chat template goes from a question to its answer
+  Index tail_attention = 0;    // what the last w queries look at before anything is compressed
+  Index context_queries = 0;   // so many of the context's queries, moved behind it
+  Index replay_queries = 0;    // so many of the replay's
   std::vector<SelfStudy> studies;
   bool query_means = false;  // the mean of unrotated queries alone, without moments_skip tokens
   bool query_magnitudes = false;  // the mean length of every rotated pair of queries, likewise
@@ -67,7 +69,7 @@ struct SignalNeeds {
   std::vector<std::string> encoders;  // files of networks that take part: each must be the model's
 
   // Whether the context must be read a second time.
-  bool replays() const { return repeats() || second_pass; }
+  bool replays() const { return repeats() || replay_gradient || second_pass; }
   bool repeats() const { return replay || replay_plus || replay_queries > 0 || !studies.empty(); }
 
   SignalNeeds& operator|=(const SignalNeeds& other);  // the union
@@ -86,6 +88,7 @@ struct LayerSignals {
   std::vector<float> replay;  // [Hkv, T]: max over replay queries and group (KVzip); 0 where never
                               // scored (chat prefix)
   std::vector<float> replay_plus;  // [Hkv, T]: with rows / ||hidden||, columns * ||Wo v|| (KVzip+)
+  std::vector<float> replay_gradient;  // [Hkv, T]: with rows * ||gradient||, columns * ||Wo v||
   // Reference queries: what attends to the context from behind it. Evenly spaced samples, rotated
   // at positions from next_position on.
   std::vector<float> context_queries;   // [Hq, nc, D]
@@ -141,8 +144,9 @@ struct Signals {
   std::vector<float> replay_surprisal;   // [nr]
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
-  std::vector<std::int32_t> turn_starts;  // likewise of a conversation's turns behind the system
-                                          // prompt; empty where the text is not one
+  std::vector<std::int32_t> turn_starts;    // likewise of a conversation's turns behind the system
+                                            // prompt; empty where the text is not one
+  std::vector<std::int32_t> answer_prompt;  // chat tokens between a question and its answer
   std::vector<float> surprisal;  // [T] nats: -log p(token | those before it); the first token,
                                  // which nothing predicts, has the mean of the others
   std::vector<std::int32_t> structure;  // [T] of a token that is punctuation or blanks and not

@@ -166,7 +166,7 @@ class StageReader {
     const bool format_alone = !stage.scorer && !stage.budget && stage.format.info != nullptr;
     if (format_alone) fill(stage.allocator, "keep_all");
     const PartInfo* realiser = stage.realiser.info;
-    if (realiser != nullptr && realiser->runs_model)
+    if (realiser != nullptr && realiser->runs_model && realiser->required_allocator != nullptr)
       fill(stage.allocator, realiser->default_allocator);
     fill(stage.allocator, stage.scorer ? stage.scorer->info->default_allocator : "uniform");
     fill(stage.realiser, stage.scorer ? stage.scorer->info->default_realiser : "drop");

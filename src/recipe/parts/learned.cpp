@@ -1,0 +1,56 @@
+// learned: what stays is trained, keys and values, through the frozen model, until the model
+// repeats the document from it as it does from the whole cache (after Cartridges). Scorer and
+// allocator say which entries it starts from and how many. It runs the model, forwards and
+// backwards, for hundreds of steps.
+//
+// Cartridges starts from the first tokens' entries and studies conversations that the model makes
+// up about the document; here the start is whatever was chosen and the lessons are requests to
+// repeat a stretch of the document, so no question that is asked later was seen.
+
+#include "base/error.h"
+#include "recipe/model_access.h"
+#include "recipe/parts/parts.h"
+
+namespace pith::recipe {
+namespace {
+
+void realise(const Scene& scene, const Arguments& arguments, const Scores&, cache::Plan& plan) {
+  if (scene.model() == nullptr)
+    fail(ErrorCode::bad_recipe,
+         "learned trains entries by running the model, which this command does not lend to "
+         "recipes; use pith run or pith eval with the schedule prefill");
+  bool gone = false;
+  for (const Index lane : scene.lanes())
+    gone |= std::ssize(plan.lanes[lane].keep) < scene.size(lane);
+  if (!gone) return;
+  scene.model()->learn_entries({.steps = arguments.integer("steps"),
+                                .rate = arguments.real("lr"),
+                                .length = arguments.integer("length"),
+                                .teacher = arguments.integer("teacher"),
+                                .seed = arguments.integer("seed")},
+                               scene.cache(), plan);
+}
+
+}  // namespace
+
+PartInfo learned_part() {
+  return {.name = "learned",
+          .kind = PartKind::realiser,
+          .summary = "what stays is trained until the model repeats the document from it",
+          .source = "after Cartridges, arXiv 2506.06266",
+          .cost = Cost::optimisation,
+          .parameters =
+              {integer("steps", "200", 0, 1 << 20, "of training"),
+               real("lr", "0.01", 0, 1000, "learning rate of Adam, falling to 0 over the steps"),
+               integer("length", "64", 1, 65536, "tokens of the document that a step repeats"),
+               integer("teacher", "20", 0, 1024,
+                       "a step's targets: so many of the likeliest tokens behind the whole cache, "
+                       "with their probabilities; 0: the document's own tokens"),
+               integer("seed", "42", 0, 0x1p52, "of the order of stretches")},
+          .needs = [](const Arguments&) { return SignalNeeds{.answer_prompt = true}; },
+          .realise = realise,
+          .runs_model = true,
+          .late = true};
+}
+
+}  // namespace pith::recipe

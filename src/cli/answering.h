@@ -13,7 +13,7 @@
 #include "engine/compress.h"
 #include "engine/context.h"
 #include "engine/generate.h"
-#include "engine/guard.h"
+#include "engine/guard/guard.h"
 #include "engine/keeper.h"
 #include "engine/prompt.h"
 #include "engine/schedule.h"

@@ -13,7 +13,7 @@
 #include "engine/compress.h"
 #include "engine/generate.h"
 #include "engine/keeper.h"
-#include "engine/turn_entries.h"
+#include "engine/learned/turn_entries.h"
 
 namespace pith::cli {
 namespace {

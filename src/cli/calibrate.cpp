@@ -7,8 +7,8 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/steps.h"
-#include "engine/budgets.h"
-#include "engine/calibrate.h"
+#include "engine/calibration/budgets.h"
+#include "engine/calibration/calibrate.h"
 #include "eval/suite.h"
 #include "recipe/presets.h"
 

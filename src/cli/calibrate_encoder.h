@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cli/options.h"
-#include "engine/encoder_training.h"
+#include "engine/learned/encoder_training.h"
 
 namespace pith::cli {
 

@@ -8,7 +8,7 @@
 #include "base/files.h"
 #include "cli/output.h"
 #include "cli/steps.h"
-#include "engine/guard.h"
+#include "engine/guard/guard.h"
 #include "eval/guard_meter.h"
 #include "eval/suite.h"
 #include "recipe/presets.h"

@@ -10,7 +10,7 @@
 #include "cli/output.h"
 #include "cli/schedule_option.h"
 #include "cli/steps.h"
-#include "engine/conversation.h"
+#include "engine/conversation/conversation.h"
 
 namespace pith::cli {
 namespace {

@@ -5,15 +5,15 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "engine/budgets.h"
-#include "engine/collect.h"
-#include "engine/encoder.h"
+#include "engine/calibration/budgets.h"
+#include "engine/learned/encoder.h"
 #include "engine/model_access.h"
-#include "engine/on_policy.h"
-#include "engine/references.h"
-#include "engine/replay.h"
-#include "engine/second_pass.h"
-#include "engine/structure.h"
+#include "engine/signals/collect.h"
+#include "engine/signals/on_policy.h"
+#include "engine/signals/references.h"
+#include "engine/signals/replay.h"
+#include "engine/signals/second_pass.h"
+#include "engine/signals/structure.h"
 #include "recipe/scene.h"
 #include "recipe/window_attention.h"
 

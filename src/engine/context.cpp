@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "cache/attention.h"
-#include "engine/observer.h"
+#include "engine/signals/observer.h"
 
 namespace pith {
 

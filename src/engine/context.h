@@ -16,7 +16,7 @@
 
 namespace pith {
 
-class ReadObserver;  // engine/observer.h
+class ReadObserver;  // engine/signals/observer.h
 
 // Called with tokens done and tokens to do.
 using Progress = std::function<void(Index, Index)>;

@@ -30,7 +30,7 @@ struct EngineOptions {
 
 // Immutable but for its threads and buffers: one forward pass at a time (calls from several threads
 // must be serialised by the caller).
-class VirtualStore;  // engine/virtual_store.h
+class VirtualStore;  // engine/learned/virtual_store.h
 
 class Engine {
  public:

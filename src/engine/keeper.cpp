@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "cache/peak.h"
-#include "engine/budgets.h"
-#include "engine/replay.h"
-#include "engine/stream.h"
-#include "engine/structure.h"
+#include "engine/calibration/budgets.h"
+#include "engine/signals/replay.h"
+#include "engine/signals/stream.h"
+#include "engine/signals/structure.h"
 #include "recipe/budget.h"
 
 namespace pith {

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "engine/prompt.h"
-#include "engine/stream.h"
+#include "engine/signals/stream.h"
 #include "recipe/budget.h"
 #include "support/models.h"
 

@@ -9,7 +9,7 @@
 #include <map>
 
 #include "engine/compress.h"
-#include "engine/replay.h"
+#include "engine/signals/replay.h"
 #include "recipe/recipe.h"
 #include "support/models.h"
 #include "support/npz.h"

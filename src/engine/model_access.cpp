@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/collect.h"
-#include "engine/pooling.h"
-#include "engine/virtual_store.h"
+#include "engine/learned/pooling.h"
+#include "engine/learned/virtual_store.h"
+#include "engine/signals/collect.h"
 #include "kernels/isa.h"
 #include "recipe/scene.h"
 #include "recipe/window_attention.h"

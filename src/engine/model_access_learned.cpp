@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/learned_entries.h"
+#include "engine/learned/learned_entries.h"
+#include "engine/learned/virtual_store.h"
 #include "engine/model_access.h"
-#include "engine/virtual_store.h"
 #include "kernels/isa.h"
 
 namespace pith {

@@ -14,7 +14,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "engine/virtual_tokens.h"
+#include "engine/learned/virtual_tokens.h"
 #include "eval/text/prose.h"
 
 namespace pith::eval {

@@ -7,9 +7,9 @@
 #include <map>
 
 #include "base/error.h"
+#include "engine/conversation/turn_reading.h"
 #include "engine/keeper.h"
 #include "engine/rerouting.h"
-#include "engine/turn_reading.h"
 #include "eval/judge.h"
 #include "eval/survival.h"
 #include "kernels/isa.h"

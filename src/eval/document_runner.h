@@ -12,7 +12,7 @@
 #include "engine/compress.h"
 #include "engine/engine.h"
 #include "engine/generate.h"
-#include "engine/guard.h"
+#include "engine/guard/guard.h"
 #include "engine/prompt.h"
 #include "eval/arms.h"
 #include "eval/predictions.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/guard.h"
+#include "engine/guard/guard.h"
 #include "eval/statistics.h"
 #include "eval/suite.h"
 

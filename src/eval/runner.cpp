@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "engine/virtual_store.h"
+#include "engine/learned/virtual_store.h"
 #include "eval/corpus.h"
 #include "eval/document_runner.h"
 #include "eval/documents.h"

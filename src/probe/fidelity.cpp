@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/forced.h"
+#include "engine/guard/forced.h"
 
 namespace pith::probe {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/forced.h"
-#include "engine/replay.h"
+#include "engine/guard/forced.h"
+#include "engine/signals/replay.h"
 
 namespace pith::probe {
 std::vector<Token> Trial::tokens() const {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "engine/observer.h"
+#include "engine/signals/observer.h"
 #include "probe/consensus.h"
 #include "probe/kept.h"
 #include "probe/reach.h"

@@ -6,8 +6,8 @@
 //     10x     bytes: a tenth of what all tokens take as bf16 (Cache::full_bytes)
 //     1024tok mean entries per lane, summaries included
 //     64MiB   bytes (KiB, MiB, GiB)
-//     auto(risk=0.05)  the largest ratio that the guard allows for a document (engine/guard.h),
-//     where
+//     auto(risk=0.05)  the largest ratio that the guard allows for a document
+//     (engine/guard/guard.h), where
 //             at most this share of right answers may be lost; it must become a ratio before a plan
 //             is made
 //

@@ -49,7 +49,7 @@ class Recipe {
   bool is_oracle() const;      // some part uses what a deployment would not have
   bool is_control() const;     // chooses by chance or place alone: random, recency, spaced
   // Of the budget `auto`: what share of right answers may be lost. Such a recipe makes no plan; the
-  // guard (engine/guard.h) turns it into one that does.
+  // guard (engine/guard/guard.h) turns it into one that does.
   std::optional<double> risk() const;
   Recipe at(const Budget& budget) const;  // the same under another budget; of one stage
   bool runs_model() const;  // some part runs the model while it plans: minutes, not seconds
@@ -58,7 +58,7 @@ class Recipe {
   SignalNeeds needs() const;
   SignalNeeds needs(Index stage) const;
   Index stages() const;
-  // > 0: the stage is to be fitted in so many blocks of layers (engine/on_policy.h).
+  // > 0: the stage is to be fitted in so many blocks of layers (engine/signals/on_policy.h).
   Index fit_blocks(Index stage) const;
   bool fits_in_blocks() const;  // some stage is
 

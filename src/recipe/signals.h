@@ -58,8 +58,8 @@ struct SignalNeeds {
   std::vector<LocalAttention> local_attention;  // each kind that some part asks for
   Index echo = 0;            // virtual replay by chunks of so many tokens; 0: none
   bool second_pass = false;  // the context, read again behind itself, looks at its first copy
-  // What was calibrated for the model (engine/calibration.h) and is looked up, or applied while it
-  // reads.
+  // What was calibrated for the model (engine/calibration/calibration.h) and is looked up, or
+  // applied while it reads.
   bool query_filters = false, kvzap = false;
   bool surprisal = false;      // what the model did not expect: needs the logits of every token
   bool structure = false;      // which tokens are punctuation or blanks, and how often they occur

@@ -1,0 +1,283 @@
+#include "engine/conversation/conversation.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+#include "engine/conversation/conversation_work.h"
+#include "engine/conversation/eviction.h"
+#include "engine/conversation/turn_block.h"
+#include "engine/learned/encoder.h"
+
+namespace pith {
+
+struct Conversation::Background {
+  std::unique_ptr<ConversationWork> work;
+  std::stop_source stop;
+  std::atomic<bool> done{false};
+  std::thread thread;
+};
+
+Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions options)
+    : engine_(std::move(engine)),
+      options_(std::move(options)),
+      frame_(make_turn_frame(*engine_, options_.system)),
+      context_(engine_),
+      blocks_(engine_) {
+  if (options_.recipe) check_turn_recipe(*options_.recipe);
+  recipe_name_ = options_.recipe ? options_.recipe->to_string() +
+                                       encoder_hashes(*engine_, options_.recipe->needs())
+                                 : "full";
+  if (!options_.store.empty()) store_.emplace(options_.store);
+  options_.generation.stop.insert(options_.generation.stop.end(), frame_.stop.begin(),
+                                  frame_.stop.end());
+}
+
+Conversation::Conversation(Context saved, ConversationOptions options)
+    : Conversation(saved.shared_engine(), std::move(options)) {
+  context_ = std::move(saved);
+  const auto before = encode(frame_.before, true);
+  const bool same_beginning = before.size() <= context_.tokens().size() &&
+                              std::equal(before.begin(), before.end(), context_.tokens().begin());
+  constexpr Index kSinks = 4;
+  prefix_tokens_ = std::min(same_beginning ? std::ssize(before) : kSinks, context_.next_position());
+  turn_starts_ = find_turns(context_.tokens(), prefix_tokens_, encode(frame_.between));
+  answer_begin_ = context_.next_position();
+  try {
+    blocks_ = context_.until(turn_starts_.back());
+  } catch (const Error&) {  // the last turn is not exact in this file
+    blocks_ = context_.fork();
+  }
+  key_ = KeyMaker(fmt::format("loaded {:016x}", engine_->model().hash()))
+             .add(recipe_name_)
+             .add(blocks_.tokens())
+             .add(blocks_.cache(), true)
+             .key();
+}
+
+Conversation::~Conversation() {
+  if (!background_) return;
+  background_->stop.request_stop();
+  background_->thread.join();
+}
+
+std::vector<Token> Conversation::encode(std::string_view text, bool first) const {
+  return engine_->tokenizer().encode(text, {.parse_special = true, .add_special = first});
+}
+
+void Conversation::read_prefix() {
+  const auto before = encode(frame_.before, true);
+  if (!before.empty()) context_.read(before);
+  blocks_ = context_.fork();
+  prefix_tokens_ = context_.next_position();
+  key_ = KeyMaker(fmt::format("{:016x}", engine_->model().hash()))
+             .add(to_string(engine_->cache_format()))
+             .add(recipe_name_)
+             .add(before)
+             .key();
+}
+
+Generated Conversation::say(std::string_view text, const OnText& on_text) {
+  take_over_if_done();
+  if (prefix_tokens_ == 0 && context_.next_position() == 0) read_prefix();
+  std::vector<Token> tokens;
+  const auto add = [&](const std::vector<Token>& ids) {
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+  };
+  if (unread_) tokens.push_back(*unread_);
+  const Index begin = context_.next_position() + std::ssize(tokens);
+  if (!turn_starts_.empty()) add(encode(frame_.between));
+  add(engine_->tokenizer().encode(text, {}));  // what a user types is never a control token
+  add(encode(frame_.after));
+  recall(tokens);
+  context_.read(tokens);
+  unread_.reset();
+  turn_starts_.push_back(begin);
+  answer_begin_ = context_.next_position();
+  ++account_.turns;
+  Generated answer = generate(context_, options_.generation, on_text);
+  if (!answer.tokens.empty() && !engine_->tokenizer().is_end_of_generation(answer.tokens.back()))
+    unread_ = answer.tokens.back();
+  take_over_if_done();
+  return answer;
+}
+
+bool Conversation::due() const {
+  if (turn_starts_.empty()) return false;
+  if (turn_starts_.back() > blocks_.next_position()) return true;
+  return options_.over_bytes > 0 && evicted_at_ < std::ssize(turn_starts_) &&
+         context_.cache().bytes().total() > options_.over_bytes;
+}
+
+std::unique_ptr<ConversationWork> Conversation::make_work() const {
+  return std::make_unique<ConversationWork>(
+      ConversationWork::Task{.options = &options_,
+                             .store = store_ ? &*store_ : nullptr,
+                             .blocks = blocks_.fork(),
+                             .live = context_.fork(),
+                             .key = key_,
+                             .turn_starts = turn_starts_,
+                             .prefix_tokens = prefix_tokens_,
+                             .answer_begin = answer_begin_,
+                             .answer_prompt = encode(frame_.after)});
+}
+
+void Conversation::compress_in_background() {
+  take_over_if_done();
+  if (background_ || !due()) return;
+  evicted_at_ = std::ssize(turn_starts_);
+  background_ = std::make_unique<Background>();
+  background_->work = make_work();
+  background_->thread = std::thread([this, job = background_.get()] {
+    // Threads of an engine inherit this policy: they run when no other thread wants a core.
+    const sched_param no_priority{};
+    ::sched_setscheduler(0, SCHED_IDLE, &no_priority);
+    if (!idle_engine_) idle_engine_ = Engine::sharing(*engine_, engine_->pool().size());
+    idle_engine_->stop_when(job->stop.get_token());
+    job->work->run(idle_engine_, {});
+    job->done.store(true, std::memory_order_release);
+  });
+}
+
+void Conversation::compress_now(std::stop_token stop_token, const Progress& progress) {
+  stop();
+  if (!due()) return;
+  evicted_at_ = std::ssize(turn_starts_);
+  const auto work = make_work();
+  engine_->stop_when(std::move(stop_token));
+  work->run(engine_, progress);
+  engine_->stop_when({});
+  take_over(*work);
+}
+
+void Conversation::stop() {
+  if (!background_) return;
+  background_->stop.request_stop();
+  background_->thread.join();
+  const auto ended = std::move(background_);
+  take_over(*ended->work);
+}
+
+bool Conversation::working() const {
+  return background_ && !background_->done.load(std::memory_order_acquire);
+}
+
+void Conversation::take_over_if_done() {
+  if (background_ && !working()) stop();
+}
+
+void Conversation::take_over(ConversationWork& work) {
+  blocks_ = work.blocks().fork_on(engine_);
+  key_ = work.key();
+  if (recalled_meanwhile_) {
+    blocks_.cache().extend(*recalled_meanwhile_);
+    key_ = KeyMaker(key_).add("recall").add(*recalled_meanwhile_, false).key();
+    recalled_meanwhile_.reset();
+  }
+  rebuild();
+  if (work.cold()) add_cold(std::move(*work.cold()));
+  const ConversationAccount& done = work.account();
+  account_.compressed += done.compressed;
+  account_.from_store += done.from_store;
+  account_.stored += done.stored;
+  account_.fallbacks += done.fallbacks;
+  account_.evictions += done.evictions;
+  account_.evicted += done.evicted;
+  account_.compress_seconds += done.compress_seconds;
+  std::move(work.reports().begin(), work.reports().end(), std::back_inserter(reports_));
+  std::move(work.notes().begin(), work.notes().end(), std::back_inserter(notes_));
+}
+
+void Conversation::rebuild() {
+  const Index begin = blocks_.next_position();
+  Context whole = blocks_.fork();
+  whole.append(context_.cache().part(begin),
+               std::span(context_.tokens()).subspan(static_cast<std::size_t>(begin)),
+               context_.logits());
+  context_ = std::move(whole);
+}
+
+// The question is read twice: first with everything that is cold in sight, as it lies there, to see
+// what it looks at.
+void Conversation::recall(std::span<const Token> question) {
+  if (!cold_ || cold_->entries() == 0) return;
+  const auto start = std::chrono::steady_clock::now();
+  const cache::Shape& shape = context_.cache().shape();
+  const Index most = options_.recall_entries * shape.lanes();
+  Context probe = context_.fork();
+  probe.cache().extend(*cold_);
+  auto attention = attention_of(probe, question);
+  for (Index lane = 0; lane < shape.lanes(); ++lane) {
+    auto& own = attention[static_cast<std::size_t>(lane)];
+    own.erase(own.begin(), own.end() - cold_->size(lane));
+  }
+  const Eviction chosen = plan_recall(*cold_, attention, most);
+  if (chosen.entries > 0) {
+    cache::Cache back = take_out_of_cold(chosen);
+    blocks_.cache().extend(back);
+    key_ = KeyMaker(key_).add("recall").add(back, false).key();
+    rebuild();
+    if (background_) extend(recalled_meanwhile_, std::move(back));
+    account_.recalled += chosen.entries;
+  }
+  account_.recall_seconds +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The recalled entries, in the format of new ones and in memory.
+cache::Cache Conversation::take_out_of_cold(Eviction chosen) {
+  cache::Cache back(cold_->shape(), cold_->rotation(), engine_->cache_format());
+  back.extend(*cold_);
+  for (cache::LanePlan& lane : chosen.evict.lanes) lane.formats.clear();
+  back.apply(chosen.evict);
+  try {
+    cold_->apply(chosen.keep);
+  } catch (const Error& error) {  // no room on its disk to move what stays
+    if (error.code() != ErrorCode::io) throw;
+    notes_.push_back(fmt::format("{}; what else was cold is lost", error.what()));
+    cold_.reset();
+  }
+  return back;
+}
+
+// A full disk costs the entries, not the conversation.
+void Conversation::add_cold(cache::Cache more) {
+  if (options_.cold_folder.empty()) {
+    extend(cold_, std::move(more));
+    return;
+  }
+  try {
+    cache::Cache all = cold_ ? cold_->fork()
+                             : cache::Cache(more.shape(), more.rotation(), engine_->cache_format(),
+                                            options_.cold_folder);
+    all.extend(more);
+    cold_.emplace(std::move(all));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::io) throw;
+    notes_.push_back(fmt::format("{}; {} evicted entries are lost", error.what(), more.entries()));
+  }
+}
+
+ConversationAccount Conversation::account() const {
+  ConversationAccount out = account_;
+  if (cold_) {
+    out.cold_entries = cold_->entries();
+    out.cold_bytes = cold_->bytes().total();
+    out.cold_on_disk = !options_.cold_folder.empty();
+  }
+  return out;
+}
+
+void Conversation::save(const std::filesystem::path& path) {
+  if (unread_) {  // the file must hold the whole answer
+    context_.read(std::span(&*unread_, 1));
+    unread_.reset();
+  }
+  context_.save(path, options_.recipe ? options_.recipe->to_string() : "");
+}
+
+}  // namespace pith

@@ -1,0 +1,327 @@
+#include "engine/conversation/conversation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "engine/conversation/eviction.h"
+#include "engine/conversation/turn_block.h"
+#include "support/tiny_model.h"
+
+namespace pith {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+constexpr const char* kTexts[] = {"hello the and in the hello and the in the", "and then the end?",
+                                  "in the end the others and the hello", "the and in"};
+
+class ConversationTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    bytes_ = test::tiny_model({});
+    engine_ = Engine::from(gguf::File::parse(bytes_, "tiny"), {.threads = 2});
+    store_ = fs::path(testing::TempDir()) /
+             (std::to_string(::getpid()) +
+              ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(store_);
+  }
+  void TearDown() override { fs::remove_all(store_); }
+
+  ConversationOptions options(const std::string& recipe) const {
+    ConversationOptions options;
+    options.recipe = recipe::Recipe::parse(recipe);
+    options.generation = {.max_tokens = 6, .ignore_end = true};
+    return options;
+  }
+  // Says all texts; what is due is compressed after each.
+  static void talk(Conversation& conversation) {
+    for (const char* text : kTexts) {
+      conversation.say(text);
+      conversation.compress_now();
+    }
+  }
+  static std::vector<float> keys(const Conversation& conversation, Index lane = 0) {
+    const cache::Cache& cache = conversation.context().cache();
+    std::vector<float> out(static_cast<std::size_t>(cache.size(lane) * cache.shape().head_dim));
+    cache.read_keys(lane, out);
+    return out;
+  }
+  fs::path a_block() const { return fs::directory_iterator(store_)->path(); }
+
+  std::vector<std::byte> bytes_;
+  std::shared_ptr<Engine> engine_;
+  fs::path store_;
+};
+
+TEST_F(ConversationTest, FinishedTurnsAreHalvedAndTheLastIsExact) {
+  Conversation conversation(engine_, options("knorm @ 0.5"));
+  conversation.say("hello the and in");
+  const Index first = conversation.context().next_position();
+  conversation.compress_now();
+  EXPECT_EQ(conversation.context().cache().size(0), first);  // it is the last one
+  conversation.say("and then?");
+  conversation.compress_now();
+  const auto reports = conversation.take_reports();
+  ASSERT_EQ(reports.size(), 1u);
+  const Index turn = reports[0].tokens, kept = turn / 2;
+  EXPECT_EQ(reports[0].entries, kept * 4);  // two layers of two heads
+  EXPECT_EQ(conversation.context().cache().size(3),
+            conversation.context().next_position() - turn + kept);
+}
+
+TEST_F(ConversationTest, ATurnIsCompressedOnce) {
+  Conversation conversation(engine_, options("knorm @ 0.5"));
+  talk(conversation);
+  conversation.compress_now();
+  EXPECT_EQ(conversation.account().compressed, 3);
+  EXPECT_EQ(conversation.take_reports().size(), 3u);
+}
+
+TEST_F(ConversationTest, TheSameHistoryTakesItsBlocksFromTheStore) {
+  ConversationOptions with_store = options("snapkv(window=4) @ 0.5");
+  with_store.store = store_;
+  Conversation first(engine_, with_store), second(engine_, with_store);
+  talk(first);
+  talk(second);
+  EXPECT_EQ(first.account().stored, 3);
+  EXPECT_EQ(second.account().from_store, 3);
+  EXPECT_EQ(keys(first), keys(second));
+}
+
+TEST_F(ConversationTest, AnotherRecipeHasOtherBlocks) {
+  for (const char* recipe : {"knorm @ 0.5", "knorm @ 0.25"}) {
+    ConversationOptions with_store = options(recipe);
+    with_store.store = store_;
+    Conversation conversation(engine_, with_store);
+    talk(conversation);
+    EXPECT_EQ(conversation.account().from_store, 0);
+  }
+}
+
+TEST_F(ConversationTest, ADamagedBlockIsMadeAnew) {
+  ConversationOptions with_store = options("knorm @ 0.5");
+  with_store.store = store_;
+  Conversation first(engine_, with_store);
+  talk(first);
+  fs::resize_file(a_block(), 300);
+  Conversation second(engine_, with_store), third(engine_, with_store);
+  talk(second);
+  const auto notes = second.take_notes();
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0], HasSubstr("made anew"));
+  EXPECT_EQ(keys(first), keys(second));
+  talk(third);
+  EXPECT_EQ(third.account().from_store, 3);
+}
+
+TEST_F(ConversationTest, ABlockOfAnotherHistoryIsRefused) {
+  const BlockStore store(store_);
+  Context before(engine_);
+  before.read(std::vector<Token>{1, 2, 3});
+  Context after = before.fork();
+  after.read(std::vector<Token>{4, 5});
+  const cache::Cache entries = after.cache().part(3);
+  store.put("k", before, std::vector<Token>{4, 5}, entries, "full");
+  EXPECT_TRUE(store.find("k", before, std::vector<Token>{4, 5}).has_value());
+  EXPECT_THROW(store.find("k", before, std::vector<Token>{4, 6}), Error);
+}
+
+TEST_F(ConversationTest, WhatAKilledProcessLeftIsRemoved) {
+  fs::create_directories(store_);
+  const auto left = store_ / "00.block.999999999.part", mine = store_ / "notes.txt";
+  std::ofstream(left) << "half";
+  std::ofstream(mine) << "mine";
+  const BlockStore store(store_);
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(mine));
+}
+
+TEST_F(ConversationTest, StoppedWorkLeavesTheTurnsExact) {
+  Conversation stopped(engine_, options("knorm @ 0.5")), exact(engine_, options("full"));
+  for (const char* text : kTexts) {
+    std::stop_source stop;
+    stop.request_stop();
+    EXPECT_EQ(stopped.say(text).tokens, exact.say(text).tokens);
+    stopped.compress_now(stop.get_token());
+  }
+  EXPECT_EQ(stopped.account().compressed, 0);
+  stopped.compress_now();
+  EXPECT_EQ(stopped.account().compressed, 3);
+}
+
+TEST_F(ConversationTest, TheBackgroundMakesTheSameBlocks) {
+  Conversation now(engine_, options("kvzip_plus + global @ 0.5")),
+      later(engine_, options("kvzip_plus + global @ 0.5"));
+  for (Conversation* one : {&now, &later}) {
+    one->say(kTexts[0]);
+    one->say(kTexts[1]);
+  }
+  now.compress_now();
+  later.compress_in_background();
+  while (later.working()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  later.compress_in_background();  // takes over what is done
+  EXPECT_EQ(later.account().compressed, 1);
+  EXPECT_EQ(keys(now), keys(later));
+}
+
+TEST_F(ConversationTest, AQuestionDoesNotWaitForTheBackground) {
+  Conversation conversation(engine_, options("virtual(ratio=2,steps=1000000,least_steps=1000000)"));
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  conversation.compress_in_background();
+  conversation.say(kTexts[2]);
+  EXPECT_TRUE(conversation.working());
+  conversation.stop();
+  EXPECT_EQ(conversation.account().compressed, 0);
+  EXPECT_EQ(conversation.context().cache().size(0), conversation.context().next_position());
+}
+
+TEST_F(ConversationTest, DivergingTurnsAreFittedByMatchAndSaySo) {
+  Conversation conversation(engine_, options("virtual(ratio=2,steps=10,least_steps=50,lr=900)"));
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  conversation.compress_now();
+  const auto notes = conversation.take_notes();
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0], HasSubstr("fitted by match instead"));
+  EXPECT_EQ(conversation.account().fallbacks, 1);
+  EXPECT_THAT(conversation.take_reports()[0].recipe, HasSubstr("match"));
+}
+
+TEST_F(ConversationTest, EvictionLeavesThePrefixAndTwoOfEveryTurn) {
+  ConversationOptions small = options("full");
+  small.over_bytes = 1;  // as little as can be
+  Conversation conversation(engine_, small);
+  talk(conversation);
+  const auto prefix = static_cast<std::int32_t>(
+      engine_->tokenizer().encode("<|im_start|>user\n", {.parse_special = true}).size());
+  for (Index lane = 0; lane < 4; ++lane) {
+    Index of_prefix = 0;
+    for (const auto& entry : conversation.context().cache().read_info(lane))
+      of_prefix += entry.span.begin < prefix;
+    EXPECT_EQ(of_prefix, prefix);
+  }
+  const Index last_turn = engine_->tokenizer().encode(kTexts[3]).size();
+  EXPECT_GT(conversation.context().cache().size(0), prefix + 3 * 2 + last_turn);
+  EXPECT_LT(conversation.context().cache().size(0), prefix + 3 * 2 + 40);
+  EXPECT_GT(conversation.account().evicted, 0);
+}
+
+TEST_F(ConversationTest, EvictionEndsBelowThreeQuarters) {
+  ConversationOptions bounded = options("full");
+  bounded.over_bytes = 36 << 10;
+  Conversation conversation(engine_, bounded);
+  Index evictions = 0;
+  for (int round = 0; round < 3; ++round)
+    for (const char* text : kTexts) {
+      conversation.say(text);
+      conversation.compress_now();
+      const Index bytes = conversation.context().cache().bytes().total();
+      EXPECT_LE(bytes, 36 << 10);
+      const Index now = conversation.account().evictions;
+      if (now > evictions) {
+        EXPECT_LE(bytes, 27 << 10);
+      }
+      evictions = now;
+    }
+  EXPECT_GT(evictions, 0);
+}
+
+TEST_F(ConversationTest, EvictedEntriesAreRecalledInAnotherFormat) {
+  ConversationOptions recalling = options("full");
+  recalling.over_bytes = 24 << 10;
+  recalling.cold = cache::Format::int4;
+  Conversation conversation(engine_, recalling);
+  for (int round = 0; round < 3; ++round) talk(conversation);
+  const ConversationAccount account = conversation.account();
+  EXPECT_GT(account.recalled, 0);
+  EXPECT_EQ(account.cold_entries, account.evicted - account.recalled);
+  EXPECT_GT(account.cold_bytes, 0);
+}
+
+TEST_F(ConversationTest, ColdEntriesInAFileAreRecalledAlike) {
+  ConversationOptions recalling = options("full");
+  recalling.over_bytes = 24 << 10;
+  recalling.cold = cache::Format::int4;
+  Conversation in_memory(engine_, recalling);
+  recalling.cold_folder = store_ / "cold";
+  Conversation in_file(engine_, recalling);
+  for (int round = 0; round < 3; ++round) {
+    talk(in_memory);
+    talk(in_file);
+  }
+  EXPECT_EQ(in_file.account().recalled, in_memory.account().recalled);
+  EXPECT_EQ(in_file.account().cold_entries, in_memory.account().cold_entries);
+  EXPECT_TRUE(in_file.account().cold_on_disk);
+  EXPECT_TRUE(fs::is_empty(recalling.cold_folder));
+}
+
+TEST_F(ConversationTest, ASavedConversationKnowsItsTurns) {
+  Conversation conversation(engine_, options("knorm @ 0.5"));
+  talk(conversation);
+  fs::create_directories(store_);
+  conversation.save(store_ / "talk.pith");
+  Conversation later(Context::load(engine_, store_ / "talk.pith"), options("knorm @ 0.5"));
+  later.say("more");
+  later.compress_now();
+  EXPECT_EQ(later.account().compressed, 1);  // the one that was the last when it was saved
+}
+
+TEST_F(ConversationTest, RecipesThatNeedTheQuestionAreRefused) {
+  EXPECT_THROW(Conversation(engine_, options("question_attention @ 0.5")), Error);
+}
+
+TEST(TurnFrame, TurnsBeginBehindThePrefixAndWhereTheTemplateParts) {
+  EXPECT_THAT(
+      find_turns(std::vector<Token>{1, 2, 3, 8, 9, 4, 8, 9, 5}, 1, std::vector<Token>{8, 9}),
+      ElementsAre(1, 3, 6));
+}
+
+TEST(TurnRecipe, BudgetsCountAgainstTheTurn) {
+  const cache::Shape shape{.layers = 1, .kv_heads = 1, .head_dim = 64};
+  const auto of = [&](const char* recipe, Index tokens) {
+    const std::string text = of_turn(recipe::Recipe::parse(recipe), shape, tokens).to_string();
+    return text.substr(text.find(" @ "));
+  };
+  EXPECT_EQ(of("knorm @ 0.75", 100), " @ 25tok");
+  EXPECT_EQ(of("knorm @ 0.75", 4), " @ 2tok");  // kFewestOfTurn
+  EXPECT_EQ(of("knorm @ 10tok", 100), " @ 10tok");
+  EXPECT_EQ(of("knorm @ 2x", 65), " @ 32tok");  // 256 bytes of 260
+}
+
+TEST(Recall, TakesTheChunksThatGotTheMostAttention) {
+  cache::Cache cold({.layers = 1, .kv_heads = 1, .head_dim = 4}, {});
+  const std::vector<float> rows(2 * 4, 1.0f);
+  for (const Index token : {30, 62, 94}) cold.append(0, rows, rows, token, token);
+  const std::vector<std::vector<float>> attention = {{0.1f, 0.2f, 0.0f, 0.5f, 0.2f, 0.0f}};
+  const auto back = [&](Index most) { return plan_recall(cold, attention, most).evict.lanes[0]; };
+  EXPECT_THAT(back(2).keep, ElementsAre(2, 3));  // tokens 62, 63: of one chunk
+  EXPECT_THAT(back(5).keep, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(plan_recall(cold, attention, 2).keep.lanes[0].keep, ElementsAre(0, 1, 4, 5));
+  EXPECT_THAT(back(1).keep, ElementsAre());
+}
+
+TEST(Evict, TheLeastAttentionGoesFirst) {
+  cache::Cache cache({.layers = 1, .kv_heads = 1, .head_dim = 4}, {});
+  const std::vector<float> rows(8 * 4, 1.0f);
+  cache.append(0, rows, rows, 0, 0);
+  const std::vector<std::vector<float>> attention = {{0, 0, 3, 1, 2, 9, 8, 7}};
+  const EvictionLimits limits{
+      .prefix_tokens = 2, .turn_starts = {2, 5}, .fewest_of_turn = 2, .bytes = 1000};
+  const Eviction eviction = plan_eviction(cache, attention, limits);
+  EXPECT_THAT(eviction.keep.lanes[0].keep, ElementsAre(0, 1, 2, 4, 5, 6));
+  EXPECT_THAT(eviction.evict.lanes[0].keep, ElementsAre(3, 7));
+}
+
+}  // namespace
+}  // namespace pith

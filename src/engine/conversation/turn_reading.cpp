@@ -1,0 +1,74 @@
+#include "engine/conversation/turn_reading.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "engine/conversation/turn_block.h"
+#include "engine/keeper.h"
+
+namespace pith {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Calls read(tokens) for the chat prefix, then for every turn.
+template <typename Read>
+void for_turns(std::span<const Token> tokens, const ReadOptions& options, Read read) {
+  if (options.turn_starts.empty())
+    fail(ErrorCode::bad_input,
+         "the schedules turn and again need a document of turns; this one has none");
+  Index begin = 0;
+  const auto up_to = [&](Index end) {
+    if (end > begin)
+      read(tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+    begin = end;
+  };
+  up_to(options.prefix_tokens);
+  for (const std::int32_t start : options.turn_starts)
+    if (start > begin) up_to(start);
+  up_to(std::ssize(tokens));
+}
+
+}  // namespace
+
+CompressionReport read_turn_by_turn(Context& context, std::span<const Token> tokens,
+                                    const recipe::Recipe& recipe, const ReadOptions& options) {
+  PITH_CHECK(context.next_position() == 0, "an empty context");
+  check_turn_recipe(recipe);
+  const auto start = Clock::now();
+  for_turns(tokens, options, [&](std::span<const Token> turn) {
+    if (context.next_position() < options.prefix_tokens || recipe.is_full())
+      context.read(turn);
+    else
+      context.append(make_block(context, turn, recipe, options).entries, turn);
+    if (options.progress) options.progress(context.next_position(), std::ssize(tokens));
+  });
+  CompressionReport report;
+  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  report.entries_before = context.next_position() * context.cache().shape().lanes();
+  report.entries_after = context.cache().entries();
+  report.full_bytes = report.bytes_before = context.cache().full_bytes();
+  report.bytes_after = context.cache().bytes().total();
+  return report;
+}
+
+CompressionReport read_turns_again(Context& context, std::span<const Token> tokens,
+                                   const recipe::Recipe& recipe, const ReadOptions& options) {
+  Keeper keeper(context, recipe, options);
+  const auto start = Clock::now();
+  for_turns(tokens, options, [&](std::span<const Token> turn) {
+    keeper.append(turn);
+    const Index read = context.next_position();
+    if (read > options.prefix_tokens) try {
+        keeper.compress();
+      } catch (const Error& error) {  // too few tokens for a budget that grows with them
+        if (error.code() != ErrorCode::bad_budget || read == std::ssize(tokens)) throw;
+      }
+    if (options.progress) options.progress(read, std::ssize(tokens));
+  });
+  CompressionReport report = keeper.report();
+  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return report;
+}
+
+}  // namespace pith

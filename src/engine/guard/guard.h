@@ -1,0 +1,102 @@
+// The guard behind `@ auto`: it climbs a ladder of ratios and asks each compressed cache to repeat
+// a sample of the document. How much less likely the text becomes than from the whole cache is the
+// signal; no question and no answer is looked at. Where to stop is a threshold that was calibrated
+// for the model and the recipe (guard_table.h, conformal.h).
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "engine/compress.h"
+#include "engine/context.h"
+#include "engine/guard/guard_table.h"
+
+namespace pith {
+
+inline constexpr Index kGuardSpan = 32;  // tokens repeated at once
+
+struct GuardSpan {
+  Index begin = 0, end = 0;  // source tokens
+  friend bool operator==(const GuardSpan&, const GuardSpan&) = default;
+};
+// The document's windows of kGuardSpan tokens, a tenth of them but 8 to 64: one out of each of as
+// many equal stretches, drawn with a window's summed surprisal as its weight. The same for the same
+// surprisal.
+std::vector<GuardSpan> sample_spans(std::span<const float> surprisal, Index prefix_tokens);
+
+// What a compressed cache says of the damage to it.
+struct GuardSignal {
+  double rise = 0;    // of -log p of the sampled text over the whole cache's, nats per token
+  double worst = 0;   // the same of the worst span
+  double missed = 0;  // share of the tokens that the whole cache repeats and this one does not
+  double routes = 0;  // share of the document's surprisal on tokens that fewer than 3 lanes keep
+
+  double ratio = 1;  // that was asked for
+
+  // What is held against the threshold, in nats. Below kNoise a rise says nothing, rounding to 4
+  // bits alone does as much, so there the ratio decides; each 1x counts kPerRatio.
+  double value() const { return std::max(0.0, rise - kNoise) + kPerRatio * ratio; }
+  static constexpr double kNoise = 0.1, kPerRatio = 0.01;
+  friend bool operator==(const GuardSignal&, const GuardSignal&) = default;
+};
+
+// The sample, repeated from the whole cache once and from any number of compressed ones.
+class SpanReplay {
+ public:
+  SpanReplay(const Context& whole, const recipe::Signals& signals, const ReadOptions& options);
+  GuardSignal compare(const Context& compressed) const;
+
+ private:
+  struct Span {
+    std::vector<Token> prompt, text;
+    std::vector<double> surprisal;    // [text] from the whole cache
+    std::vector<std::uint8_t> known;  // [text] 1 where the whole cache's likeliest token is it
+  };
+  Index prefix_;
+  std::vector<float> weight_;  // [T] surprisal
+  std::vector<Span> spans_;
+};
+
+// One rung of a ladder, as it is measured.
+struct GuardRung {
+  double asked = 1;           // ratio
+  bool same_as_last = false;  // nothing more was removed; the signal is the last one
+  GuardSignal signal;
+  CompressionReport report;
+};
+// Compresses forks of `whole` to each ratio of `ladder` until `on_rung` returns false or a ratio
+// cannot be met. The recipe's own budget is `auto`.
+void climb(const Context& whole, const recipe::Recipe& recipe, const recipe::Signals& signals,
+           const ReadOptions& options, std::span<const double> ladder,
+           const std::function<bool(const GuardRung&, const Context& compressed)>& on_rung);
+
+struct GuardChoice {
+  recipe::Recipe recipe;  // at the chosen ratio; "full" where not even the first rung passed
+  double asked = 1;       // the ratio
+  double signal = 0;      // at it
+  double threshold = 0, risk = 0;
+  Index documents = 0;        // calibrated on so many ...
+  std::string documents_are;  // ... of this kind
+  double seconds = 0;
+};
+
+class Guard {
+ public:
+  // Looks up the threshold. Throws not_found with the command that calibrates, bad_budget for a
+  // risk that the calibration is too small for.
+  Guard(const Engine& engine, const recipe::Recipe& recipe);
+
+  GuardChoice choose(const Context& whole, const recipe::Signals& signals,
+                     const ReadOptions& options) const;
+  // What decides its choices: a hash of the calibration, for those who keep results.
+  std::string fingerprint() const;
+
+ private:
+  recipe::Recipe recipe_;
+  GuardTable table_;
+  double threshold_;
+};
+
+}  // namespace pith

@@ -1,0 +1,156 @@
+// The guard on tiny models: what it samples, what it measures, and where it stops.
+
+#include "engine/guard/guard.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "support/tiny_model.h"
+
+namespace pith {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(GuardSample, OneWindowOfEachStretchAndTheSurprisingOne) {
+  std::vector<float> surprisal(4 + 512);  // 16 windows in 8 stretches
+  for (std::size_t t = 4; t < surprisal.size(); ++t) surprisal[t] = (t - 4) / 32 % 2 == 1 ? 1 : 0;
+  const auto spans = sample_spans(surprisal, 4);
+  ASSERT_EQ(spans.size(), 8U);
+  for (Index s = 0; s < 8; ++s)
+    EXPECT_EQ(spans[static_cast<std::size_t>(s)], (GuardSpan{4 + 64 * s + 32, 4 + 64 * s + 64}));
+}
+
+TEST(GuardSample, LongDocumentsGiveATenthAndShortOnesAll) {
+  EXPECT_EQ(sample_spans(std::vector<float>(6400, 1), 0).size(), 20U);
+  EXPECT_EQ(sample_spans(std::vector<float>(64000, 1), 0).size(), 64U);
+  EXPECT_EQ(sample_spans(std::vector<float>(96, 1), 0).size(), 3U);
+  EXPECT_THAT(sample_spans(std::vector<float>(15, 1), 5), ElementsAre(GuardSpan{5, 15}));
+}
+
+class GuardTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    options_.calibration =
+        std::filesystem::path(testing::TempDir()) /
+        (std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
+         ".calibration");
+    options_.threads = 2;
+    options_.numerics = Numerics::exact;
+    file_ = test::tiny_model({});
+    engine_ = Engine::from(gguf::File::parse(file_, "tiny"), options_);
+    std::filesystem::remove(guard_file(*engine_));
+    std::vector<Token> tokens;
+    for (Index i = 0; i < 200; ++i) tokens.push_back(static_cast<Token>((i * 37 + 11) % 250));
+    whole_.emplace(engine_);
+    signals_ = read_document(*whole_, tokens, recipe_.needs(), {});
+  }
+  void TearDown() override { std::filesystem::remove(guard_file(*engine_)); }
+
+  GuardTable table(double signal, double loss) const {
+    return {
+        .model_name = "tiny",
+        .model_hash = engine_->model().hash(),
+        .recipe = guarded_parts(recipe_),
+        .documents = "some",
+        .ladder = {1, 4, 8},
+        .records = std::vector<GuardRecord>(19, {{signal, signal, signal}, {loss, loss, loss}})};
+  }
+  GuardChoice choose(const GuardTable& table) const {
+    save_guard_table(table, guard_file(*engine_));
+    return Guard(*engine_, recipe_).choose(*whole_, signals_, {});
+  }
+
+  EngineOptions options_;
+  std::vector<std::byte> file_;
+  std::shared_ptr<Engine> engine_;
+  recipe::Recipe recipe_ = recipe::Recipe::parse("knorm + global @ auto");
+  std::optional<Context> whole_;
+  recipe::Signals signals_;
+};
+
+TEST_F(GuardTest, TheWholeCacheIsNotDamaged) {
+  const SpanReplay replay(*whole_, signals_, {});
+  const GuardSignal signal = replay.compare(*whole_);
+  EXPECT_EQ(signal.rise, 0);
+  EXPECT_EQ(signal.worst, 0);
+  EXPECT_EQ(signal.missed, 0);
+  EXPECT_EQ(signal.routes, 0);
+}
+
+TEST_F(GuardTest, RungsThatRemoveNothingMoreAreNotMeasuredAgain) {
+  std::vector<double> asked, routes;
+  std::vector<bool> same;
+  climb(*whole_, recipe_, signals_, {}, std::vector<double>{1, 1.0001, 4, 1e6},
+        [&](const GuardRung& rung, const Context&) {
+          asked.push_back(rung.asked);
+          same.push_back(rung.same_as_last);
+          routes.push_back(rung.signal.routes);
+          return true;
+        });
+  EXPECT_THAT(asked, ElementsAre(1, 1.0001, 4));  // the last one cannot be met
+  EXPECT_FALSE(same[0]);
+  EXPECT_FALSE(same[2]);
+  EXPECT_GT(routes[2], routes[0]);
+}
+
+TEST_F(GuardTest, ItClimbsAsFarAsTheThresholdAllows) {
+  const GuardChoice far = choose(table(100, 0));
+  EXPECT_EQ(far.asked, 8);
+  EXPECT_EQ(far.recipe.to_string(), "knorm + global + drop + bf16 @ 8x");
+  EXPECT_EQ(far.threshold, 100);
+  EXPECT_EQ(far.documents, 19);
+  const GuardChoice none = choose(table(100, 1));  // every rung lost all
+  EXPECT_EQ(none.asked, 1);
+  EXPECT_TRUE(none.recipe.is_full());
+  EXPECT_TRUE(std::isinf(none.threshold));
+}
+
+TEST_F(GuardTest, WithoutATableTheCommandIsNamed) {
+  try {
+    Guard(*engine_, recipe_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::not_found);
+    EXPECT_THAT(error.what(), HasSubstr("pith calibrate -m MODEL --what guard --kv \"knorm + "
+                                        "global + drop + bf16\""));
+  }
+  GuardTable other = table(100, 0);
+  ++other.model_hash;
+  save_guard_table(other, guard_file(*engine_));
+  EXPECT_THROW(Guard(*engine_, recipe_), Error);
+}
+
+TEST_F(GuardTest, TablesReadBack) {
+  GuardTable one = table(0.125, 0.5);
+  one.records[3].signals[2] = std::numeric_limits<double>::infinity();
+  const auto read = parse_guard_tables(to_json({one}), "x");
+  ASSERT_EQ(read.size(), 1U);
+  EXPECT_EQ(read[0].records, one.records);
+  EXPECT_EQ(read[0].hash(), one.hash());
+  save_guard_table(one, guard_file(*engine_));
+  save_guard_table(table(1, 0), guard_file(*engine_));  // instead of the first
+  EXPECT_EQ(GuardTable::of(*engine_, recipe_).hash(), table(1, 0).hash());
+}
+
+TEST_F(GuardTest, DamagedTablesAreRefused) {
+  const std::string sound = to_json({table(0.125, 0.5)});
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = sound;
+    return text.replace(text.find(from), from.size(), to);
+  };
+  for (const std::string& text :
+       {std::string(), std::string("{}"), sound.substr(0, sound.size() / 2),
+        with("[1.0,4.0,8.0]", "[8.0,4.0,1.0]"), with("[0.5,0.5,0.5]", "[0.5,0.5]"),
+        with("[0.5,0.5,0.5]", "[0.5,0.2,0.5]"), with("[0.5,0.5,0.5]", "[0.5,0.5,2]")})
+    EXPECT_THROW(parse_guard_tables(text, "x"), Error) << text;
+}
+
+}  // namespace
+}  // namespace pith

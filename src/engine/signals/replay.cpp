@@ -1,0 +1,362 @@
+#include "engine/signals/replay.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "engine/signals/observer.h"
+#include "engine/signals/query_sample.h"
+#include "engine/signals/replay_gradient.h"
+#include "kernels/vector.h"
+
+namespace pith {
+namespace {
+
+constexpr std::string_view kFirstPrompt = "\n\nRepeat the previous context exactly.";
+constexpr std::string_view kNextPrompt =
+    "\n\nRepeat the part of the previous context exactly, starting with";
+constexpr Index kQuotedTokens = 8;  // of the chunk before, to say where to go on
+
+// Watches the replay of one chunk. Rows are renormalised over {sinks, chunk, replay}: with
+// attention restricted to that set the softmax would be the same.
+class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
+ public:
+  struct Lane {        // where the parts of the set lie in a lane, as entries
+    Index sinks = 0;   // [0, sinks)
+    Index chunk = 0;   // [chunk, chunk + length)
+    Index replay = 0;  // [replay, n)
+  };
+
+  // `wanted` says which scores are; `samples` take the queries as rows `first_row`, ... of all that
+  // is replayed. `gradients` [L][rows], if there are any, weigh the rows in place of 1 /
+  // ||hidden||, and the scores are those of replay_gradient.
+  ReplayObserver(const Context& context, const ReplayOptions& wanted, Index length,
+                 std::vector<Lane> lanes, std::span<QuerySample> samples, Index first_row = 0,
+                 std::vector<std::vector<float>> gradients = {})
+      : context_(context),
+        plain_(wanted.plain && !wanted.gradients),
+        plus_(wanted.plus || wanted.gradients),
+        length_(length),
+        lanes_(std::move(lanes)),
+        samples_(samples),
+        row_(first_row),
+        first_row_(first_row),
+        gradients_(std::move(gradients)),
+        heads_(context.engine().config().query_heads),
+        layers_(context.cache().shape().layers),
+        threads_(static_cast<std::size_t>(context.engine().pool().size())),
+        best_(static_cast<std::size_t>(layers_)) {}
+
+  bool wants_unrotated() const override { return plus_; }
+
+  void begin_chunk(Index /*first*/, Index rows) override {
+    row_ += rows_;
+    rows_ = rows;
+  }
+
+  void rotated(Index layer, std::span<const float> queries) override {
+    for (QuerySample& sample : samples_) sample.take({layer, row_, queries});
+  }
+
+  void unrotated(Index layer, std::span<const float> hidden,
+                 std::span<const float> /*queries*/) override {
+    const Index E = context_.engine().config().width;
+    row_scale_.resize(hidden.size() / static_cast<std::size_t>(E));
+    if (!gradients_.empty()) {
+      const auto& norms = gradients_[static_cast<std::size_t>(layer)];
+      std::copy_n(norms.begin() + row_ - first_row_, row_scale_.size(), row_scale_.begin());
+      return;
+    }
+    for (std::size_t r = 0; r < row_scale_.size(); ++r) {
+      const float* row = hidden.data() + static_cast<Index>(r) * E;
+      row_scale_[r] = 1.0f / std::sqrt(std::max(vector_kernels().dot(row, row, E), 1e-20f));
+    }
+  }
+
+  cache::AttentionTap* tap(Index /*layer*/) override { return plain_ || plus_ ? this : nullptr; }
+
+  void end_layer(Index layer) override {
+    auto& best = best_[static_cast<std::size_t>(layer)];
+    resize(best);
+    for (auto& thread : threads_) {
+      if (!thread.used) continue;
+      raise(best.plain, thread.best.plain);
+      raise(best.scaled, thread.best.scaled);
+      thread = {};
+    }
+  }
+
+  // Writes the chunk's scores to the signals, at source tokens [begin, begin + length).
+  void finish(Index begin, recipe::Signals& signals) {
+    Engine& engine = context_.engine();
+    const Index group = engine.config().group(), kv_heads = engine.config().kv_heads,
+                D = engine.config().head_dim;
+    for (Index l = 0; l < layers_; ++l) {
+      const auto& best = best_[static_cast<std::size_t>(l)];
+      auto& out = signals.layers[static_cast<std::size_t>(l)];
+      for (Index h = 0; h < kv_heads && plain_; ++h)
+        for (Index g = 0; g < group; ++g)
+          for (Index j = 0; j < length_; ++j) {
+            float& to = out.replay[static_cast<std::size_t>(h * signals.tokens + begin + j)];
+            to = std::max(to, best.plain[static_cast<std::size_t>((h * group + g) * length_ + j)]);
+          }
+      for (Index h = 0; h < kv_heads && plus_; ++h) {
+        const Index lane = context_.cache().shape().lane(l, h);
+        std::vector<float> values(static_cast<std::size_t>(context_.cache().size(lane) * D)),
+            norms(static_cast<std::size_t>(group * length_));
+        context_.cache().read_values(lane, values);
+        engine.projected_value_norms(
+            l, h,
+            std::span(values).subspan(
+                static_cast<std::size_t>(lanes_[static_cast<std::size_t>(lane)].chunk * D),
+                static_cast<std::size_t>(length_ * D)),
+            norms);
+        for (Index g = 0; g < group; ++g)
+          for (Index j = 0; j < length_; ++j) {
+            const auto from = static_cast<std::size_t>((h * group + g) * length_ + j);
+            const auto to = static_cast<std::size_t>(h * signals.tokens + begin + j);
+            auto& scaled = gradients_.empty() ? out.replay_plus : out.replay_gradient;
+            scaled[to] = std::max(
+                scaled[to], best.scaled[from] * norms[static_cast<std::size_t>(g * length_ + j)]);
+          }
+      }
+    }
+  }
+
+ private:
+  struct Best {
+    std::vector<float> plain, scaled;  // [Hq, length], where they are wanted
+  };
+  struct ThreadBest {
+    Best best;
+    bool used = false;
+  };
+
+  void resize(Best& best) const {
+    const auto size = static_cast<std::size_t>(heads_ * length_);
+    if (plain_) best.plain.resize(size);
+    if (plus_) best.scaled.resize(size);
+  }
+
+  // What a row of weights gives to the set: often little beside what lies outside, so that 1 less
+  // the rest would not do.
+  static float in_set(const float* weights, Index entries, const Lane& lane, Index length) {
+    const auto sum = vector_kernels().sum;
+    return sum(weights, lane.sinks) + sum(weights + lane.chunk, length) +
+           sum(weights + lane.replay, entries - lane.replay);
+  }
+
+  static void raise(std::vector<float>& to, const std::vector<float>& from) {
+    vector_kernels().raise(1.0f, from.data(), std::ssize(from), to.data());
+  }
+
+  void observe(const cache::WeightBlock& block) override {
+    const Lane& lane =
+        lanes_[static_cast<std::size_t>(context_.cache().shape().lane(block.layer, block.kv_head))];
+    auto& thread = threads_[static_cast<std::size_t>(block.thread)];
+    resize(thread.best);
+    thread.used = true;
+    const VectorKernels& kernels = vector_kernels();
+    for (Index r = 0; r < block.queries * block.group; ++r) {
+      const float* weights = block.weights + r * block.stride;
+      const float total = in_set(weights, block.entries, lane, length_);
+      if (!(total > 0)) continue;
+      const Index head = block.kv_head * block.group + r % block.group;
+      const float* chunk = weights + lane.chunk;
+      if (plain_)
+        kernels.raise(1 / total, chunk, length_, thread.best.plain.data() + head * length_);
+      if (!plus_) continue;
+      const float row = row_scale_[static_cast<std::size_t>(block.first_query + r / block.group)];
+      kernels.raise(row / total, chunk, length_, thread.best.scaled.data() + head * length_);
+    }
+  }
+
+  const Context& context_;
+  bool plain_, plus_;
+  Index length_;             // tokens of the chunk
+  std::vector<Lane> lanes_;  // [lanes]
+  std::span<QuerySample> samples_;
+  Index row_, first_row_, rows_ = 0;  // of the block at hand
+  std::vector<std::vector<float>> gradients_;
+  Index heads_, layers_;
+  std::vector<ThreadBest> threads_;
+  std::vector<Best> best_;        // [L]
+  std::vector<float> row_scale_;  // [R]
+};
+
+// Keeps what the replay of [begin, end) may see: prefix and chunk.
+cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChunk& chunk) {
+  cache::Plan plan;
+  for (Index lane = 0; lane < cache.shape().lanes(); ++lane) {
+    auto& keep = plan.lanes.emplace_back();
+    for (Index j = 0; j < prefix; ++j) keep.keep.push_back(static_cast<std::int32_t>(j));
+    for (Index j = std::max(prefix, chunk.begin); j < chunk.end; ++j)
+      keep.keep.push_back(static_cast<std::int32_t>(j));
+  }
+  return plan;
+}
+
+// The queries of a replay that are asked for, and where they go.
+class ReplayQueries {
+ public:
+  ReplayQueries(const ModelConfig& config, const ReplayOptions& options,
+                std::span<const ReplayChunk> chunks)
+      : options_(options), chunks_(chunks) {
+    Index rows = 0;
+    for (const auto& chunk : chunks) rows += std::ssize(chunk.tokens);
+    const auto add = [&](Index count) {
+      samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim, rows, count);
+    };
+    if (options.queries > 0) add(options.queries);
+    for (const auto& study : options.studies) add(study.queries / 2);
+  }
+
+  std::span<QuerySample> samples() { return samples_; }
+
+  void finish(recipe::Signals& signals) {
+    if (samples_.empty()) return;
+    signals.replay_texts.assign(chunks_.begin(), chunks_.end());
+    std::size_t next = 0;
+    if (options_.queries > 0) {
+      QuerySample& sample = samples_[next++];
+      signals.replay_queries = sample.count();
+      signals.replay_surprisal = surprisal(sample, signals);
+      auto queries = sample.finish();
+      for (std::size_t l = 0; l < queries.size(); ++l)
+        signals.layers[l].replay_queries = std::move(queries[l]);
+    }
+    for (const auto& kind : options_.studies) {
+      QuerySample& sample = samples_[next++];
+      auto& study = signals.studies.emplace_back();
+      study.kind = kind;
+      study.count = study.replayed = sample.count();
+      study.surprisal = surprisal(sample, signals);
+      study.queries = sample.finish();
+    }
+  }
+
+ private:
+  // Of the document's token behind each sampled row; of rows that are followed by none, the mean.
+  std::vector<float> surprisal(const QuerySample& sample, const recipe::Signals& signals) const {
+    if (signals.surprisal.empty()) return {};
+    const float mean = std::reduce(signals.surprisal.begin(), signals.surprisal.end()) /
+                       static_cast<float>(signals.surprisal.size());
+    std::vector<float> out;
+    for (Index i = 0; i < sample.count(); ++i) {
+      Index row = sample.row(i);
+      auto chunk = chunks_.begin();
+      for (; row >= std::ssize(chunk->tokens); ++chunk) row -= std::ssize(chunk->tokens);
+      const Index token = chunk->end - std::ssize(chunk->tokens) + row + 1;
+      out.push_back(token < chunk->begin || token >= chunk->end
+                        ? mean
+                        : signals.surprisal[static_cast<std::size_t>(token)]);
+    }
+    return out;
+  }
+
+  const ReplayOptions& options_;
+  std::span<const ReplayChunk> chunks_;
+  std::vector<QuerySample> samples_;
+};
+
+}  // namespace
+
+ReplayChunk replay_chunk(const Engine& engine, std::span<const Token> context, Index begin,
+                         Index end, const ReplayOptions& options) {
+  ReplayChunk chunk{.begin = begin, .end = end, .tokens = {}};
+  chunk.tokens =
+      engine.tokenizer().encode(begin == options.prefix_tokens ? kFirstPrompt : kNextPrompt);
+  const auto append = [&](auto first, auto last) {
+    chunk.tokens.insert(chunk.tokens.end(), first, last);
+  };
+  if (begin > options.prefix_tokens)
+    append(context.begin() + std::max(options.prefix_tokens, begin - kQuotedTokens),
+           context.begin() + begin);
+  append(options.answer_prompt.begin(), options.answer_prompt.end());
+  append(context.begin() + chunk.begin, context.begin() + chunk.end);
+  return chunk;
+}
+
+std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Token> context,
+                                       const ReplayOptions& options) {
+  std::vector<ReplayChunk> chunks;
+  const auto total = static_cast<Index>(context.size());
+  for (Index begin = options.prefix_tokens; begin < total; begin += options.chunk)
+    chunks.push_back(
+        replay_chunk(engine, context, begin, std::min(total, begin + options.chunk), options));
+  return chunks;
+}
+
+void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals) {
+  const auto& shape = context.cache().shape();
+  const auto size = static_cast<std::size_t>(shape.kv_heads * signals.tokens);
+  for (auto& layer : signals.layers) {
+    if (options.gradients) {
+      layer.replay_gradient.assign(size, 0.0f);
+      continue;
+    }
+    if (options.plain) layer.replay.assign(size, 0.0f);
+    if (options.plus) layer.replay_plus.assign(size, 0.0f);
+  }
+  const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
+  Index total = 0, done = 0;
+  for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
+  ReplayQueries queries(context.engine().config(), options, chunks);
+  for (const auto& chunk : chunks) {
+    Context fork = context.fork();
+    const bool bounded =
+        !options.whole_context && chunk.end - chunk.begin + options.prefix_tokens < signals.tokens;
+    if (bounded) {
+      auto plan = keep_chunk(fork.cache(), options.prefix_tokens, chunk);
+      for (auto& lane : plan.lanes) lane.format = context.engine().cache_format();
+      fork.cache().apply(plan);
+    }
+    const Index seen = bounded ? options.prefix_tokens + chunk.end - chunk.begin : signals.tokens;
+    const ReplayObserver::Lane lane{.sinks = std::min(options.sinks, chunk.begin),
+                                    .chunk = bounded ? options.prefix_tokens : chunk.begin,
+                                    .replay = seen};
+    ReplayObserver observer(fork, options, chunk.end - chunk.begin,
+                            std::vector(static_cast<std::size_t>(shape.lanes()), lane),
+                            queries.samples(), done,
+                            options.gradients ? replay_gradients(fork, chunk.tokens)
+                                              : std::vector<std::vector<float>>{});
+    fork.read(chunk.tokens, &observer, [&](Index now, Index) {
+      if (options.progress) options.progress(done + now, total);
+    });
+    observer.finish(chunk.begin, signals);
+    done += static_cast<Index>(chunk.tokens.size());
+  }
+  queries.finish(signals);
+}
+
+void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
+                   recipe::Signals& signals) {
+  const Index end = context.next_position(), length = end - begin;
+  const auto chunk = replay_chunk(context.engine(), context.tokens(), begin, end, options);
+  Context fork = context.fork();
+  cache::Plan plan;
+  std::vector<ReplayObserver::Lane> lanes;
+  for (Index i = 0; i < fork.cache().shape().lanes(); ++i) {
+    auto& own = plan.lanes.emplace_back();
+    auto& lane = lanes.emplace_back();
+    own.format = context.engine().cache_format();
+    const auto info = fork.cache().read_info(i);
+    const Index older = std::max<Index>(std::ssize(info) - length, 0);
+    for (Index j = 0; j < std::ssize(info); ++j) {
+      const cache::Span span = info[static_cast<std::size_t>(j)].span;
+      if (j < older && span.end > options.prefix_tokens) continue;  // what is left of the prefix
+      own.keep.push_back(static_cast<std::int32_t>(j));
+      if (j < older) ++lane.chunk;
+      if (j < older && span.begin < options.sinks) ++lane.sinks;
+    }
+    lane.replay = std::ssize(own.keep);
+  }
+  fork.cache().apply(plan);
+  ReplayQueries queries(context.engine().config(), options, std::span(&chunk, 1));
+  ReplayObserver observer(fork, options, length, std::move(lanes), queries.samples());
+  fork.read(chunk.tokens, &observer, options.progress);
+  observer.finish(begin, signals);
+  queries.finish(signals);
+}
+
+}  // namespace pith

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/steps.h"
 #include "engine/rerouting.h"
 #include "engine/write.h"
@@ -82,6 +83,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
     StepProgress optimising("optimising");
     arm.report = compress(*arm.context, arm.choice ? arm.choice->recipe : *arm.recipe, signals_,
                           optimising.callback());
+    if (!arm.report.note.empty()) note(fmt::format("{}: {}", arm.name, arm.report.note));
     arm.compress_seconds = arm.report.seconds + (arm.choice ? arm.choice->seconds : 0) +
                            (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
   }

@@ -145,6 +145,7 @@ void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
         }
         show_turn(progress.step, progress.steps);
       });
+  for (const std::string& text : summary.notes) note(text);
   if (summary.answered > 0)
     note(fmt::format(
         "{} answers in {} s, {:.0f} % of it reading and decoding; {} were there already",

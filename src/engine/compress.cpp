@@ -190,6 +190,11 @@ CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();
   report.seconds = seconds_since(start);
+  if (const auto& lost = model.divergence())
+    report.note = fmt::format(
+        "an optimisation went from a loss of {:.3g} to {:.3g}; where that is no number, entries "
+        "stay as they were before it: take fewer steps or a smaller lr",
+        lost->first_loss, lost->last_loss);
   return report;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/context.h"
@@ -18,6 +19,7 @@ struct CompressionReport {
   Index cold_bytes = 0;  // of a whole cache that is kept aside for later (rerouting.h)
   double seconds =
       0;  // planning and applying; the replay, shared by all recipes of one read, is in ReadTimes
+  std::string note;  // for people: an optimisation that came to nothing; mostly empty
   double ratio() const {
     return bytes_after > 0 ? static_cast<double>(full_bytes) / static_cast<double>(bytes_after) : 0;
   }

@@ -289,6 +289,9 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
          fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, error.what()));
   }
   report.seconds += ask.guard_s;
+  if (!report.note.empty())
+    summary_.notes.push_back(
+        fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, report.note));
   ++summary_.arms;
   HeldTokens held(context.cache(), std::ssize(reading.prompt.context()));
   return {ask.group, std::move(context), report, std::move(held)};

@@ -32,11 +32,12 @@ struct RunSummary {
   Index documents = 0;  // read by this call
   Index arms = 0;       // recipes and twins of these documents, summed
   double seconds = 0;
-  double make_s = 0;      // writing the documents
-  double read_s = 0;      // prefill, signals
-  double replay_s = 0;    // a part of reading that only some recipes need
-  double compress_s = 0;  // plans and their application
-  double answer_s = 0;    // reading questions and decoding
+  double make_s = 0;               // writing the documents
+  double read_s = 0;               // prefill, signals
+  double replay_s = 0;             // a part of reading that only some recipes need
+  double compress_s = 0;           // plans and their application
+  double answer_s = 0;             // reading questions and decoding
+  std::vector<std::string> notes;  // of arms whose compression had something to say
   double kernel_seconds() const { return read_s + replay_s + answer_s; }
 };
 

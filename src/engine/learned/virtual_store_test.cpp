@@ -96,6 +96,19 @@ TEST_F(Stored, RecipesShareTheFirstStage) {
   EXPECT_EQ(steps, 2 * 6 + 2 * 1);  // the second time only the last iterate is run
 }
 
+TEST_F(Stored, AnOptimisationThatCameToNothingIsSaid) {
+  const auto note_of = [&](const char* recipe_text) {
+    Context context(engine_);
+    const auto recipe = recipe::Recipe::parse(recipe_text);
+    const auto signals = read_document(context, tokens_, recipe.needs(),
+                                       {.prefix_tokens = 6, .sentence_starts = {0}});
+    return compress(context, recipe, signals).note;
+  };
+  EXPECT_THAT(note_of("virtual(ratio=2, steps=0, least_steps=4, lr=1000)"),
+              ::testing::HasSubstr("an optimisation went from a loss of"));
+  EXPECT_EQ(note_of("virtual(ratio=2, steps=0, least_steps=4)"), "");
+}
+
 TEST_F(Stored, TheLastTurnStaysExactOnTopOfTheOthers) {
   Context context(engine_);
   const auto recipe = recipe::Recipe::parse("virtual(ratio=2, exact=1, steps=0, least_steps=2)");

@@ -114,7 +114,7 @@ class Runner {
   DocumentLog written_;
   DocumentRunner documents_;
   Index arms_;
-  const std::function<void(const RunProgress&)>& progress_;
+  std::function<void(const RunProgress&)> progress_;  // may be empty
   Clock::time_point start_;
   std::string what_;
   Index done_ = 0, total_ = 0;                    // arms of documents

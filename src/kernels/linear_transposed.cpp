@@ -39,7 +39,7 @@ void multiply_transposed(std::span<const float> y, Index tokens, const WeightMat
   constexpr Index kColumns = 64;  // of an item, but where blocks are longer
   const TransposedKernels* kernels = transposed_kernels(isa);
   const bool rounded = kernels && kernels->fast && numerics == Numerics::fast;
-  TransposedRange all{&w, y.data(), w.rows, tokens, x.data(), 0, 0};
+  TransposedRange all{&w, w.row_bytes(), y.data(), w.rows, tokens, x.data(), 0, 0};
   std::vector<bf16> halves;
   if (rounded) {
     all.y_stride = round_up(w.rows, Index{2});

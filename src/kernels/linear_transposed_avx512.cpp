@@ -1,6 +1,5 @@
 #include <immintrin.h>
 
-#include <array>
 #include <utility>
 
 #include "kernels/blocks.h"

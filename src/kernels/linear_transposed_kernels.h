@@ -10,6 +10,7 @@ namespace pith {
 // type's block, and so is `count`, but for the last columns of float types.
 struct TransposedRange {
   const WeightMatrix* weights;  // [N, K]
+  Index row_bytes;              // of them
   const void* y;  // [T, y_stride] f32, or bf16 for `fast`; N even, or a zero behind it
   Index y_stride, tokens;
   float* x;  // [T, K]

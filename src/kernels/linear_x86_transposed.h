@@ -1,7 +1,8 @@
 // Products with transposed weights: a row of weights, unpacked as it lies, is what a sum over rows
 // wants to add, so nothing is transposed. Included by linear_transposed_avx2.cpp and
 // linear_transposed_avx512.cpp inside their anonymous namespaces, after linear_x86_blocks.h and
-// their `Wide`, `F32Step`, ...; not a header for others.
+// their `Wide`, `F32Step`, ...; not a header for others. As in
+// attention_avx512.cpp, nothing with inline functions that other files share is called here.
 //
 // A step is a way to multiply: its Element is what stands for kRows weights of one column (or as
 // many values of y), and add(w, y, sums) multiplies and adds a register of them.
@@ -87,12 +88,13 @@ void transposed_tile(const typename Step::Element* panel, Index depth,
   }
 }
 
-template <typename Step, int... tokens>
-constexpr auto tiles_to(std::integer_sequence<int, tokens...>) {
-  return std::array{transposed_tile<Step, tokens + 1>...};
-}
-template <typename Step>
-constexpr auto kTransposedTiles = tiles_to<Step>(std::make_integer_sequence<int, Step::kTile>{});
+template <typename Step, typename Tokens>
+struct TransposedTiles;
+template <typename Step, int... before>
+struct TransposedTiles<Step, std::integer_sequence<int, before...>> {
+  static constexpr decltype(&transposed_tile<Step, 1>) kOf[] = {
+      transposed_tile<Step, before + 1>...};  // one token less than the tile has
+};
 
 // Panels [columns / kColumns][depth][kColumns] of elements for rows [begin, begin + rows) of the
 // range's columns; `unpack(row, out)` gives one row of them as f32.
@@ -117,6 +119,7 @@ inline void fill_panels(Index rows, Index columns, Unpack unpack, typename Step:
 template <typename Step, typename Unpack>
 inline void transposed_by(const TransposedRange& range, Unpack unpack) {
   using Element = typename Step::Element;
+  using Tiles = TransposedTiles<Step, std::make_integer_sequence<int, Step::kTile>>;
   constexpr Index kColumns = 2 * Step::kWidth;
   const Index padded = (range.count + kColumns - 1) / kColumns * kColumns;
   auto* panels = reinterpret_cast<Element*>(thread_scratch(padded * kDepth * 4));
@@ -126,7 +129,8 @@ inline void transposed_by(const TransposedRange& range, Unpack unpack) {
     const Index rows = N - n < kDepth ? N - n : kDepth;
     const Index depth = (rows + Step::kRows - 1) / Step::kRows;
     fill_panels<Step>(
-        rows, range.count, [&](Index r, float* out) { unpack(range.weights->row(n + r), out); },
+        rows, range.count,
+        [&](Index r, float* out) { unpack(range.weights->data + (n + r) * range.row_bytes, out); },
         panels);
     for (Index k = 0; k < range.count; k += kColumns) {
       const Index columns = range.count - k < kColumns ? range.count - k : kColumns;
@@ -134,9 +138,9 @@ inline void transposed_by(const TransposedRange& range, Unpack unpack) {
         const Index count = (range.tokens - token + tiles - tile - 1) / (tiles - tile);
         const auto* y =
             static_cast<const Element*>(range.y) + token * (range.y_stride / Step::kRows);
-        kTransposedTiles<Step>[static_cast<std::size_t>(count - 1)](
-            panels + k * depth, depth, y + n / Step::kRows, range.y_stride / Step::kRows, n > 0,
-            range.x + token * K + range.first + k, K, columns);
+        Tiles::kOf[count - 1](panels + k * depth, depth, y + n / Step::kRows,
+                              range.y_stride / Step::kRows, n > 0,
+                              range.x + token * K + range.first + k, K, columns);
         token += count;
       }
     }

@@ -30,6 +30,18 @@ int open_unnamed(const std::filesystem::path& folder) {
 
 }  // namespace
 
+std::byte* map_memory(Index bytes, Index align) {
+  const auto size = static_cast<std::size_t>(bytes), step = static_cast<std::size_t>(align);
+  void* raw =
+      ::mmap(nullptr, size + step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (raw == MAP_FAILED) throw std::bad_alloc();
+  auto* begin = static_cast<std::byte*>(raw);
+  const std::size_t before = (step - reinterpret_cast<std::uintptr_t>(raw) % step) % step;
+  if (before > 0) ::munmap(begin, before);
+  ::munmap(begin + before + size, step - before);
+  return begin + before;
+}
+
 SlabFile::SlabFile(const std::filesystem::path& folder) : folder_(folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -43,22 +55,13 @@ SlabFile::~SlabFile() { ::close(descriptor_); }
 SlabFile::Slab SlabFile::map(Index bytes, Index align) {
   const int full = ::posix_fallocate(descriptor_, end_, bytes);
   if (full != 0) fail_in(folder_, "no room for cold entries", full);
-  // Addresses are reserved with room to align, then the file takes the place of some.
-  const auto size = static_cast<std::size_t>(bytes), room = size + static_cast<std::size_t>(align);
-  void* raw = ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (raw == MAP_FAILED) throw std::bad_alloc();
-  auto* begin = static_cast<std::byte*>(raw);
-  const std::size_t before =
-      (static_cast<std::size_t>(align) -
-       reinterpret_cast<std::uintptr_t>(raw) % static_cast<std::size_t>(align)) %
-      static_cast<std::size_t>(align);
-  if (before > 0) ::munmap(begin, before);
-  if (room > before + size) ::munmap(begin + before + size, room - before - size);
-  void* data = ::mmap(begin + before, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                      descriptor_, end_);
+  std::byte* place = map_memory(bytes, align);  // the file takes its place
+  const auto size = static_cast<std::size_t>(bytes);
+  void* data =
+      ::mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor_, end_);
   if (data == MAP_FAILED) {
     const int error = errno;
-    ::munmap(begin + before, size);
+    ::munmap(place, size);
     fail_in(folder_, "cannot map the file of cold entries", error);
   }
   const Slab slab{static_cast<std::byte*>(data), end_};

@@ -9,6 +9,10 @@
 
 namespace pith::cache {
 
+// New memory at an address that is a multiple of `align`; both are multiples of a page. Throws
+// std::bad_alloc.
+std::byte* map_memory(Index bytes, Index align);
+
 class SlabFile {
  public:
   // Makes the folder and the file. Throws io.

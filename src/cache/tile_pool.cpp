@@ -17,17 +17,10 @@ constexpr std::uintptr_t kSlabAlign = std::uintptr_t{2} << 20;
 constexpr Index kLargeSlab = Index{2} << 20, kSmallSlab = Index{256} << 10;
 
 std::byte* map_slab(Index bytes) {
-  void* raw =
-      ::mmap(nullptr, 2 * kSlabAlign, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (raw == MAP_FAILED) throw std::bad_alloc();
-  auto* begin = static_cast<std::byte*>(raw);
-  const std::uintptr_t before =
-      (kSlabAlign - reinterpret_cast<std::uintptr_t>(raw) % kSlabAlign) % kSlabAlign;
-  const std::uintptr_t used = static_cast<std::uintptr_t>(bytes);
-  if (before) ::munmap(begin, before);
-  ::munmap(begin + before + used, 2 * kSlabAlign - before - used);
-  if (bytes == kLargeSlab) ::madvise(begin + before, used, MADV_HUGEPAGE);  // only advice: may fail
-  return begin + before;
+  std::byte* slab = map_memory(bytes, Index{kSlabAlign});
+  if (bytes == kLargeSlab)
+    ::madvise(slab, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);  // only advice: may fail
+  return slab;
 }
 
 template <typename T>

@@ -8,12 +8,6 @@
 namespace pith {
 namespace {
 
-// Adds 16 to the codes in whose byte the given bit is set.
-inline __m256i add_16_where(__m256i codes, __m256i bytes, __m256i bit) {
-  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
-  return _mm256_or_si256(codes, _mm256_and_si256(set, _mm256_set1_epi8(16)));
-}
-
 #include "kernels/linear_x86_blocks.h"
 // (the groups below need the types above)
 #include "kernels/linear_x86_activations.h"

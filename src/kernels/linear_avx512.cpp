@@ -9,12 +9,6 @@
 namespace pith {
 namespace {
 
-// Adds 16 to the codes in whose byte the given bit is set.
-inline __m256i add_16_where(__m256i codes, __m256i bytes, __m256i bit) {
-  return _mm256_mask_add_epi8(codes, _mm256_test_epi8_mask(bytes, bit), codes,
-                              _mm256_set1_epi8(16));
-}
-
 #include "kernels/linear_x86_blocks.h"
 // (the groups below need the types above)
 #include "kernels/linear_x86_activations.h"

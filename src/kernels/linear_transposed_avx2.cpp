@@ -9,11 +9,6 @@
 namespace pith {
 namespace {
 
-inline __m256i add_16_where(__m256i codes, __m256i bytes, __m256i bit) {
-  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
-  return _mm256_or_si256(codes, _mm256_and_si256(set, _mm256_set1_epi8(16)));
-}
-
 #include "kernels/linear_x86_blocks.h"
 
 struct Wide {

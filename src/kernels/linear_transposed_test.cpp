@@ -3,21 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "base/rng.h"
-#include "kernels/linear.h"
+#include "kernels/linear_test_support.h"
 
 namespace pith {
 namespace {
-
-std::vector<float> normal(Index count, std::uint64_t seed) {
-  Rng rng(seed);
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& v : values) v = static_cast<float>(rng.normal());
-  return values;
-}
 
 std::vector<Isa> isas() {
   std::vector<Isa> here;
@@ -40,23 +33,14 @@ class MultiplyTransposed : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     const auto [type, tokens, rows, cols] = GetParam();
-    weights_ = {type, rows, cols, nullptr};
-    bytes_.resize(static_cast<std::size_t>(weights_.row_bytes() * rows));
-    weights_.data = bytes_.data();
-    values_ = normal(rows * cols, 1);
-    for (Index n = 0; n < rows; ++n) {
-      const auto row = std::span(values_).subspan(static_cast<std::size_t>(n * cols),
-                                                  static_cast<std::size_t>(cols));
-      quantize(type, row, bytes_.data() + n * weights_.row_bytes());
-      dequantize(weights_, n, 0, cols, row);
-    }
+    weights_.emplace(type, rows, cols, 1);
     y_ = normal(tokens * rows, 2);
   }
 
   std::vector<float> product(Isa isa, Numerics numerics, int threads = 1) const {
     ThreadPool pool(threads);
     std::vector<float> x(static_cast<std::size_t>(GetParam().tokens * GetParam().cols), 77);
-    multiply_transposed(y_, GetParam().tokens, weights_, numerics, x, pool, isa);
+    multiply_transposed(y_, GetParam().tokens, weights_->matrix, numerics, x, pool, isa);
     return x;
   }
 
@@ -69,7 +53,7 @@ class MultiplyTransposed : public ::testing::TestWithParam<Case> {
         double sum = 0, magnitude = 0;
         for (Index n = 0; n < rows; ++n) {
           const double term = double{y_[static_cast<std::size_t>(t * rows + n)]} *
-                              double{values_[static_cast<std::size_t>(n * cols + k)]};
+                              double{weights_->values[static_cast<std::size_t>(n * cols + k)]};
           sum += term;
           magnitude += std::fabs(term);
         }
@@ -79,9 +63,8 @@ class MultiplyTransposed : public ::testing::TestWithParam<Case> {
     return most;
   }
 
-  WeightMatrix weights_;
-  std::vector<std::byte> bytes_;
-  std::vector<float> values_, y_;
+  std::optional<Weights> weights_;
+  std::vector<float> y_;
 };
 
 TEST_P(MultiplyTransposed, ExactOnEveryInstructionSet) {

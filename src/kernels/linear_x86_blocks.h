@@ -1,7 +1,18 @@
 // The quantised types as vectors: every type is read as unsigned codes, 32 at a time, with
 //   weight = scale * code + min,  or, without minima,  weight = scale * (code - kZero),
-// one scale for kGroup weights. Included by linear_avx2.cpp and linear_avx512.cpp inside their
-// anonymous namespaces, after they define `add_16_where`; it is not a header for anyone else.
+// one scale for kGroup weights. Included by linear_avx2.cpp, linear_avx512.cpp and their transposed
+// twins inside their anonymous namespaces; it is not a header for anyone else.
+
+// Adds 16 to the codes in whose byte the given bit is set.
+inline __m256i add_16_where(__m256i codes, __m256i bytes, __m256i bit) {
+#ifdef __AVX512BW__
+  return _mm256_mask_add_epi8(codes, _mm256_test_epi8_mask(bytes, bit), codes,
+                              _mm256_set1_epi8(16));
+#else
+  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+  return _mm256_or_si256(codes, _mm256_and_si256(set, _mm256_set1_epi8(16)));
+#endif
+}
 
 inline __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }

@@ -109,16 +109,7 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   if (times) times->read_seconds = seconds_since(start);
   if (needs.replays()) {
     const auto replay_start = std::chrono::steady_clock::now();
-    if (needs.repeats())
-      replay(context,
-             {.prefix_tokens = options.prefix_tokens,
-              .plain = needs.replay,
-              .plus = needs.replay_plus,
-              .answer_prompt = options.answer_prompt,
-              .queries = needs.replay_queries,
-              .studies = needs.studies,
-              .progress = options.replay_progress},
-             signals);
+    if (needs.repeats()) replay(context, replay_options(needs, options), signals);
     for (recipe::StudySignals& study : signals.studies)
       finish_study(
           context,

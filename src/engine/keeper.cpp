@@ -24,8 +24,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-bool replays(const recipe::SignalNeeds& needs) { return needs.replay || needs.replay_plus; }
-
 float surprisal_of(std::span<const float> logits, Token token) {
   const float top = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
@@ -110,14 +108,18 @@ void Keeper::read(std::span<const Token> tokens, Index chunk) {
   for (auto left = tokens; !left.empty();) {
     const auto piece = left.first(std::min(size, left.size()));
     left = left.last(left.size() - piece.size());
-    append(piece);
-    try {
-      compress();
-    } catch (const Error& error) {  // too few tokens for a budget that grows with them
-      if (error.code() != ErrorCode::bad_budget || left.empty()) throw;
-    }
+    read_piece(piece, left.empty());
     if (options_.progress)
       options_.progress(static_cast<Index>(tokens.size() - left.size()), std::ssize(tokens));
+  }
+}
+
+void Keeper::read_piece(std::span<const Token> tokens, bool last) {
+  append(tokens);
+  try {
+    compress();
+  } catch (const Error& error) {  // too few tokens for a budget that grows with them
+    if (error.code() != ErrorCode::bad_budget || last) throw;
   }
 }
 
@@ -129,7 +131,7 @@ void Keeper::compress() {
   signals.turn_starts.clear();
   for (const std::int32_t start : options_.turn_starts)
     if (start < signals.tokens) signals.turn_starts.push_back(start);
-  if (replays(needs_)) replay_new_tokens(signals);
+  if (needs_.repeats()) replay_new_tokens(signals);
   if (needs_.structure)
     signals.structure = structure_of(context_.engine().tokenizer(), context_.tokens());
   if (needs_.projected_values)
@@ -147,11 +149,9 @@ void Keeper::compress() {
 
 void Keeper::replay_new_tokens(recipe::Signals& signals) {
   const auto start = Clock::now();
-  const ReplayOptions options{.prefix_tokens = signals.prefix_tokens,
-                              .plain = needs_.replay,
-                              .plus = needs_.replay_plus,
-                              .answer_prompt = options_.answer_prompt,
-                              .progress = {}};
+  ReplayOptions options = replay_options(needs_, options_);
+  options.prefix_tokens = signals.prefix_tokens;
+  options.progress = {};
   replayed_ = std::max(replayed_, signals.prefix_tokens);
   if (replayed_ < signals.tokens) replay_newest(context_, replayed_, options, signals);
   replayed_ = signals.tokens;

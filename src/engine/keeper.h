@@ -28,6 +28,9 @@ class Keeper {
   void read(std::span<const Token> tokens, Index chunk);
   // Reads tokens and compresses nothing.
   void append(std::span<const Token> tokens);
+  // Reads a piece of a document and compresses. Before the last one, a budget for which the tokens
+  // so far are too few waits.
+  void read_piece(std::span<const Token> tokens, bool last);
   // Carries out the recipe on the cache as it is.
   void compress();
 

@@ -204,15 +204,11 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
   if (needs.sentences) signals.sentence_starts = sentence_starts(engine.tokenizer(), turn, before);
   if (needs.structure) signals.structure = structure_of(engine.tokenizer(), context.tokens());
   if (needs.projected_values) measure_values(context, before, signals);
-  if (needs.replay || needs.replay_plus || needs.replay_queries > 0)
-    replay_newest(context, before,
-                  {.prefix_tokens = std::min(options.prefix_tokens, before),
-                   .plain = needs.replay,
-                   .plus = needs.replay_plus,
-                   .answer_prompt = options.answer_prompt,
-                   .queries = needs.replay_queries,
-                   .progress = options.replay_progress},
-                  signals);
+  if (needs.repeats()) {
+    ReplayOptions replay = replay_options(needs, options);
+    replay.prefix_tokens = std::min(options.prefix_tokens, before);
+    replay_newest(context, before, replay, signals);
+  }
   return signals;
 }
 

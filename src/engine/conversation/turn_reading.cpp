@@ -57,14 +57,12 @@ CompressionReport read_turns_again(Context& context, std::span<const Token> toke
   Keeper keeper(context, recipe, options);
   const auto start = Clock::now();
   for_turns(tokens, options, [&](std::span<const Token> turn) {
-    keeper.append(turn);
-    const Index read = context.next_position();
-    if (read > options.prefix_tokens) try {
-        keeper.compress();
-      } catch (const Error& error) {  // too few tokens for a budget that grows with them
-        if (error.code() != ErrorCode::bad_budget || read == std::ssize(tokens)) throw;
-      }
-    if (options.progress) options.progress(read, std::ssize(tokens));
+    const Index end = context.next_position() + std::ssize(turn);
+    if (end <= options.prefix_tokens)
+      keeper.append(turn);
+    else
+      keeper.read_piece(turn, end == std::ssize(tokens));
+    if (options.progress) options.progress(end, std::ssize(tokens));
   });
   CompressionReport report = keeper.report();
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();

@@ -287,6 +287,16 @@ std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Tok
   return chunks;
 }
 
+ReplayOptions replay_options(const recipe::SignalNeeds& needs, const ReadOptions& options) {
+  return {.prefix_tokens = options.prefix_tokens,
+          .plain = needs.replay,
+          .plus = needs.replay_plus,
+          .answer_prompt = options.answer_prompt,
+          .queries = needs.replay_queries,
+          .studies = needs.studies,
+          .progress = options.replay_progress};
+}
+
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals) {
   const auto& shape = context.cache().shape();
   const auto size = static_cast<std::size_t>(shape.kv_heads * signals.tokens);

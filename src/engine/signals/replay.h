@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/compress.h"
 #include "engine/context.h"
 #include "recipe/signals.h"
 
@@ -26,6 +27,9 @@ struct ReplayOptions {
   bool gradients = false;                       // fill replay_gradient, and nothing else
   Progress progress;
 };
+
+// What a recipe asks of a replay, under the options of the reading.
+ReplayOptions replay_options(const recipe::SignalNeeds& needs, const ReadOptions& options);
 
 inline constexpr Index kGradientChunk = 512;  // KVgrad's
 

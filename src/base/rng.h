@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "base/types.h"
 
@@ -40,6 +42,13 @@ class Rng {
   // Uniform in [0, n); the bias is below n / 2^64.
   Index below(Index n) {
     return static_cast<Index>((static_cast<Wide>(next()) * static_cast<std::uint64_t>(n)) >> 64);
+  }
+
+  // Any order with the same probability (Fisher and Yates).
+  template <typename T>
+  void shuffle(std::vector<T>& items) {
+    for (std::size_t i = items.size(); i-- > 1;)
+      std::swap(items[i], items[static_cast<std::size_t>(below(static_cast<Index>(i + 1)))]);
   }
 
   // Standard normal (Box-Muller).

@@ -38,8 +38,7 @@ std::vector<Token> text_of(const Engine& engine, Index number, Index length, boo
   }
   tokens.resize(static_cast<std::size_t>(length));
   Rng rng(static_cast<std::uint64_t>(number));
-  for (std::size_t i = tokens.size() - 1; shuffled && i > 0; --i)
-    std::swap(tokens[i], tokens[rng.next() % (i + 1)]);
+  if (shuffled) rng.shuffle(tokens);
   return tokens;
 }
 

@@ -6,7 +6,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "base/error.h"
@@ -32,21 +31,6 @@ void each_number(Shape& shape, F&& f) {
   f("layers", shape.layers);
   f("reach", shape.reach);
   f("places", shape.places);
-}
-
-template <typename T>
-T number(const Safetensors& from, std::string_view key, const std::string& file, int base = 10) {
-  const std::string& text = from.text(key, file);
-  T value{};
-  std::from_chars_result result{};
-  if constexpr (std::is_floating_point_v<T>)
-    result = std::from_chars(text.data(), text.data() + text.size(), value);
-  else
-    result = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size())
-    fail(ErrorCode::bad_file,
-         fmt::format("{}: \"{}\" is \"{}\", which is no number", file, key, text.substr(0, 40)));
-  return value;
 }
 
 }  // namespace
@@ -140,11 +124,11 @@ Encoder Encoder::parse(std::string_view bytes, const std::string& name) {
                      name, kFormat));
   Encoder out;
   out.model_name = in.text("model", name);
-  out.model_hash = number<std::uint64_t>(in, "model_hash", name, 16);
-  out.ratio = number<double>(in, "ratio", name);
+  out.model_hash = in.number<std::uint64_t>("model_hash", name, 16);
+  out.ratio = in.number<double>("ratio", name);
   out.note = in.text("note", name);
   each_number(out.weights.shape, [&](const char* key, Index& n) {
-    n = number<Index>(in, key, name);
+    n = in.number<Index>(key, name);
     if (n < 1 || n > kMostNumber)
       fail(ErrorCode::bad_file,
            fmt::format("{}: \"{}\" is {}; 1 to {} was expected", name, key, n, kMostNumber));

@@ -4,7 +4,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -107,9 +106,7 @@ class Training {
     std::vector<Index> order(texts_.size());
     std::iota(order.begin(), order.end(), 0);
     Rng rng(options_.seed + static_cast<std::uint64_t>(document / count) * 7919);
-    for (Index i = count - 1; i > 0; --i)
-      std::swap(order[static_cast<std::size_t>(i)],
-                order[static_cast<std::size_t>(rng.below(i + 1))]);
+    rng.shuffle(order);
     return order[static_cast<std::size_t>(document % count)];
   }
 
@@ -231,16 +228,10 @@ class Training {
           fmt::format("{} is of another training (other texts, options or numerics); delete it, or "
                       "give the options that it was begun with",
                       file));
-    const auto number = [&](std::string_view key, auto& to) {
-      const std::string& text = in.text(key, file);
-      const auto read = std::from_chars(text.data(), text.data() + text.size(), to);
-      if (read.ec != std::errc() || read.ptr != text.data() + text.size())
-        fail(ErrorCode::bad_file, fmt::format("{}: \"{}\" is no number", file, key));
-    };
-    number("step", step_);
-    number("document", document_);
-    number("first_power", adam_.first_power);
-    number("second_power", adam_.second_power);
+    step_ = in.number<Index>("step", file);
+    document_ = in.number<Index>("document", file);
+    adam_.first_power = in.number<double>("first_power", file);
+    adam_.second_power = in.number<double>("second_power", file);
     const Index n = std::ssize(weights_.values);
     weights_.values = in.at("weights", {n}, file).data;
     adam_.first = in.at("adam.first", {n}, file).data;

@@ -1,7 +1,6 @@
 #include "engine/learned/learned_entries.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -41,8 +40,7 @@ std::size_t lesson_of(Index step, Index lessons, std::uint64_t seed) {
   std::vector<std::size_t> order(static_cast<std::size_t>(lessons));
   std::iota(order.begin(), order.end(), std::size_t{0});
   Rng rng(seed * 1000003 + static_cast<std::uint64_t>(step / lessons));
-  for (std::size_t i = order.size() - 1; i > 0; --i)
-    std::swap(order[i], order[rng.next() % (i + 1)]);
+  rng.shuffle(order);
   return order[static_cast<std::size_t>(step % lessons)];
 }
 
@@ -166,9 +164,7 @@ VirtualReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
     state.first_loss = entries.forward(lessons.front());
   }
   report.first_loss = report.last_loss = state.first_loss;
-  using Clock = std::chrono::steady_clock;
-  auto kept = Clock::now();
-  const Index begun = state.step;
+  CheckpointClock clock(checkpoint, state.step);
   const auto give_up = [&] {
     entries.set(start);
     return report;
@@ -179,13 +175,10 @@ VirtualReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
     state.last_loss = entries.forward(
         ends ? lessons.front() : lessons[lesson_of(state.step, std::ssize(lessons), options.seed)]);
     report.diverged = !std::isfinite(state.last_loss);
+    if (report.diverged) report.last_loss = state.last_loss;
     if (report.diverged || (on_step && !on_step(state.step, options.steps, state.last_loss)))
       return give_up();
-    if (checkpoint.keep && state.step > begun &&
-        (ends || std::chrono::duration<double>(Clock::now() - kept).count() > checkpoint.seconds)) {
-      checkpoint.keep(state);
-      kept = Clock::now();
-    }
+    clock.tell(state, ends);
     if (ends) break;
     const double left = 1 - static_cast<double>(state.step) / static_cast<double>(options.steps);
     state.adam.step(entries.backward(), options.learning_rate * left, state.embeddings);

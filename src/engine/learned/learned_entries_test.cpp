@@ -114,6 +114,7 @@ TEST_F(Learned, AStoppedOrDivergedTrainingLeavesWhatWas) {
   const auto report =
       learn(some, lessons_, {.steps = 5, .learning_rate = std::numeric_limits<double>::infinity()});
   EXPECT_TRUE(report.diverged);
+  EXPECT_FALSE(std::isfinite(report.last_loss));  // what is said of it must not look well
   EXPECT_EQ(some.weights(), before);
 }
 

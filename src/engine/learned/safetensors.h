@@ -3,12 +3,18 @@
 // types are refused, not converted.
 #pragma once
 
+#include <fmt/format.h>
+
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <type_traits>
 #include <vector>
 
+#include "base/error.h"
 #include "base/types.h"
 
 namespace pith {
@@ -29,6 +35,10 @@ struct Safetensors {
   // Throws bad_file where there is none.
   const std::string& text(std::string_view key, const std::string& file) const;
 
+  // The same as a number, of integers in `base`; bad_file where it is none.
+  template <typename T>
+  T number(std::string_view key, const std::string& file, int base = 10) const;
+
   std::string bytes() const;
   void save(const std::filesystem::path& path) const;  // appears whole or not at all
 
@@ -36,5 +46,20 @@ struct Safetensors {
   static Safetensors load(const std::filesystem::path& path);
   static Safetensors parse(std::string_view bytes, const std::string& name);
 };
+
+template <typename T>
+T Safetensors::number(std::string_view key, const std::string& file, int base) const {
+  const std::string& said = text(key, file);
+  T value{};
+  std::from_chars_result result{};
+  if constexpr (std::is_floating_point_v<T>)
+    result = std::from_chars(said.data(), said.data() + said.size(), value);
+  else
+    result = std::from_chars(said.data(), said.data() + said.size(), value, base);
+  if (result.ec != std::errc() || result.ptr != said.data() + said.size())
+    fail(ErrorCode::bad_file,
+         fmt::format("{}: \"{}\" is \"{}\", which is no number", file, key, said.substr(0, 40)));
+  return value;
+}
 
 }  // namespace pith

@@ -1,7 +1,6 @@
 #include "engine/learned/virtual_tokens.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -256,6 +255,14 @@ void Adam::step(std::span<const float> gradient, double learning_rate, std::span
   }
 }
 
+void CheckpointClock::tell(const VirtualState& state, bool ends) {
+  if (!checkpoint_.keep || state.step <= begun_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (!ends && std::chrono::duration<double>(now - kept_).count() <= checkpoint_.seconds) return;
+  checkpoint_.keep(state);
+  kept_ = std::chrono::steady_clock::now();
+}
+
 VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Index number,
                               const VirtualOptions& options, const OnStep& on_step,
                               const Checkpoint& checkpoint) {
@@ -305,9 +312,7 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
     state.adam.second_decay = 0.9;
     state.adam.weight_decay = 0.01;
   }
-  using Clock = std::chrono::steady_clock;
-  auto kept = Clock::now();
-  const Index begun = state.step;
+  CheckpointClock clock(checkpoint, state.step);
   for (;; ++state.step) {  // the last iterate is run, not stepped from
     state.last_loss = goal->forward(state.embeddings, positions);
     if (state.step == 0) state.first_loss = state.last_loss;
@@ -320,11 +325,7 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
       state.best = state.embeddings;
     }
     const bool ends = state.step >= report.steps || goal->reached();
-    if (checkpoint.keep && state.step > begun &&
-        (ends || std::chrono::duration<double>(Clock::now() - kept).count() > checkpoint.seconds)) {
-      checkpoint.keep(state);
-      kept = Clock::now();
-    }
+    clock.tell(state, ends);
     if (ends) break;
     state.adam.step(goal->backward(), options.learning_rate, state.embeddings);
   }

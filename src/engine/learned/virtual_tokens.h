@@ -4,6 +4,7 @@
 // what is already compressed, so drift accumulates as it would in a conversation.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -79,6 +80,19 @@ struct Checkpoint {
   std::optional<VirtualState> state;
   std::function<void(const VirtualState&)> keep;
   double seconds = 60;  // between two calls
+};
+
+// When a checkpoint is due. The state that an optimisation begins from is not told again.
+class CheckpointClock {
+ public:
+  CheckpointClock(const Checkpoint& checkpoint, Index begun)
+      : checkpoint_(checkpoint), begun_(begun) {}
+  void tell(const VirtualState& state, bool ends);
+
+ private:
+  const Checkpoint& checkpoint_;
+  Index begun_;
+  std::chrono::steady_clock::time_point kept_ = std::chrono::steady_clock::now();
 };
 
 // Input embeddings [tokens, E], after the model's scale.

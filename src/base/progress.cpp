@@ -67,15 +67,17 @@ ProgressBar::ProgressBar(ProgressUnit unit, std::FILE* out)
 
 ProgressBar::~ProgressBar() { end_step(); }
 
-void ProgressBar::update(std::string_view label, Index done, Index total) {
+void ProgressBar::update(std::string_view label, Index done, Index total, std::string_view detail) {
   const auto now = Clock::now();
   if (label != label_) {
     end_step();
     label_ = label;
+    detail_ = detail;
     before_ = done;
     start_ = drawn_ = now;
     if (terminal_) draw(done, total, now);
   }
+  detail_ = detail;
   done_ = done;
   total_ = total;
   if (now - drawn_ >= (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLine)))
@@ -83,7 +85,8 @@ void ProgressBar::update(std::string_view label, Index done, Index total) {
 }
 
 void ProgressBar::draw(Index done, Index total, Clock::time_point now) {
-  const ProgressState state{.label = label_,
+  const std::string label = label_ + detail_;
+  const ProgressState state{.label = label,
                             .done = done,
                             .total = total,
                             .before = before_,

@@ -34,9 +34,9 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
   ~ProgressBar();  // ends the line
 
-  // Another label begins another step. Cheap enough to be called often: it draws ten times a second
-  // at most.
-  void update(std::string_view label, Index done, Index total);
+  // Another label begins another step; the detail, shown behind it, may change within one. Cheap
+  // enough to be called often: it draws ten times a second at most.
+  void update(std::string_view label, Index done, Index total, std::string_view detail = "");
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -46,7 +46,7 @@ class ProgressBar {
   ProgressUnit unit_;
   std::FILE* out_;
   bool terminal_;
-  std::string label_;
+  std::string label_, detail_;
   Index before_ = 0, done_ = 0, total_ = 0;
   Clock::time_point start_, drawn_;
   bool open_ = false;  // a line on the terminal that is not ended yet

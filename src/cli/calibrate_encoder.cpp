@@ -1,9 +1,6 @@
 #include "cli/calibrate_encoder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 
@@ -21,7 +18,6 @@ namespace {
 constexpr std::uint64_t kSeed = 7003;  // not those of evaluations, which count from 1
 constexpr Index kHeldOut = 13;         // one text of so many is held out, ...
 constexpr Index kMostHeldOut = 16;     // ... but no more than these
-constexpr auto kLine = std::chrono::seconds(10);
 
 // Generated documents, kind by kind, so that every prefix of the list has all kinds. Those that
 // recipes are most often measured on (needles, kv, transcript_agent) are not among them.
@@ -90,37 +86,6 @@ void hold_out(std::vector<std::string>& texts, std::vector<std::string>& held_ou
   }
 }
 
-// A line every few seconds, or one that is drawn over on a terminal: how far, the loss, time left.
-class TrainingProgress {
- public:
-  void update(Index done, Index total, float loss) {
-    const auto now = Clock::now();
-    if (done != total && now - shown_ < (terminal_ ? std::chrono::seconds(1) : kLine)) return;
-    if (before_ < 0) {
-      before_ = done - 1;
-      start_ = now;
-    }
-    shown_ = now;
-    const std::string label = fmt::format("training, loss {:.4g}", static_cast<double>(loss));
-    const std::string line =
-        render_progress({.label = label,
-                         .done = done,
-                         .total = total,
-                         .before = before_,
-                         .seconds = std::chrono::duration<double>(now - start_).count(),
-                         .unit = ProgressUnit::items},
-                        100);
-    fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", line,
-               terminal_ && done != total ? "" : "\n");
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start_, shown_;
-  Index before_ = -1;
-  bool terminal_ = ::isatty(::fileno(stderr)) != 0;
-};
-
 struct Mean {
   double mean = 0, half = 0;  // 95 % of a mean over turns: half of the interval's length
 };
@@ -145,10 +110,12 @@ void calibrate_encoder(const EncoderCalibration& command) {
   EncoderTraining training = command.training;
   training.checkpoint = command.out + ".training";
   if (training.distil > 0) training.vectors = command.out + ".vectors";
-  TrainingProgress progress;
-  Encoder encoder = train_encoder(
-      engine, texts, training,
-      [&](Index done, Index steps, float loss) { progress.update(done, steps, loss); });
+  Encoder encoder = [&] {
+    ProgressBar bar(ProgressUnit::items);
+    return train_encoder(engine, texts, training, [&](Index done, Index steps, float loss) {
+      bar.update("training", done, steps, fmt::format(", loss {:.4g}", static_cast<double>(loss)));
+    });
+  }();
 
   const auto means = start_losses(engine, held_out, training, nullptr);
   const auto starts = start_losses(engine, held_out, training, &encoder.weights);

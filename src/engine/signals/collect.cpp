@@ -20,7 +20,10 @@ bool SignalCollector::watches(const recipe::SignalNeeds& needs) {
 
 SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens,
                                  Index prefix)
-    : engine_(engine), needs_(needs), prefix_(std::min(prefix, tokens)) {
+    : engine_(engine),
+      needs_(needs),
+      sums_(needs, engine.pool().size()),
+      prefix_(std::min(prefix, tokens)) {
   const auto& config = engine.config();
   const auto heads = static_cast<std::size_t>(config.query_heads),
              D = static_cast<std::size_t>(config.head_dim);
@@ -55,7 +58,6 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
     rotation_ = engine.cache_rotation();
     signals_.context_queries = sample_->count();
   }
-  if (wants_attention()) sums_.resize(static_cast<std::size_t>(engine.pool().size()));
   if (needs.echo > 0) echo_.emplace(engine, needs.echo, prefix_, tokens);
   if (needs.query_filters || needs.kvzap) look_up_calibration();
 }
@@ -210,11 +212,7 @@ cache::AttentionTap* SignalCollector::tap(Index /*layer*/) {
 
 void SignalCollector::observe(const cache::WeightBlock& block) {
   const Index T = signals_.tokens;
-  auto& sums = sums_[static_cast<std::size_t>(block.thread)];
-  const auto size = static_cast<std::size_t>(signals_.query_heads * T);
-  if (needs_.attention_sum) sums.sum.resize(size);
-  if (needs_.attention_max) sums.max.resize(size);
-  sums.used = true;
+  auto& sums = sums_.of(block, signals_.query_heads * T);
   for (Index r = 0; r < block.queries * block.group; ++r) {
     const float* weights = block.weights + r * block.stride;
     const Index head = block.kv_head * block.group + r % block.group;
@@ -226,16 +224,7 @@ void SignalCollector::observe(const cache::WeightBlock& block) {
 }
 
 void SignalCollector::end_layer(Index layer) {
-  auto& result = signals_.layers[static_cast<std::size_t>(layer)];
-  for (auto& sums : sums_) {
-    if (!sums.used) continue;
-    for (std::size_t i = 0; i < sums.sum.size(); ++i) result.attention_sum[i] += sums.sum[i];
-    for (std::size_t i = 0; i < sums.max.size(); ++i)
-      result.attention_max[i] = std::max(result.attention_max[i], sums.max[i]);
-    std::fill(sums.sum.begin(), sums.sum.end(), 0.0f);
-    std::fill(sums.max.begin(), sums.max.end(), 0.0f);
-    sums.used = false;
-  }
+  sums_.merge(signals_.layers[static_cast<std::size_t>(layer)]);
 }
 
 void SignalCollector::finish_moments() {

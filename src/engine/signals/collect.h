@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/signals/attention_sums.h"
 #include "engine/signals/chunk_rows.h"
 #include "engine/signals/collect_echo.h"
 #include "engine/signals/observer.h"
@@ -62,17 +63,12 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
     std::vector<double> magnitude;     // [Hq, D/2]
     Index count = 0;
   };
-  struct ThreadSums {  // of the layer at hand: merged in thread order, so the sum does not depend
-                       // on the schedule
-    std::vector<float> sum, max;  // [Hq, T]
-    bool used = false;
-  };
 
   Engine& engine_;
   recipe::SignalNeeds needs_;
   recipe::Signals signals_;
   std::vector<Moments> moments_;
-  std::vector<ThreadSums> sums_;
+  AttentionSums sums_;
   std::vector<float> centred_;
   std::vector<ChunkRows> local_;  // one for each kind
   std::vector<float> keys_;       // [R, Hkv, D] of the layer at hand

@@ -16,7 +16,7 @@ StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& need
     : engine_(engine),
       needs_(needs),
       layers_(static_cast<std::size_t>(engine.config().layer_count())),
-      sums_(static_cast<std::size_t>(engine.pool().size())) {
+      sums_(needs, engine.pool().size()) {
   const auto& config = engine.config();
   signals_.tokens = tokens_before;
   signals_.query_heads = config.query_heads;
@@ -110,11 +110,7 @@ void StreamCollector::observe(const cache::WeightBlock& block) {
   const Index known = std::ssize(spans);
   // New entries follow those that were there, and the newest one is the last token of this chunk.
   const Index start = first_ + rows_ - (block.entries - known);
-  auto& sums = sums_[static_cast<std::size_t>(block.thread)];
-  const auto size = static_cast<std::size_t>(signals_.query_heads * T);
-  if (needs_.attention_sum) sums.sum.resize(size);
-  if (needs_.attention_max) sums.max.resize(size);
-  sums.used = true;
+  auto& sums = sums_.of(block, signals_.query_heads * T);
   for (Index r = 0; r < block.queries * block.group; ++r) {
     const float* weights = block.weights + r * block.stride;
     const Index head = block.kv_head * block.group + r % block.group;
@@ -133,14 +129,7 @@ void StreamCollector::observe(const cache::WeightBlock& block) {
 }
 
 void StreamCollector::end_layer(Index layer) {
-  auto& result = signals_.layers[static_cast<std::size_t>(layer)];
-  for (auto& sums : sums_) {
-    if (!sums.used) continue;
-    for (std::size_t i = 0; i < sums.sum.size(); ++i) result.attention_sum[i] += sums.sum[i];
-    for (std::size_t i = 0; i < sums.max.size(); ++i)
-      result.attention_max[i] = std::max(result.attention_max[i], sums.max[i]);
-    sums = {};
-  }
+  sums_.merge(signals_.layers[static_cast<std::size_t>(layer)]);
 }
 
 recipe::Signals& StreamCollector::signals() {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/signals/attention_sums.h"
 #include "engine/signals/observer.h"
 #include "recipe/signals.h"
 
@@ -40,10 +41,6 @@ class StreamCollector final : public ReadObserver, private cache::AttentionTap {
     std::vector<double> sum, product;  // [Hq, D], [Hq, D, D]: of unrotated queries
     std::vector<float> ring;           // [Hq, window, D]: token t at row t % window
   };
-  struct ThreadSums {
-    std::vector<float> sum, max;  // [Hq, T]
-    bool used = false;
-  };
 
   void observe(const cache::WeightBlock& block) override;
   bool wants_attention() const { return needs_.attention_sum || needs_.attention_max; }
@@ -52,7 +49,7 @@ class StreamCollector final : public ReadObserver, private cache::AttentionTap {
   recipe::SignalNeeds needs_;
   recipe::Signals signals_;
   std::vector<Layer> layers_;
-  std::vector<ThreadSums> sums_;                 // [threads]
+  AttentionSums sums_;
   std::vector<std::vector<cache::Span>> spans_;  // [lanes][entries before the piece at hand]
   Index counted_ = 0;                            // queries in the moments
   Index first_ = 0, rows_ = 0;

@@ -15,163 +15,223 @@ constexpr Index kBlock = 64;  // rows at once: their weights fit into a second-l
 
 using Floats = std::vector<float>;
 
-void resize(Floats& x, Index size) { x.resize(static_cast<std::size_t>(size)); }
+// The first `size` floats of a buffer that never shrinks; they hold anything.
+std::span<float> room(Floats& buffer, Index size) {
+  const auto n = static_cast<std::size_t>(size);
+  if (buffer.size() < n) buffer.resize(n);
+  return std::span(buffer).first(n);
+}
 
-// x [rows, cols] -> [cols, rows], of the columns from `first` on.
-void transpose(std::span<const float> x, Index cols, Index first, Floats& out) {
+// x [rows, cols] -> [cols - first, rows], of the columns from `first` on.
+std::span<const float> transpose(std::span<const float> x, Index cols, Index first,
+                                 Floats& buffer) {
   const Index rows = static_cast<Index>(x.size()) / cols, count = cols - first;
-  resize(out, count * rows);
+  const auto out = room(buffer, count * rows);
   constexpr Index kTile = 16;  // rows whose stores share cache lines
   for (Index begin = 0; begin < rows; begin += kTile) {
     const Index end = std::min(begin + kTile, rows);
     for (Index c = 0; c < count; ++c)
       for (Index r = begin; r < end; ++r) out[c * rows + r] = x[r * cols + first + c];
   }
+  return out;
 }
 
-// What one KV head's block of rows sees, and the products over it.
-class Head {
- public:
-  Head(const AttentionShape& shape, const AttentionRows& rows, Index kv, ThreadPool& pool)
-      : shape_(shape), rows_(rows), kv_(kv), pool_(pool) {
+// What the heads of a group see: the past and then the rows.
+struct Entries {
+  Floats keys, values;  // [n + R, D]
+  Floats log_weights;   // [n + R]
+};
+
+// Working memory is kept by the threads, as that of products is: allocated anew for every layer,
+// its pages would cost as much as a product.
+struct Workspace {
+  Activations activations;
+  ThreadPool alone{1};  // an item's products run on its own thread
+  Floats queries, douts, logits, dlogits, left, sums;
+};
+Workspace& workspace() {
+  thread_local Workspace own;
+  return own;
+}
+
+// The entries of every KV head. They belong to the calling thread.
+std::span<const Entries> gather_entries(const AttentionShape& shape, const AttentionRows& rows,
+                                        ThreadPool& pool) {
+  thread_local std::vector<Entries> lanes;
+  lanes.resize(static_cast<std::size_t>(shape.kv_heads));
+  const Index D = shape.head_dim;
+  pool.run(2 * shape.kv_heads, [&, all = lanes.data()](Index item, int) {
+    const Index kv = item / 2;
     const PastLane& past = rows.past[static_cast<std::size_t>(kv)];
-    past_ = past.size();
-    keys_ = past.keys;
-    values_ = past.values;
-    append(rows.keys, keys_);
-    append(rows.values, values_);
-  }
+    const bool is_keys = item % 2 == 0;
+    Floats& to = is_keys ? all[kv].keys : all[kv].values;
+    to = is_keys ? past.keys : past.values;
+    const auto from = is_keys ? rows.keys : rows.values;
+    for (Index r = 0; r < shape.rows; ++r) {
+      const float* row = from.data() + (r * shape.kv_heads + kv) * D;
+      to.insert(to.end(), row, row + D);
+    }
+    if (!is_keys) return;
+    all[kv].log_weights = past.log_weights;
+    all[kv].log_weights.resize(past.log_weights.size() + static_cast<std::size_t>(shape.rows));
+  });
+  return lanes;
+}
 
-  Index past() const { return past_; }
-  Index group() const { return shape_.query_heads / shape_.kv_heads; }
+// One query head's block of rows, and the products over it.
+class Block {
+ public:
+  Block(const AttentionShape& shape, const AttentionRows& rows, std::span<const Entries> lanes,
+        Index head, Index first)
+      : shape_(shape),
+        rows_(rows),
+        past_(rows.past[static_cast<std::size_t>(head / group(shape))]),
+        entries_(lanes[static_cast<std::size_t>(head / group(shape))]),
+        head_(head),
+        first_(first),
+        count_(std::min(kBlock, shape.rows - first)),
+        seen_(past_.size() + first + count_) {}
 
-  void begin_block(Index first) {
-    first_ = first;
-    count_ = std::min(kBlock, shape_.rows - first);
-    seen_ = past_ + first_ + count_;
-  }
-  Index first() const { return first_; }
-  Index count() const { return count_; }          // rows of the block
-  Index seen() const { return seen_; }            // entries before the block's end
-  Index all() const { return count_ * group(); }  // rows of matrices: a row and one of its heads
+  static Index group(const AttentionShape& shape) { return shape.query_heads / shape.kv_heads; }
+  Index count() const { return count_; }  // rows of the block
+  Index seen() const { return seen_; }    // entries before the block's end
+  Index item(Index r) const { return (first_ + r) * shape_.query_heads + head_; }  // of [R, Hq]
 
-  // The block's part of [R, Hq, D] as [all, D], and back.
-  void gather(std::span<const float> from, Floats& out) const {
-    resize(out, all() * shape_.head_dim);
-    each_row([&](Index at, Index to, Index size) {
-      std::copy_n(from.data() + at, size, out.data() + to);
-    });
-  }
-  void scatter_add(const Floats& from, float factor, std::span<float> out) const {
-    each_row([&](Index at, Index to, Index size) {
-      vector_kernels().axpy(factor, from.data() + to, size, out.data() + at);
-    });
-  }
-  // The block's part of [R, Hq]: element i of [all].
-  Index item(Index i) const {
-    return (first_ + i / group()) * shape_.query_heads + kv_ * group() + i % group();
-  }
-
-  // y [M, N] = x [M, K] times the transpose of w [N, K].
-  void multiply(std::span<const float> x, std::span<const float> w, Index cols, Floats& y) {
-    const Index m = static_cast<Index>(x.size()) / cols, n = static_cast<Index>(w.size()) / cols;
-    resize(y, m * n);
-    activations_.prepare(x, m, cols, Numerics::exact, pool_);
-    const Product product{{WeightType::f32, n, cols, reinterpret_cast<const std::byte*>(w.data())},
-                          nullptr,
-                          y.data(),
-                          n};
-    pith::multiply(activations_, std::span(&product, 1), pool_);
+  // The block's part of [R, Hq, D] as [count, D].
+  std::span<const float> gather(std::span<const float> from, Floats& buffer) const {
+    const Index D = shape_.head_dim;
+    const auto out = room(buffer, count_ * D);
+    for (Index r = 0; r < count_; ++r)
+      std::copy_n(from.data() + item(r) * D, D, out.data() + r * D);
+    return out;
   }
 
   // Of the entries that the block sees: [seen, D].
-  std::span<const float> keys() const { return seen_part(keys_); }
-  std::span<const float> values() const { return seen_part(values_); }
+  std::span<const float> keys() const { return seen_part(entries_.keys); }
+  std::span<const float> values() const { return seen_part(entries_.values); }
 
-  // Logits [all, seen]; what a row does not see is minus infinity.
-  void logits(const Floats& queries, Floats& out) {
-    multiply(queries, keys(), shape_.head_dim, out);
-    const PastLane& past = rows_.past[static_cast<std::size_t>(kv_)];
-    pool_.run(all(), [&](Index i, int) {
-      float* row = out.data() + i * seen_;
-      for (Index j = 0; j < past_; ++j)
-        row[j] = shape_.scale * row[j] + past.log_weights[static_cast<std::size_t>(j)];
-      for (Index j = past_; j < seen_; ++j) row[j] *= shape_.scale;
-      const Index own = first_ + i / group();
-      std::fill(row + past_ + own + 1, row + seen_, kUnseen);
-      if (shape_.window == 0) return;
-      const Index low = rows_.positions[static_cast<std::size_t>(own)] - shape_.window;
-      for (Index j = 0; j < past_; ++j)
-        if (past.positions[static_cast<std::size_t>(j)] <= static_cast<float>(low))
-          row[j] = kUnseen;
-      for (Index r = 0; r <= own; ++r)
-        if (rows_.positions[static_cast<std::size_t>(r)] <= low) row[past_ + r] = kUnseen;
-    });
+  // Logits [count, seen]; what a row does not see is minus infinity.
+  std::span<float> logits(std::span<const float> queries, Floats& buffer) const {
+    Floats& scaled = workspace().sums;
+    const auto q = room(scaled, count_ * shape_.head_dim);
+    for (std::size_t i = 0; i < q.size(); ++i) q[i] = shape_.scale * queries[i];
+    const auto out = multiply(q, keys(), entries_.log_weights.data(), buffer);
+    for (Index r = 0; r < count_; ++r) hide(out.data() + r * seen_, first_ + r);
+    return out;
   }
 
-  // Adds [n, D], of the entries from `first` on, to the gradients of the past and of new rows.
-  void add_entries(const Floats& from, Index first, float factor, float* past,
-                   std::span<float> rows) const {
-    const Index D = shape_.head_dim;
-    for (Index j = first; j < seen_; ++j) {
-      float* to =
-          j < past_ ? past + j * D : rows.data() + ((j - past_) * shape_.kv_heads + kv_) * D;
-      vector_kernels().axpy(factor, from.data() + (j - first) * D, D, to);
-    }
+  // x [count, D] times the transpose of w [seen, D]; `bias` [seen] may be null.
+  std::span<float> multiply(std::span<const float> x, std::span<const float> w, const float* bias,
+                            Floats& buffer) const {
+    const auto y = room(buffer, count_ * seen_);
+    Workspace& own = workspace();
+    own.activations.prepare(x, count_, shape_.head_dim, Numerics::exact, own.alone);
+    const Product product{matrix(w, seen_), bias, y.data(), seen_};
+    pith::multiply(own.activations, std::span(&product, 1), own.alone);
+    return y;
+  }
+
+  // y [tokens, rows of w] times w [.., D].
+  std::span<const float> combine(std::span<const float> y, std::span<const float> w) const {
+    const Index n = static_cast<Index>(w.size()) / shape_.head_dim;
+    const Index tokens = static_cast<Index>(y.size()) / n;
+    Workspace& own = workspace();
+    const auto out = room(own.sums, tokens * shape_.head_dim);
+    multiply_transposed(y, tokens, matrix(w, n), Numerics::exact, out, own.alone);
+    return out;
   }
 
  private:
-  void append(std::span<const float> rows, Floats& to) const {
-    const Index D = shape_.head_dim;
-    for (Index r = 0; r < shape_.rows; ++r) {
-      const float* row = rows.data() + (r * shape_.kv_heads + kv_) * D;
-      to.insert(to.end(), row, row + D);
-    }
+  WeightMatrix matrix(std::span<const float> w, Index rows) const {
+    return {WeightType::f32, rows, shape_.head_dim, reinterpret_cast<const std::byte*>(w.data())};
   }
   std::span<const float> seen_part(const Floats& all) const {
     return std::span(all).first(static_cast<std::size_t>(seen_ * shape_.head_dim));
   }
-  template <typename Body>
-  void each_row(Body body) const {
-    const Index size = group() * shape_.head_dim;
-    for (Index r = 0; r < count_; ++r)
-      body(((first_ + r) * shape_.kv_heads + kv_) * size, r * size, size);
+  void hide(float* row, Index own) const {
+    const Index n = past_.size();
+    std::fill(row + n + own + 1, row + seen_, kUnseen);
+    if (shape_.window == 0) return;
+    const Index low = rows_.positions[static_cast<std::size_t>(own)] - shape_.window;
+    for (Index j = 0; j < n; ++j)
+      if (past_.positions[static_cast<std::size_t>(j)] <= static_cast<float>(low)) row[j] = kUnseen;
+    for (Index r = 0; r <= own; ++r)
+      if (rows_.positions[static_cast<std::size_t>(r)] <= low) row[n + r] = kUnseen;
   }
 
   const AttentionShape& shape_;
   const AttentionRows& rows_;
-  Index kv_;
-  ThreadPool& pool_;
-  Activations activations_;
-  Index past_ = 0, first_ = 0, count_ = 0, seen_ = 0;
-  Floats keys_, values_;  // [n + R, D]
+  const PastLane& past_;
+  const Entries& entries_;
+  Index head_, first_, count_, seen_;
 };
+
+// What every query head adds to the gradients of its KV head's entries from `from` on, before they
+// are added in the order of the heads: [Hq, n + R - from, D].
+struct HeadSums {
+  Floats keys, values;
+};
+
+// One query head's rows, block after block.
+void head_backward(const AttentionShape& shape, const AttentionRows& rows,
+                   std::span<const Entries> lanes, Index head, std::span<const float> out,
+                   std::span<const float> log_sums, std::span<const float> dout, Index from,
+                   std::span<float> dqueries, std::span<float> dkeys, std::span<float> dvalues) {
+  const auto& kernels = vector_kernels();
+  const Index D = shape.head_dim;
+  Workspace& own = workspace();
+  for (Index first = 0; first < shape.rows; first += kBlock) {
+    const Block block(shape, rows, lanes, head, first);
+    const Index seen = block.seen();
+    const auto queries = block.gather(rows.queries, own.queries);
+    const auto douts = block.gather(dout, own.douts);
+    const auto weights = block.logits(queries, own.logits);
+    const auto dlogits = block.multiply(douts, block.values(), nullptr, own.dlogits);
+    for (Index r = 0; r < block.count(); ++r) {
+      const Index item = block.item(r);
+      float *p = weights.data() + r * seen, *ds = dlogits.data() + r * seen;
+      kernels.exp_sum(p, log_sums[static_cast<std::size_t>(item)], seen, p);
+      const float along = kernels.dot(dout.data() + item * D, out.data() + item * D, D);
+      for (Index j = 0; j < seen; ++j) ds[j] = p[j] * (ds[j] - along);
+    }
+    const auto moved = block.combine(dlogits, block.keys());
+    for (Index r = 0; r < block.count(); ++r)
+      kernels.axpy(shape.scale, moved.data() + r * D, D, dqueries.data() + block.item(r) * D);
+    const auto size = (seen - from) * D;
+    kernels.axpy(shape.scale,
+                 block.combine(transpose(dlogits, seen, from, own.left), queries).data(), size,
+                 dkeys.data());
+    kernels.axpy(1, block.combine(transpose(weights, seen, from, own.left), douts).data(), size,
+                 dvalues.data());
+  }
+}
 
 }  // namespace
 
 void attend_rows(const AttentionShape& shape, const AttentionRows& rows, std::span<float> out,
                  std::span<float> log_sums, ThreadPool& pool) {
   const auto& kernels = vector_kernels();
-  std::fill(out.begin(), out.end(), 0.0f);
-  Floats queries, weights, turned, attended;
-  for (Index kv = 0; kv < shape.kv_heads; ++kv) {
-    Head head(shape, rows, kv, pool);
-    for (Index first = 0; first < shape.rows; first += kBlock) {
-      head.begin_block(first);
-      head.gather(rows.queries, queries);
-      head.logits(queries, weights);
-      const Index seen = head.seen();
-      pool.run(head.all(), [&](Index i, int) {
-        float* row = weights.data() + i * seen;
-        const float top = kernels.max(row, seen), sum = kernels.exp_sum(row, top, seen, row);
-        log_sums[static_cast<std::size_t>(head.item(i))] = top + std::log(sum);
-        for (Index j = 0; j < seen; ++j) row[j] /= sum;
-      });
-      transpose(head.values(), shape.head_dim, 0, turned);
-      head.multiply(weights, turned, seen, attended);
-      head.scatter_add(attended, 1, out);
+  const auto lanes = gather_entries(shape, rows, pool);
+  const Index D = shape.head_dim;
+  const Index blocks = ceil_div(shape.rows, kBlock);
+  pool.run(shape.query_heads * blocks, [&](Index i, int) {
+    Workspace& own = workspace();
+    const Block block(shape, rows, lanes, i / blocks, i % blocks * kBlock);
+    const auto weights = block.logits(block.gather(rows.queries, own.queries), own.logits);
+    const Index seen = block.seen();
+    float sums[kBlock];
+    for (Index r = 0; r < block.count(); ++r) {
+      float* row = weights.data() + r * seen;
+      const float top = kernels.max(row, seen);
+      sums[r] = kernels.exp_sum(row, top, seen, row);
+      log_sums[static_cast<std::size_t>(block.item(r))] = top + std::log(sums[r]);
     }
-  }
+    const auto attended = block.combine(weights, block.values());
+    for (Index r = 0; r < block.count(); ++r)
+      for (Index d = 0; d < D; ++d)
+        out[static_cast<std::size_t>(block.item(r) * D + d)] =
+            attended[static_cast<std::size_t>(r * D + d)] / sums[r];
+  });
 }
 
 // With p the weights and do the gradient of a row's output: dv_j += p_j do, and for the logits
@@ -180,41 +240,43 @@ void attend_rows_backward(const AttentionShape& shape, const AttentionRows& rows
                           std::span<const float> out, std::span<const float> log_sums,
                           std::span<const float> dout, const AttentionGradients& gradients,
                           ThreadPool& pool) {
-  const Index D = shape.head_dim;
-  const auto& kernels = vector_kernels();
-  Floats queries, douts, weights, dlogits, left, right, sums;
-  for (Index kv = 0; kv < shape.kv_heads; ++kv) {
-    Head head(shape, rows, kv, pool);
-    LaneGradient* past =
-        gradients.past.empty() ? nullptr : &gradients.past[static_cast<std::size_t>(kv)];
-    const Index from = past ? 0 : head.past();
-    for (Index first = 0; first < shape.rows; first += kBlock) {
-      head.begin_block(first);
-      head.gather(rows.queries, queries);
-      head.gather(dout, douts);
-      head.logits(queries, weights);
-      head.multiply(douts, head.values(), D, dlogits);
-      const Index seen = head.seen();
-      pool.run(head.all(), [&](Index i, int) {
-        const auto item = head.item(i);
-        float *p = weights.data() + i * seen, *ds = dlogits.data() + i * seen;
-        kernels.exp_sum(p, log_sums[static_cast<std::size_t>(item)], seen, p);
-        const float along = kernels.dot(dout.data() + item * D, out.data() + item * D, D);
-        for (Index j = 0; j < seen; ++j) ds[j] = p[j] * (ds[j] - along);
-      });
-      transpose(head.keys(), D, 0, right);
-      head.multiply(dlogits, right, seen, sums);
-      head.scatter_add(sums, shape.scale, gradients.queries);
-      transpose(dlogits, seen, from, left);
-      transpose(queries, D, 0, right);
-      head.multiply(left, right, head.all(), sums);
-      head.add_entries(sums, from, shape.scale, past ? past->keys.data() : nullptr, gradients.keys);
-      transpose(weights, seen, from, left);
-      transpose(douts, D, 0, right);
-      head.multiply(left, right, head.all(), sums);
-      head.add_entries(sums, from, 1, past ? past->values.data() : nullptr, gradients.values);
+  const Index D = shape.head_dim, group = Block::group(shape);
+  const auto lanes = gather_entries(shape, rows, pool);
+  thread_local HeadSums kept;
+  const bool with_past = !gradients.past.empty();
+  // One past is as long as another, or each head's sums lie where the longest would put them.
+  Index longest = 0;
+  for (const PastLane& past : rows.past) longest = std::max(longest, past.size());
+  const Index size = ((with_past ? longest : 0) + shape.rows) * D;
+  const auto dkeys = room(kept.keys, shape.query_heads * size);
+  const auto dvalues = room(kept.values, shape.query_heads * size);
+  const auto from_of = [&](Index kv) {
+    return with_past ? 0 : rows.past[static_cast<std::size_t>(kv)].size();
+  };
+  const auto part = [&](std::span<float> all, Index head) {
+    return all.subspan(static_cast<std::size_t>(head * size), static_cast<std::size_t>(size));
+  };
+  pool.run(shape.query_heads, [&](Index head, int) {
+    std::ranges::fill(part(dkeys, head), 0.0f);
+    std::ranges::fill(part(dvalues, head), 0.0f);
+    head_backward(shape, rows, lanes, head, out, log_sums, dout, from_of(head / group),
+                  gradients.queries, part(dkeys, head), part(dvalues, head));
+  });
+  const auto add_heads = [&](std::span<float> sums, Index kv, Index j, float* to) {
+    for (Index head = kv * group; head < (kv + 1) * group; ++head)
+      vector_kernels().axpy(1, part(sums, head).data() + j * D, D, to);
+  };
+  pool.run(longest + shape.rows, [&](Index entry, int) {
+    for (Index kv = 0; kv < shape.kv_heads; ++kv) {
+      const Index n = rows.past[static_cast<std::size_t>(kv)].size(), j = entry - from_of(kv);
+      if (j < 0 || entry >= n + shape.rows) continue;
+      const Index own = ((entry - n) * shape.kv_heads + kv) * D;
+      LaneGradient* past = with_past ? &gradients.past[static_cast<std::size_t>(kv)] : nullptr;
+      add_heads(dkeys, kv, j, entry < n ? past->keys.data() + entry * D : &gradients.keys[own]);
+      add_heads(dvalues, kv, j,
+                entry < n ? past->values.data() + entry * D : &gradients.values[own]);
     }
-  }
+  });
 }
 
 }  // namespace pith

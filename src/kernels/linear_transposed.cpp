@@ -7,6 +7,8 @@
 namespace pith {
 namespace {
 
+constexpr Index kLeastColumns = 32;  // of a range: those of a panel
+
 // Without kernels: row by row, in double.
 void columns_by_rows(const TransposedRange& range) {
   const WeightMatrix& w = *range.weights;
@@ -36,21 +38,26 @@ const TransposedKernels* transposed_kernels(Isa isa) {
 
 void multiply_transposed(std::span<const float> y, Index tokens, const WeightMatrix& w,
                          Numerics numerics, std::span<float> x, ThreadPool& pool, Isa isa) {
-  constexpr Index kColumns = 64;  // of an item, but where blocks are longer
   const TransposedKernels* kernels = transposed_kernels(isa);
   const bool rounded = kernels && kernels->fast && numerics == Numerics::fast;
   TransposedRange all{&w, w.row_bytes(), y.data(), w.rows, tokens, x.data(), 0, 0};
-  std::vector<bf16> halves;
   if (rounded) {
+    thread_local std::vector<bf16> halves;  // kept: its pages would be new at every call
     all.y_stride = round_up(w.rows, Index{2});
-    halves.resize(static_cast<std::size_t>(tokens * all.y_stride));
-    pool.run(tokens, [&](Index t, int) {
-      kernels->round(y.data() + t * w.rows, w.rows, halves.data() + t * all.y_stride);
+    const auto size = static_cast<std::size_t>(tokens * all.y_stride);
+    if (halves.size() < size) halves.resize(size);
+    pool.run(tokens, [&, to = halves.data()](Index t, int) {
+      bf16* row = to + t * all.y_stride;
+      row[all.y_stride - 1] = {};
+      kernels->round(y.data() + t * w.rows, w.rows, row);
     });
     all.y = halves.data();
   }
   const auto run = !kernels ? columns_by_rows : rounded ? kernels->fast : kernels->exact;
-  const Index step = std::max(kColumns, info(w.type).block);
+  // Wide ranges read weights in long pieces; as many as there are threads, or a multiple.
+  const Index unit = std::max(kLeastColumns, info(w.type).block), units = ceil_div(w.cols, unit);
+  const Index least = round_up(ceil_div(w.cols, kTransposedColumns), Index{pool.size()});
+  const Index step = ceil_div(units, std::min(units, least)) * unit;
   pool.run(ceil_div(w.cols, step), [&](Index item, int) {
     TransposedRange range = all;
     range.first = item * step;

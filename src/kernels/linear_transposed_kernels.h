@@ -6,6 +6,8 @@
 
 namespace pith {
 
+inline constexpr Index kTransposedColumns = 256;  // the most of a range
+
 // The columns [first, first + count) of x = y w, for all tokens. `first` is a multiple of the
 // type's block, and so is `count`, but for the last columns of float types.
 struct TransposedRange {

@@ -7,8 +7,13 @@
 // A step is a way to multiply: its Element is what stands for kRows weights of one column (or as
 // many values of y), and add(w, y, sums) multiplies and adds a register of them.
 
-constexpr Index kDepth = 256;  // rows of weights in a panel: 32 columns of them fit the L1 cache
-constexpr Index kMostColumns = 256;
+constexpr Index kDepth = 256;     // rows of weights in a panel: 32 columns of them fit the L1 cache
+constexpr Index kRowsAhead = 16;  // that a row is asked for before it is unpacked: ranges of rows
+                                  // lie too far apart for the hardware to foresee the next
+
+inline void ask_for(const std::byte* begin, const std::byte* end) {
+  for (; begin < end; begin += 64) _mm_prefetch(begin, _MM_HINT_T0);
+}
 
 // Weights of one row from `row` on as f32: `count` of them, whole blocks.
 template <typename Type>
@@ -101,7 +106,7 @@ struct TransposedTiles<Step, std::integer_sequence<int, before...>> {
 template <typename Step, typename Unpack>
 inline void fill_panels(Index rows, Index columns, Unpack unpack, typename Step::Element* panels) {
   constexpr Index kColumns = 2 * Step::kWidth;
-  alignas(64) float unpacked[2][kMostColumns + kColumns];
+  alignas(64) float unpacked[2][kTransposedColumns + kColumns];
   const Index depth = (rows + Step::kRows - 1) / Step::kRows;
   for (Index d = 0; d < depth; ++d) {
     for (Index r = 0; r < Step::kRows; ++r) {
@@ -116,8 +121,9 @@ inline void fill_panels(Index rows, Index columns, Unpack unpack, typename Step:
   }
 }
 
+// A row of the range's columns is `bytes` long, from `offset` on.
 template <typename Step, typename Unpack>
-inline void transposed_by(const TransposedRange& range, Unpack unpack) {
+inline void transposed_by(const TransposedRange& range, Index offset, Index bytes, Unpack unpack) {
   using Element = typename Step::Element;
   using Tiles = TransposedTiles<Step, std::make_integer_sequence<int, Step::kTile>>;
   constexpr Index kColumns = 2 * Step::kWidth;
@@ -125,12 +131,19 @@ inline void transposed_by(const TransposedRange& range, Unpack unpack) {
   auto* panels = reinterpret_cast<Element*>(thread_scratch(padded * kDepth * 4));
   const Index N = range.weights->rows, K = range.weights->cols;
   const Index tiles = (range.tokens + Step::kTile - 1) / Step::kTile;
+  const std::byte *first = range.weights->data + offset,
+                  *end = range.weights->data + N * range.row_bytes;
   for (Index n = 0; n < N; n += kDepth) {
     const Index rows = N - n < kDepth ? N - n : kDepth;
     const Index depth = (rows + Step::kRows - 1) / Step::kRows;
     fill_panels<Step>(
         rows, range.count,
-        [&](Index r, float* out) { unpack(range.weights->data + (n + r) * range.row_bytes, out); },
+        [&](Index r, float* out) {
+          const std::byte* row = first + (n + r) * range.row_bytes;
+          const std::byte* ahead = row + kRowsAhead * range.row_bytes;
+          if (ahead < end) ask_for(ahead, ahead + bytes);
+          unpack(row, out);
+        },
         panels);
     for (Index k = 0; k < range.count; k += kColumns) {
       const Index columns = range.count - k < kColumns ? range.count - k : kColumns;
@@ -154,17 +167,17 @@ void transposed(const TransposedRange& range) {
   if (is_quantized(type))
     with_blocks(type, [&](auto t) {
       using Type = decltype(t);
-      const Index offset = first / (32 * Type::kUnits) * Index{sizeof(typename Type::Block)};
-      transposed_by<Step>(range, [=](const std::byte* row, float* out) {
-        unpack_row<Type>(row + offset, count, out);
-      });
+      constexpr Index kBlock = 32 * Type::kUnits, kBytes = sizeof(typename Type::Block);
+      transposed_by<Step>(
+          range, first / kBlock * kBytes, count / kBlock * kBytes,
+          [=](const std::byte* row, float* out) { unpack_row<Type>(row, count, out); });
     });
   else
     with_floats(type, [&](auto t) {
       using Type = decltype(t);
-      const Index offset = first * Index{sizeof(typename Type::Block)};
-      transposed_by<Step>(range, [=](const std::byte* row, float* out) {
-        unpack_float_row<Type>(row + offset, count, out);
-      });
+      constexpr Index kBytes = sizeof(typename Type::Block);
+      transposed_by<Step>(
+          range, first * kBytes, count * kBytes,
+          [=](const std::byte* row, float* out) { unpack_float_row<Type>(row, count, out); });
     });
 }

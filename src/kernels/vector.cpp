@@ -33,6 +33,28 @@ void gelu_tanh_mul(const float* gate, const float* up, Index n, float* y) {
   }
 }
 
+// Of x s(w) with s the logistic function and w' = dw/dx: s + x s (1 - s) w'.
+void gated_backward(double x, double w, double slope, float up, float dy, float& dgate,
+                    float& dup) {
+  const double gate = 1 / (1 + std::exp(-w)), rest = 1 / (1 + std::exp(w));
+  dgate = static_cast<float>(dy * up * gate * (1 + x * rest * slope));
+  dup = static_cast<float>(dy * x * gate);
+}
+
+void silu_mul_backward(const float* gate, const float* up, const float* dy, Index n, float* dgate,
+                       float* dup) {
+  for (Index i = 0; i < n; ++i) gated_backward(gate[i], gate[i], 1, up[i], dy[i], dgate[i], dup[i]);
+}
+
+void gelu_tanh_mul_backward(const float* gate, const float* up, const float* dy, Index n,
+                            float* dgate, float* dup) {
+  for (Index i = 0; i < n; ++i) {
+    const double x = gate[i], twice_root = 2 * 0.7978845608028654;
+    gated_backward(x, twice_root * (x + 0.044715 * x * x * x),
+                   twice_root * (1 + 3 * 0.044715 * x * x), up[i], dy[i], dgate[i], dup[i]);
+  }
+}
+
 void axpy(float a, const float* x, Index n, float* y) {
   for (Index i = 0; i < n; ++i) y[i] += a * x[i];
 }
@@ -73,8 +95,10 @@ void raise(float a, const float* x, Index n, float* y) {
 
 float max(const float* x, Index n) { return *std::max_element(x, x + n); }
 
-constexpr VectorKernels kScalar = {rms_norm, silu_mul, gelu_tanh_mul, axpy,  dot,
-                                   rope,     exp_sum,  sum,           raise, max};
+constexpr VectorKernels kScalar = {
+    rms_norm, silu_mul, gelu_tanh_mul, silu_mul_backward, gelu_tanh_mul_backward,
+    axpy,     dot,      rope,          exp_sum,           sum,
+    raise,    max};
 
 }  // namespace
 

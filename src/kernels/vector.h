@@ -14,6 +14,12 @@ struct VectorKernels {
   void (*silu_mul)(const float* gate, const float* up, Index n, float* y);
   // y[i] = gelu_tanh(gate[i]) * up[i]
   void (*gelu_tanh_mul)(const float* gate, const float* up, Index n, float* y);
+  // Of y = activation(gate) * up, given dy, the gradient of y: writes those of gate and up, which
+  // may be the same memory.
+  void (*silu_mul_backward)(const float* gate, const float* up, const float* dy, Index n,
+                            float* dgate, float* dup);
+  void (*gelu_tanh_mul_backward)(const float* gate, const float* up, const float* dy, Index n,
+                                 float* dgate, float* dup);
   // y[i] += a * x[i]
   void (*axpy)(float a, const float* x, Index n, float* y);
   // sum_i a[i] * b[i]

@@ -80,6 +80,41 @@ inline void gelu_tanh_mul(const float* gate, const float* up, Index n, float* y)
   });
 }
 
+// Of x s(w), where s is the logistic function and w' = dw/dx: s (1 + x (1 - s) w'), and 1 - s is
+// e^-w s. Where e^-w saturates, s is zero to any f32.
+inline void gated_backward(V::Reg x, V::Reg w, V::Reg slope, V::Reg up, V::Reg dy, V::Reg& dgate,
+                           V::Reg& dup) {
+  const V::Reg e = exponential(V::sub(V::zero(), w));
+  const V::Reg s = V::div(V::all(1), V::add(V::all(1), e));
+  const V::Reg bend = V::mul(V::mul(x, slope), V::mul(e, s));
+  dgate = V::mul(V::mul(dy, up), V::fma(s, bend, s));
+  dup = V::mul(dy, V::mul(x, s));
+}
+
+inline void silu_mul_backward(const float* gate, const float* up, const float* dy, Index n,
+                              float* dgate, float* dup) {
+  sweep(n, [=](auto load, auto store) {
+    V::Reg to_gate, to_up;
+    const V::Reg x = load(gate);
+    gated_backward(x, x, V::all(1), load(up), load(dy), to_gate, to_up);
+    store(dgate, to_gate);
+    store(dup, to_up);
+  });
+}
+
+inline void gelu_tanh_mul_backward(const float* gate, const float* up, const float* dy, Index n,
+                                   float* dgate, float* dup) {
+  sweep(n, [=](auto load, auto store) {
+    V::Reg to_gate, to_up;
+    const V::Reg x = load(gate), square = V::mul(x, x);
+    const V::Reg w = V::mul(x, V::fma(square, V::all(0.0713548162f), V::all(1.59576912f)));
+    const V::Reg slope = V::fma(square, V::all(3 * 0.0713548162f), V::all(1.59576912f));
+    gated_backward(x, w, slope, load(up), load(dy), to_gate, to_up);
+    store(dgate, to_gate);
+    store(dup, to_up);
+  });
+}
+
 inline void axpy(float a, const float* x, Index n, float* y) {
   const V::Reg factor = V::all(a);
   sweep(n, [=](auto load, auto store) { store(y, V::fma(factor, load(x), load(y))); });
@@ -138,5 +173,7 @@ inline float max(const float* x, Index n) {
   return V::most(V::max(most, V::load(x + n - V::kWidth)));  // overlaps what was seen: harmless
 }
 
-constexpr VectorKernels kTable = {rms_norm, silu_mul, gelu_tanh_mul, axpy,  dot,
-                                  rope,     exp_sum,  sum,           raise, max};
+constexpr VectorKernels kTable = {
+    rms_norm, silu_mul, gelu_tanh_mul, silu_mul_backward, gelu_tanh_mul_backward,
+    axpy,     dot,      rope,          exp_sum,           sum,
+    raise,    max};

@@ -84,6 +84,22 @@ TEST_P(VectorKernelsTest, GeluTanhMul) {
     });
 }
 
+// Far out, the slopes are smaller than what they are the difference of.
+TEST_P(VectorKernelsTest, GatedBackward) {
+  for (double magnitude : {0.01, 1.0, 4.0})
+    sweep(magnitude, [&](Index n, const float* x, const float* up) {
+      for (auto kernel :
+           {&VectorKernels::silu_mul_backward, &VectorKernels::gelu_tanh_mul_backward}) {
+        std::vector<float> dup(static_cast<std::size_t>(n)), expected(dup);
+        expect_near(
+            guarded(n, [&](float* y) { (fast().*kernel)(x, up, x, n, y, dup.data()); }),
+            guarded(n, [&](float* y) { (reference().*kernel)(x, up, x, n, y, expected.data()); }),
+            1e-6f, 1e-5f);
+        expect_near(dup, expected, 1e-6f, 1e-8f);
+      }
+    });
+}
+
 TEST_P(VectorKernelsTest, Axpy) {
   sweep(1, [&](Index n, const float* x, const float*) {
     const auto run = [&](const VectorKernels& kernels) {

@@ -16,10 +16,7 @@ void rms_norm_backward(const float* x, const float* weight, const float* dy, flo
 void gated_backward(Activation activation, const float* gate, const float* up, const float* dy,
                     Index n, float* dgate, float* dup);
 
-// The value of an activation and its derivative at x.
-struct ActivationAt {
-  float value, slope;
-};
-ActivationAt activation_at(Activation activation, float x);
+// The derivative of silu at x.
+float silu_slope(float x);
 
 }  // namespace pith

@@ -51,11 +51,17 @@ TEST(GradientOps, RmsNormAddsToWhatIsThere) {
   EXPECT_EQ(dx[0], 5);
 }
 
-TEST(GradientOps, ActivationsAtZeroAndFarOut) {
-  EXPECT_FLOAT_EQ(activation_at(Activation::silu, 0).slope, 0.5f);
-  EXPECT_FLOAT_EQ(activation_at(Activation::gelu_tanh, 0).slope, 0.5f);
-  EXPECT_NEAR(activation_at(Activation::silu, 20).slope, 1, 1e-6);
-  EXPECT_NEAR(activation_at(Activation::gelu_tanh, -10).slope, 0, 1e-6);
+TEST(GradientOps, SlopesAtZeroAndFarOut) {
+  const float gate[] = {0, 20, -10, 200, -200}, one[] = {1, 1, 1, 1, 1};
+  float silu[5], gelu[5], dup[5];
+  gated_backward(Activation::silu, gate, one, one, 5, silu, dup);
+  gated_backward(Activation::gelu_tanh, gate, one, one, 5, gelu, dup);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_NEAR(silu[i], silu_slope(gate[i]), 1e-6);
+    EXPECT_NEAR(gelu[i], gate[i] == 0 ? 0.5 : gate[i] > 0, 1e-6);
+  }
+  EXPECT_FLOAT_EQ(silu_slope(0), 0.5f);
+  EXPECT_NEAR(silu_slope(20), 1, 1e-6);
 }
 
 class Gated : public ::testing::TestWithParam<Activation> {};

@@ -210,8 +210,7 @@ void EncoderPass::ffn_backward(std::size_t l, Matrix& dx, std::span<float> gradi
   const Layer& layer = layers_[l];
   array_of(gradient, of_layer(l, kDown)).noalias() += dx.transpose() * layer.active;
   Matrix dup = dx * array(of_layer(l, kDown));
-  dup.array() *=
-      layer.up.unaryExpr([](float x) { return activation_at(Activation::silu, x).slope; }).array();
+  dup.array() *= layer.up.unaryExpr([](float x) { return silu_slope(x); }).array();
   array_of(gradient, of_layer(l, kUp)).noalias() += dup.transpose() * layer.normed2;
   const Matrix dnormed = dup * array(of_layer(l, kUp));
   const std::size_t norm = of_layer(l, kFfnNorm);

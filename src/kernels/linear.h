@@ -74,10 +74,11 @@ void multiply(const Activations& x, std::span<const Product> products, ThreadPoo
 
 // The product with the transpose, as gradients need it: x[t, k] = sum_n y[t, n] * w[n, k]. In
 // `fast` both are rounded to bf16 where the instruction set multiplies pairs of these; sums are
-// f32. The bits of x depend on the instruction set and the numerics alone.
+// f32. With `add`, onto what x holds. The bits of x depend on the instruction set and the numerics
+// alone.
 void multiply_transposed(std::span<const float> y,  // [T, N]
                          Index tokens, const WeightMatrix& w, Numerics numerics,
                          std::span<float> x,  // [T, K]
-                         ThreadPool& pool, Isa isa = active_isa());
+                         ThreadPool& pool, Isa isa = active_isa(), bool add = false);
 
 }  // namespace pith

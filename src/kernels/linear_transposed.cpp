@@ -26,7 +26,11 @@ void columns_by_rows(const TransposedRange& range) {
     }
   }
   for (Index t = 0; t < range.tokens; ++t)
-    std::copy_n(sums.data() + t * range.count, range.count, range.x + t * w.cols + range.first);
+    for (Index k = 0; k < range.count; ++k) {
+      float& x = range.x[t * w.cols + range.first + k];
+      const double sum = sums[static_cast<std::size_t>(t * range.count + k)];
+      x = static_cast<float>(range.add ? double{x} + sum : sum);
+    }
 }
 
 }  // namespace
@@ -37,10 +41,11 @@ const TransposedKernels* transposed_kernels(Isa isa) {
 }
 
 void multiply_transposed(std::span<const float> y, Index tokens, const WeightMatrix& w,
-                         Numerics numerics, std::span<float> x, ThreadPool& pool, Isa isa) {
+                         Numerics numerics, std::span<float> x, ThreadPool& pool, Isa isa,
+                         bool add) {
   const TransposedKernels* kernels = transposed_kernels(isa);
   const bool rounded = kernels && kernels->fast && numerics == Numerics::fast;
-  TransposedRange all{&w, w.row_bytes(), y.data(), w.rows, tokens, x.data(), 0, 0};
+  TransposedRange all{&w, w.row_bytes(), y.data(), w.rows, tokens, x.data(), add, 0, 0};
   if (rounded) {
     thread_local std::vector<bf16> halves;  // kept: its pages would be new at every call
     all.y_stride = round_up(w.rows, Index{2});

@@ -54,13 +54,16 @@ struct Bf16Step : Sums {
   static Reg add(__m512i w, __m512i y, Reg sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)w, (__m512bh)y);
   }
-  static __m512i round(const float* from) {
-    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_load_ps(from)));
-  }
   static void join(const float* first, const float* second, std::int32_t* out) {
-    for (Index i = 0; i < 32; i += 16)
-      _mm512_store_si512(
-          out + i, _mm512_or_si512(round(first + i), _mm512_slli_epi32(round(second + i), 16)));
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i order =  // i, 16 + i
+        _mm512_or_si512(lanes,
+                        _mm512_slli_epi32(_mm512_add_epi32(lanes, _mm512_set1_epi32(16)), 16));
+    for (Index i = 0; i < 32; i += 16) {
+      const __m512bh both =
+          _mm512_cvtne2ps_pbh(_mm512_load_ps(second + i), _mm512_load_ps(first + i));
+      _mm512_store_si512(out + i, _mm512_permutexvar_epi16(order, (__m512i)both));
+    }
   }
 };
 

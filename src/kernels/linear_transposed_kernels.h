@@ -16,6 +16,7 @@ struct TransposedRange {
   const void* y;  // [T, y_stride] f32, or bf16 for `fast`; N even, or a zero behind it
   Index y_stride, tokens;
   float* x;  // [T, K]
+  bool add;  // onto what x holds
   Index first, count;
 };
 

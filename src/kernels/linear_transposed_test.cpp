@@ -83,6 +83,17 @@ TEST_P(MultiplyTransposed, ThreadsDoNotMatter) {
     EXPECT_EQ(product(active_isa(), numerics, 1), product(active_isa(), numerics, 3));
 }
 
+TEST_P(MultiplyTransposed, AddsOntoWhatIsThere) {
+  for (const Isa isa : isas()) {
+    const auto alone = product(isa, Numerics::fast);
+    std::vector<float> x(alone.size(), 1);
+    ThreadPool pool(1);
+    multiply_transposed(y_, GetParam().tokens, weights_->matrix, Numerics::fast, x, pool, isa,
+                        true);
+    for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], alone[i] + 1, 1e-4);
+  }
+}
+
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const WeightType type : kWeightTypes) {

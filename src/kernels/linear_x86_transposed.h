@@ -152,7 +152,7 @@ inline void transposed_by(const TransposedRange& range, Index offset, Index byte
         const auto* y =
             static_cast<const Element*>(range.y) + token * (range.y_stride / Step::kRows);
         Tiles::kOf[count - 1](panels + k * depth, depth, y + n / Step::kRows,
-                              range.y_stride / Step::kRows, n > 0,
+                              range.y_stride / Step::kRows, n > 0 || range.add,
                               range.x + token * K + range.first + k, K, columns);
         token += count;
       }

@@ -94,7 +94,7 @@ TEST_P(VectorKernelsTest, GatedBackward) {
         expect_near(
             guarded(n, [&](float* y) { (fast().*kernel)(x, up, x, n, y, dup.data()); }),
             guarded(n, [&](float* y) { (reference().*kernel)(x, up, x, n, y, expected.data()); }),
-            1e-6f, 1e-5f);
+            1e-6f, 1e-6f);
         expect_near(dup, expected, 1e-6f, 1e-8f);
       }
     });

@@ -12,8 +12,19 @@ namespace {
 
 std::vector<float> zeros(Index size) { return std::vector<float>(static_cast<std::size_t>(size)); }
 
-void add(std::span<const float> from, std::span<float> to) {
-  for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+// Whatever goes over all rows goes over all threads: a thread that waits for a serial loop of some
+// hundred kilobytes falls asleep, and waking it takes as long again.
+void add(std::span<const float> from, std::span<float> to, Index width, ThreadPool& pool) {
+  pool.run(static_cast<Index>(from.size()) / width, [&](Index r, int) {
+    vector_kernels().axpy(1, from.data() + r * width, width, to.data() + r * width);
+  });
+}
+
+void copy(std::span<const float> from, std::vector<float>& to, Index width, ThreadPool& pool) {
+  to.resize(from.size());
+  pool.run(static_cast<Index>(from.size()) / width, [&](Index r, int) {
+    std::copy_n(from.data() + r * width, width, to.data() + r * width);
+  });
 }
 
 }  // namespace
@@ -57,11 +68,11 @@ void GradientPass::multiply_all(std::span<const float> x, std::initializer_list<
   multiply(activations_, products, pool_);
 }
 
-// dx = dy w, the gradient of a product's input.
+// dx = dy w, the gradient of a product's input; with `add`, dx += dy w.
 void GradientPass::back_through(std::span<const float> dy, const WeightMatrix& w,
-                                std::vector<float>& dx) const {
+                                std::vector<float>& dx, bool add) const {
   dx.resize(static_cast<std::size_t>(rows_ * w.cols));
-  multiply_transposed(dy, rows_, w, numerics_, dx, pool_);
+  multiply_transposed(dy, rows_, w, numerics_, dx, pool_, active_isa(), add);
 }
 
 // The norm of every head, and pairs as halves (see model/forward.cpp).
@@ -157,7 +168,7 @@ void GradientPass::attention_forward(Index l) {
   const LayerWeights& w = model_.layer(l);
   Tape& tape = tapes_[static_cast<std::size_t>(l)];
   auto& keys = entries_.keys[static_cast<std::size_t>(l)];
-  tape.input = x_;
+  copy(x_, tape.input, config_.width, pool_);
   normed(x_, w.attention_norm, in_);
   auto& values = entries_.values[static_cast<std::size_t>(l)];
   if (goes_on(l))
@@ -181,8 +192,8 @@ void GradientPass::attention_forward(Index l) {
     tape.raw_branch = branch_;
     normed(tape.raw_branch, w.post_attention_norm, branch_);
   }
-  add(branch_, x_);
-  tape.middle = x_;
+  add(branch_, x_, config_.width, pool_);
+  copy(x_, tape.middle, config_.width, pool_);
 }
 
 void GradientPass::ffn_forward(Index l) {
@@ -203,7 +214,7 @@ void GradientPass::ffn_forward(Index l) {
     tape.raw_ffn = branch_;
     normed(tape.raw_ffn, w.post_ffn_norm, branch_);
   }
-  add(branch_, x_);
+  add(branch_, x_, config_.width, pool_);
 }
 
 namespace {
@@ -226,7 +237,7 @@ std::span<const float> GradientPass::backward(const RowEntries& entries,
   dx_.assign(static_cast<std::size_t>(rows_ * config_.width), 0.0f);
   if (!hidden.empty())
     norm_backward(x_, model_.output_norm(), hidden, config_.norm_eps, dx_, pool_);
-  if (!extras.stream.empty()) add(extras.stream, dx_);
+  if (!extras.stream.empty()) add(extras.stream, dx_, config_.width, pool_);
   if (extras.past) {
     extras.past->resize(past_.size());
     for (std::size_t lane = 0; lane < past_.size(); ++lane) {
@@ -264,8 +275,7 @@ void GradientPass::ffn_backward(Index l) {
                    dup_.data() + r * hidden);
   });
   back_through(dgate_, w.gate, in_);
-  back_through(dup_, w.up, branch_);
-  add(branch_, in_);
+  back_through(dup_, w.up, in_, true);
   norm_backward(tape.middle, w.ffn_norm, in_, config_.norm_eps, dx_, pool_);
 }
 
@@ -277,17 +287,18 @@ void GradientPass::attention_backward(Index l, const RowEntries& entries, PastGr
     const auto at = static_cast<std::size_t>(l);
     return at < layers.size() && !layers[at].empty() ? layers[at] : zeros(size);
   };
-  std::vector<float> dkeys = given(entries.keys), dvalues = given(entries.values), dqueries;
+  std::vector<float> dkeys = given(entries.keys), dvalues = given(entries.values);
+  std::span<float> dqueries;
   if (goes_on(l)) {
-    std::vector<float> dattended;
-    back_through(through_post_norm(tape.raw_branch, w.post_attention_norm), w.output, dattended);
-    dqueries = zeros(rows_ * config_.query_heads * config_.head_dim);
+    back_through(through_post_norm(tape.raw_branch, w.post_attention_norm), w.output, dattended_);
+    dqueries_.resize(tape.query.size());
+    dqueries = dqueries_;
     AttentionGradients gradients{dqueries, dkeys, dvalues, {}};
     if (past)
       gradients.past = std::span(*past).subspan(static_cast<std::size_t>(l * config_.kv_heads),
                                                 static_cast<std::size_t>(config_.kv_heads));
     attend_rows_backward(attention_shape(l), attention_rows(l), tape.attended, tape.log_sums,
-                         dattended, gradients, pool_);
+                         dattended_, gradients, pool_);
   }
   keys_backward(l, dkeys, dvalues, dqueries);
 }
@@ -300,13 +311,11 @@ void GradientPass::keys_backward(Index l, std::span<float> dkeys, std::span<floa
   rotate(l, dkeys, config_.kv_heads, true);
   unshape_heads(dkeys, tape.raw_key, config_.kv_heads, w.key_norm);
   back_through(dkeys, w.key, in_);
-  back_through(dvalues, w.value, branch_);
-  add(branch_, in_);
+  back_through(dvalues, w.value, in_, true);
   if (!dqueries.empty()) {
     rotate(l, dqueries, config_.query_heads, true);
     unshape_heads(dqueries, tape.raw_query, config_.query_heads, w.query_norm);
-    back_through(dqueries, w.query, branch_);
-    add(branch_, in_);
+    back_through(dqueries, w.query, in_, true);
   }
   norm_backward(tape.input, w.attention_norm, in_, config_.norm_eps, dx_, pool_);
 }

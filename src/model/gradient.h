@@ -91,7 +91,8 @@ class GradientPass {
   void normed(std::span<const float> x, std::span<const float> weight,
               std::vector<float>& out) const;
   void multiply_all(std::span<const float> x, std::initializer_list<Job> jobs);
-  void back_through(std::span<const float> dy, const WeightMatrix& w, std::vector<float>& dx) const;
+  void back_through(std::span<const float> dy, const WeightMatrix& w, std::vector<float>& dx,
+                    bool add = false) const;
   std::span<const float> through_post_norm(std::span<const float> raw, std::span<const float> norm);
   void shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const;
   void unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
@@ -122,7 +123,7 @@ class GradientPass {
 
   // Working memory that is kept from layer to layer and step to step.
   Activations activations_;
-  std::vector<float> in_, branch_, gated_, dgate_, dup_;
+  std::vector<float> in_, branch_, gated_, dgate_, dup_, dattended_, dqueries_;
 };
 
 }  // namespace pith

@@ -97,25 +97,26 @@ class Block {
   Index seen() const { return seen_; }    // entries before the block's end
   Index item(Index r) const { return (first_ + r) * shape_.query_heads + head_; }  // of [R, Hq]
 
-  // The block's part of [R, Hq, D] as [count, D].
-  std::span<const float> gather(std::span<const float> from, Floats& buffer) const {
+  // The block's part of [R, Hq, D], times a factor, as [count, D].
+  std::span<const float> gather(std::span<const float> from, float factor, Floats& buffer) const {
     const Index D = shape_.head_dim;
     const auto out = room(buffer, count_ * D);
     for (Index r = 0; r < count_; ++r)
-      std::copy_n(from.data() + item(r) * D, D, out.data() + r * D);
+      scaled(factor, from.data() + item(r) * D, out.data() + r * D);
     return out;
+  }
+  // Its row r put into [R, Hq, D], times a factor.
+  void put(Index r, float factor, const float* row, std::span<float> out) const {
+    scaled(factor, row, out.data() + item(r) * shape_.head_dim);
   }
 
   // Of the entries that the block sees: [seen, D].
   std::span<const float> keys() const { return seen_part(entries_.keys); }
   std::span<const float> values() const { return seen_part(entries_.values); }
 
-  // Logits [count, seen]; what a row does not see is minus infinity.
+  // Logits [count, seen] of scaled queries; what a row does not see is minus infinity.
   std::span<float> logits(std::span<const float> queries, Floats& buffer) const {
-    Floats& scaled = workspace().sums;
-    const auto q = room(scaled, count_ * shape_.head_dim);
-    for (std::size_t i = 0; i < q.size(); ++i) q[i] = shape_.scale * queries[i];
-    const auto out = multiply(q, keys(), entries_.log_weights.data(), buffer);
+    const auto out = multiply(queries, keys(), entries_.log_weights.data(), buffer);
     for (Index r = 0; r < count_; ++r) hide(out.data() + r * seen_, first_ + r);
     return out;
   }
@@ -131,13 +132,17 @@ class Block {
     return y;
   }
 
-  // y [tokens, rows of w] times w [.., D].
-  std::span<const float> combine(std::span<const float> y, std::span<const float> w) const {
+  // out [tokens, D] = y [tokens, n] times w [n, D]; with `add`, onto what it holds.
+  void combine(std::span<const float> y, std::span<const float> w, std::span<float> out,
+               bool add) const {
     const Index n = static_cast<Index>(w.size()) / shape_.head_dim;
-    const Index tokens = static_cast<Index>(y.size()) / n;
-    Workspace& own = workspace();
-    const auto out = room(own.sums, tokens * shape_.head_dim);
-    multiply_transposed(y, tokens, matrix(w, n), Numerics::exact, out, own.alone);
+    multiply_transposed(y, static_cast<Index>(y.size()) / n, matrix(w, n), Numerics::exact, out,
+                        workspace().alone, active_isa(), add);
+  }
+  // The same with the entries that the block sees: [count, D].
+  std::span<const float> combine_seen(std::span<const float> y, std::span<const float> w) const {
+    const auto out = room(workspace().sums, count_ * shape_.head_dim);
+    combine(y, w, out, false);
     return out;
   }
 
@@ -147,6 +152,9 @@ class Block {
   }
   std::span<const float> seen_part(const Floats& all) const {
     return std::span(all).first(static_cast<std::size_t>(seen_ * shape_.head_dim));
+  }
+  void scaled(float factor, const float* from, float* to) const {
+    for (Index d = 0; d < shape_.head_dim; ++d) to[d] = factor * from[d];
   }
   void hide(float* row, Index own) const {
     const Index n = past_.size();
@@ -172,7 +180,8 @@ struct HeadSums {
   Floats keys, values;
 };
 
-// One query head's rows, block after block.
+// One query head's rows, block after block. The last block sees all entries, and is the first to
+// write sums for them.
 void head_backward(const AttentionShape& shape, const AttentionRows& rows,
                    std::span<const Entries> lanes, Index head, std::span<const float> out,
                    std::span<const float> log_sums, std::span<const float> dout, Index from,
@@ -180,11 +189,12 @@ void head_backward(const AttentionShape& shape, const AttentionRows& rows,
   const auto& kernels = vector_kernels();
   const Index D = shape.head_dim;
   Workspace& own = workspace();
-  for (Index first = 0; first < shape.rows; first += kBlock) {
+  const Index last = (shape.rows - 1) / kBlock * kBlock;
+  for (Index first = last; first >= 0; first -= kBlock) {
     const Block block(shape, rows, lanes, head, first);
     const Index seen = block.seen();
-    const auto queries = block.gather(rows.queries, own.queries);
-    const auto douts = block.gather(dout, own.douts);
+    const auto queries = block.gather(rows.queries, shape.scale, own.queries);
+    const auto douts = block.gather(dout, 1, own.douts);
     const auto weights = block.logits(queries, own.logits);
     const auto dlogits = block.multiply(douts, block.values(), nullptr, own.dlogits);
     for (Index r = 0; r < block.count(); ++r) {
@@ -194,15 +204,11 @@ void head_backward(const AttentionShape& shape, const AttentionRows& rows,
       const float along = kernels.dot(dout.data() + item * D, out.data() + item * D, D);
       for (Index j = 0; j < seen; ++j) ds[j] = p[j] * (ds[j] - along);
     }
-    const auto moved = block.combine(dlogits, block.keys());
+    const auto moved = block.combine_seen(dlogits, block.keys());
     for (Index r = 0; r < block.count(); ++r)
-      kernels.axpy(shape.scale, moved.data() + r * D, D, dqueries.data() + block.item(r) * D);
-    const auto size = (seen - from) * D;
-    kernels.axpy(shape.scale,
-                 block.combine(transpose(dlogits, seen, from, own.left), queries).data(), size,
-                 dkeys.data());
-    kernels.axpy(1, block.combine(transpose(weights, seen, from, own.left), douts).data(), size,
-                 dvalues.data());
+      block.put(r, shape.scale, moved.data() + r * D, dqueries);
+    block.combine(transpose(dlogits, seen, from, own.left), queries, dkeys, first < last);
+    block.combine(transpose(weights, seen, from, own.left), douts, dvalues, first < last);
   }
 }
 
@@ -212,12 +218,12 @@ void attend_rows(const AttentionShape& shape, const AttentionRows& rows, std::sp
                  std::span<float> log_sums, ThreadPool& pool) {
   const auto& kernels = vector_kernels();
   const auto lanes = gather_entries(shape, rows, pool);
-  const Index D = shape.head_dim;
   const Index blocks = ceil_div(shape.rows, kBlock);
   pool.run(shape.query_heads * blocks, [&](Index i, int) {
     Workspace& own = workspace();
     const Block block(shape, rows, lanes, i / blocks, i % blocks * kBlock);
-    const auto weights = block.logits(block.gather(rows.queries, own.queries), own.logits);
+    const auto weights =
+        block.logits(block.gather(rows.queries, shape.scale, own.queries), own.logits);
     const Index seen = block.seen();
     float sums[kBlock];
     for (Index r = 0; r < block.count(); ++r) {
@@ -226,11 +232,9 @@ void attend_rows(const AttentionShape& shape, const AttentionRows& rows, std::sp
       sums[r] = kernels.exp_sum(row, top, seen, row);
       log_sums[static_cast<std::size_t>(block.item(r))] = top + std::log(sums[r]);
     }
-    const auto attended = block.combine(weights, block.values());
+    const auto attended = block.combine_seen(weights, block.values());
     for (Index r = 0; r < block.count(); ++r)
-      for (Index d = 0; d < D; ++d)
-        out[static_cast<std::size_t>(block.item(r) * D + d)] =
-            attended[static_cast<std::size_t>(r * D + d)] / sums[r];
+      block.put(r, 1 / sums[r], attended.data() + r * shape.head_dim, out);
   });
 }
 
@@ -257,8 +261,6 @@ void attend_rows_backward(const AttentionShape& shape, const AttentionRows& rows
     return all.subspan(static_cast<std::size_t>(head * size), static_cast<std::size_t>(size));
   };
   pool.run(shape.query_heads, [&](Index head, int) {
-    std::ranges::fill(part(dkeys, head), 0.0f);
-    std::ranges::fill(part(dvalues, head), 0.0f);
     head_backward(shape, rows, lanes, head, out, log_sums, dout, from_of(head / group),
                   gradients.queries, part(dkeys, head), part(dvalues, head));
   });

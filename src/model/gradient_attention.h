@@ -45,7 +45,8 @@ struct AttentionRows {
 void attend_rows(const AttentionShape& shape, const AttentionRows& rows, std::span<float> out,
                  std::span<float> log_sums, ThreadPool& pool);
 
-// Adds to the gradients of queries, keys and values. `out` and `log_sums` are those of attend_rows.
+// Writes the gradient of queries and adds to those of keys and values. `out` and `log_sums` are
+// those of attend_rows.
 struct AttentionGradients {
   std::span<float> queries;      // [R, Hq, D]
   std::span<float> keys;         // [R, Hkv, D]

@@ -42,15 +42,15 @@ class Head {
 
   // Adds the gradient of the hidden states, given that of the logits in front of the soft cap.
   void backward(std::span<const float> dlogits, std::span<float> gradient) {
-    const Index V = head_.rows, E = head_.cols, rows = static_cast<Index>(dlogits.size()) / V;
-    std::vector<float> piece, sums(static_cast<std::size_t>(rows * E));
+    const Index V = head_.rows, rows = static_cast<Index>(dlogits.size()) / V;
+    std::vector<float> piece;
     for (Index first = 0; first < V; first += kPiece) {
       const Index count = std::min(kPiece, V - first);
       piece.resize(static_cast<std::size_t>(rows * count));
       for (Index r = 0; r < rows; ++r)
         std::copy_n(dlogits.data() + r * V + first, count, piece.data() + r * count);
-      multiply_transposed(piece, rows, part_of(head_, first, count), Numerics::exact, sums, pool_);
-      vector_kernels().axpy(1, sums.data(), rows * E, gradient.data());
+      multiply_transposed(piece, rows, part_of(head_, first, count), Numerics::exact, gradient,
+                          pool_, active_isa(), true);
     }
   }
 

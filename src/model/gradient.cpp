@@ -12,19 +12,28 @@ namespace {
 
 std::vector<float> zeros(Index size) { return std::vector<float>(static_cast<std::size_t>(size)); }
 
-// Whatever goes over all rows goes over all threads: a thread that waits for a serial loop of some
-// hundred kilobytes falls asleep, and waking it takes as long again.
+// Calls body(row) for all rows, some of them at a time: one is too little to hand out. Copies and
+// sums go over all threads, too: a thread that waits for some hundred kilobytes of them falls
+// asleep, and waking it takes as long again.
+template <typename Body>
+void each_row(Index rows, ThreadPool& pool, Body body) {
+  constexpr Index kItemsPerThread = 8;
+  const Index step = std::max(ceil_div(rows, pool.size() * kItemsPerThread), Index{1});
+  pool.run(ceil_div(rows, step), [&](Index item, int) {
+    for (Index r = item * step; r < std::min((item + 1) * step, rows); ++r) body(r);
+  });
+}
+
 void add(std::span<const float> from, std::span<float> to, Index width, ThreadPool& pool) {
-  pool.run(static_cast<Index>(from.size()) / width, [&](Index r, int) {
+  each_row(static_cast<Index>(from.size()) / width, pool, [&](Index r) {
     vector_kernels().axpy(1, from.data() + r * width, width, to.data() + r * width);
   });
 }
 
 void copy(std::span<const float> from, std::vector<float>& to, Index width, ThreadPool& pool) {
   to.resize(from.size());
-  pool.run(static_cast<Index>(from.size()) / width, [&](Index r, int) {
-    std::copy_n(from.data() + r * width, width, to.data() + r * width);
-  });
+  each_row(static_cast<Index>(from.size()) / width, pool,
+           [&](Index r) { std::copy_n(from.data() + r * width, width, to.data() + r * width); });
 }
 
 }  // namespace
@@ -51,7 +60,7 @@ void GradientPass::normed(std::span<const float> x, std::span<const float> weigh
                           std::vector<float>& out) const {
   out.resize(x.size());
   const Index width = static_cast<Index>(weight.size());
-  pool_.run(static_cast<Index>(x.size()) / width, [&](Index r, int) {
+  each_row(static_cast<Index>(x.size()) / width, pool_, [&](Index r) {
     vector_kernels().rms_norm(x.data() + r * width, weight.data(), config_.norm_eps, width,
                               out.data() + r * width);
   });
@@ -125,7 +134,7 @@ const RopeAngles& GradientPass::angles_of(Index l, bool back) {
 void GradientPass::rotate(Index l, std::span<float> x, Index heads, bool back) {
   const Index D = config_.head_dim;
   const RopeAngles& angles = angles_of(l, back);
-  pool_.run(rows_, [&](Index r, int) {
+  each_row(rows_, pool_, [&](Index r) {
     for (Index h = 0; h < heads; ++h)
       vector_kernels().rope(x.data() + (r * heads + h) * D, angles.cos.data() + r * D / 2,
                             angles.sin.data() + r * D / 2, D);
@@ -205,7 +214,7 @@ void GradientPass::ffn_forward(Index l) {
   const auto activate = config_.activation == Activation::silu ? vector_kernels().silu_mul
                                                                : vector_kernels().gelu_tanh_mul;
   const Index hidden = config_.hidden;
-  pool_.run(rows_, [&](Index r, int) {
+  each_row(rows_, pool_, [&](Index r) {
     activate(tape.gate.data() + r * hidden, tape.up.data() + r * hidden, hidden,
              gated_.data() + r * hidden);
   });
@@ -223,7 +232,7 @@ namespace {
 void norm_backward(std::span<const float> x, std::span<const float> weight,
                    std::span<const float> dy, float eps, std::span<float> dx, ThreadPool& pool) {
   const Index width = static_cast<Index>(weight.size());
-  pool.run(static_cast<Index>(x.size()) / width, [&](Index r, int) {
+  each_row(static_cast<Index>(x.size()) / width, pool, [&](Index r) {
     rms_norm_backward(x.data() + r * width, weight.data(), dy.data() + r * width, eps, width,
                       dx.data() + r * width);
   });
@@ -269,7 +278,7 @@ void GradientPass::ffn_backward(Index l) {
   back_through(through_post_norm(tape.raw_ffn, w.post_ffn_norm), w.down, gated_);
   dgate_.resize(gated_.size());
   dup_.resize(gated_.size());
-  pool_.run(rows_, [&](Index r, int) {
+  each_row(rows_, pool_, [&](Index r) {
     gated_backward(config_.activation, tape.gate.data() + r * hidden, tape.up.data() + r * hidden,
                    gated_.data() + r * hidden, hidden, dgate_.data() + r * hidden,
                    dup_.data() + r * hidden);

@@ -268,16 +268,21 @@ void attend_rows_backward(const AttentionShape& shape, const AttentionRows& rows
     for (Index head = kv * group; head < (kv + 1) * group; ++head)
       vector_kernels().axpy(1, part(sums, head).data() + j * D, D, to);
   };
-  pool.run(longest + shape.rows, [&](Index entry, int) {
+  const auto add_entry = [&](Index j) {
     for (Index kv = 0; kv < shape.kv_heads; ++kv) {
-      const Index n = rows.past[static_cast<std::size_t>(kv)].size(), j = entry - from_of(kv);
-      if (j < 0 || entry >= n + shape.rows) continue;
+      const Index n = rows.past[static_cast<std::size_t>(kv)].size(), entry = from_of(kv) + j;
+      if (entry >= n + shape.rows) continue;
       const Index own = ((entry - n) * shape.kv_heads + kv) * D;
       LaneGradient* past = with_past ? &gradients.past[static_cast<std::size_t>(kv)] : nullptr;
       add_heads(dkeys, kv, j, entry < n ? past->keys.data() + entry * D : &gradients.keys[own]);
       add_heads(dvalues, kv, j,
                 entry < n ? past->values.data() + entry * D : &gradients.values[own]);
     }
+  };
+  constexpr Index kEntries = 16;  // of an item
+  const Index entries = size / D;
+  pool.run(ceil_div(entries, kEntries), [&](Index item, int) {
+    for (Index j = item * kEntries; j < std::min((item + 1) * kEntries, entries); ++j) add_entry(j);
   });
 }
 

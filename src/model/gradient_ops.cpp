@@ -6,19 +6,9 @@
 
 namespace pith {
 
-// With r = 1 / sqrt(mean(x^2) + eps) and g = dy * weight:  dx = r g - r^3 x (g . x) / n.
 void rms_norm_backward(const float* x, const float* weight, const float* dy, float eps, Index n,
                        float* dx) {
-  double squares = 0, along = 0;
-  for (Index i = 0; i < n; ++i) {
-    const double g = weight ? double{dy[i]} * weight[i] : double{dy[i]};
-    squares += double{x[i]} * x[i];
-    along += g * x[i];
-  }
-  const double r = 1 / std::sqrt(squares / static_cast<double>(n) + double{eps});
-  const auto scale = static_cast<float>(r);
-  const auto pull = static_cast<float>(r * r * r * along / static_cast<double>(n));
-  for (Index i = 0; i < n; ++i) dx[i] += scale * (weight ? dy[i] * weight[i] : dy[i]) - pull * x[i];
+  vector_kernels().rms_norm_backward(x, weight, dy, eps, n, dx);
 }
 
 void gated_backward(Activation activation, const float* gate, const float* up, const float* dy,

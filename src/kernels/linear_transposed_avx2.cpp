@@ -14,7 +14,7 @@ namespace {
 struct Wide {
   // 32 codes as scale * code + min, with factors of their own for the first and the last 16.
   static void widen(__m256i codes, float scale, float min, float last_scale, float last_min,
-                    float* out) {
+                    float* first, float* last) {
     const auto half_of = [](__m128i c, float s, float m, float* to) {
       for (int i : {0, 8}) {
         const __m256i eight = _mm256_cvtepu8_epi32(i == 0 ? c : _mm_srli_si128(c, 8));
@@ -22,8 +22,8 @@ struct Wide {
                                                  _mm256_set1_ps(m)));
       }
     };
-    half_of(_mm256_castsi256_si128(codes), scale, min, out);
-    half_of(_mm256_extracti128_si256(codes, 1), last_scale, last_min, out + 16);
+    half_of(_mm256_castsi256_si128(codes), scale, min, first);
+    half_of(_mm256_extracti128_si256(codes, 1), last_scale, last_min, last);
   }
 };
 

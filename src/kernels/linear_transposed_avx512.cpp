@@ -14,13 +14,13 @@ namespace {
 struct Wide {
   // 32 codes as scale * code + min, with factors of their own for the first and the last 16.
   static void widen(__m256i codes, float scale, float min, float last_scale, float last_min,
-                    float* out) {
+                    float* first, float* last) {
     const auto half_of = [](__m128i c, float s, float m) {
       return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(c)), _mm512_set1_ps(s),
                              _mm512_set1_ps(m));
     };
-    _mm512_storeu_ps(out, half_of(_mm256_castsi256_si128(codes), scale, min));
-    _mm512_storeu_ps(out + 16, half_of(_mm256_extracti128_si256(codes, 1), last_scale, last_min));
+    _mm512_storeu_ps(first, half_of(_mm256_castsi256_si128(codes), scale, min));
+    _mm512_storeu_ps(last, half_of(_mm256_extracti128_si256(codes, 1), last_scale, last_min));
   }
 };
 

@@ -15,12 +15,13 @@ inline void ask_for(const std::byte* begin, const std::byte* end) {
   for (; begin < end; begin += 64) _mm_prefetch(begin, _MM_HINT_T0);
 }
 
-// Weights of one row from `row` on as f32: `count` of them, whole blocks.
-template <typename Type>
-inline void unpack_row(const std::byte* row, Index count, float* out) {
+// Weights of one row from `row` on as f32: `count` of them, whole blocks. Those from column k on,
+// 16 of them, go to place(k).
+template <typename Type, typename Place>
+inline void unpack_row(const std::byte* row, Index count, Place place) {
   const auto* block = reinterpret_cast<const typename Type::Block*>(row);
   if constexpr (Type::kUnits == 8) {
-    for (; count > 0; count -= 256, out += 256, ++block) {
+    for (Index k = 0; k < count; k += 256, ++block) {
       alignas(32) float scale[16], min[16];
 #pragma GCC unroll 2
       for (int part = 0; part < static_cast<int>(32 / Type::kGroup); ++part) {
@@ -35,15 +36,15 @@ inline void unpack_row(const std::byte* row, Index count, float* out) {
         constexpr int kGroups = 32 / Type::kGroup;
         const int low = s * kGroups, high = low + kGroups - 1;
         Wide::widen(Type::codes(block, s), scale[low], min[low], scale[high], min[high],
-                    out + 32 * s);
+                    place(k + 32 * s), place(k + 32 * s + 16));
       }
     }
   } else {
-    for (; count > 0; count -= 32, out += 32, ++block) {
+    for (Index k = 0; k < count; k += 32, ++block) {
       const float scale = half(block->d);
       float min = -Type::kZero * scale;
       if constexpr (Type::kHasMin) min = half(block->m);
-      Wide::widen(Type::codes(block, 0), scale, min, scale, min, out);
+      Wide::widen(Type::codes(block, 0), scale, min, scale, min, place(k), place(k + 16));
     }
   }
 }
@@ -102,16 +103,23 @@ struct TransposedTiles<Step, std::integer_sequence<int, before...>> {
 };
 
 // Panels [columns / kColumns][depth][kColumns] of elements for rows [begin, begin + rows) of the
-// range's columns; `unpack(row, out)` gives one row of them as f32.
-template <typename Step, typename Unpack>
+// range's columns; `unpack(row, place)` gives one row of them as f32. An f32 panel takes quantised
+// rows as they come; other rows are joined, or padded, on the way.
+template <typename Step, bool quantized, typename Unpack>
 inline void fill_panels(Index rows, Index columns, Unpack unpack, typename Step::Element* panels) {
   constexpr Index kColumns = 2 * Step::kWidth;
+  if constexpr (Step::kRows == 1 && quantized) {
+    for (Index d = 0; d < rows; ++d)
+      unpack(d,
+             [=](Index k) { return panels + (k / kColumns * rows + d) * kColumns + k % kColumns; });
+    return;
+  }
   alignas(64) float unpacked[2][kTransposedColumns + kColumns];
   const Index depth = (rows + Step::kRows - 1) / Step::kRows;
   for (Index d = 0; d < depth; ++d) {
     for (Index r = 0; r < Step::kRows; ++r) {
       if (d * Step::kRows + r < rows)
-        unpack(d * Step::kRows + r, unpacked[r]);
+        unpack(d * Step::kRows + r, [to = unpacked[r]](Index k) { return to + k; });
       else
         for (float& w : unpacked[r]) w = 0;
       for (Index k = columns; k % kColumns != 0; ++k) unpacked[r][k] = 0;
@@ -122,7 +130,7 @@ inline void fill_panels(Index rows, Index columns, Unpack unpack, typename Step:
 }
 
 // A row of the range's columns is `bytes` long, from `offset` on.
-template <typename Step, typename Unpack>
+template <typename Step, bool quantized, typename Unpack>
 inline void transposed_by(const TransposedRange& range, Index offset, Index bytes, Unpack unpack) {
   using Element = typename Step::Element;
   using Tiles = TransposedTiles<Step, std::make_integer_sequence<int, Step::kTile>>;
@@ -136,13 +144,13 @@ inline void transposed_by(const TransposedRange& range, Index offset, Index byte
   for (Index n = 0; n < N; n += kDepth) {
     const Index rows = N - n < kDepth ? N - n : kDepth;
     const Index depth = (rows + Step::kRows - 1) / Step::kRows;
-    fill_panels<Step>(
+    fill_panels<Step, quantized>(
         rows, range.count,
-        [&](Index r, float* out) {
+        [&](Index r, auto place) {
           const std::byte* row = first + (n + r) * range.row_bytes;
           const std::byte* ahead = row + kRowsAhead * range.row_bytes;
           if (ahead < end) ask_for(ahead, ahead + bytes);
-          unpack(row, out);
+          unpack(row, place);
         },
         panels);
     for (Index k = 0; k < range.count; k += kColumns) {
@@ -168,16 +176,16 @@ void transposed(const TransposedRange& range) {
     with_blocks(type, [&](auto t) {
       using Type = decltype(t);
       constexpr Index kBlock = 32 * Type::kUnits, kBytes = sizeof(typename Type::Block);
-      transposed_by<Step>(
+      transposed_by<Step, true>(
           range, first / kBlock * kBytes, count / kBlock * kBytes,
-          [=](const std::byte* row, float* out) { unpack_row<Type>(row, count, out); });
+          [=](const std::byte* row, auto place) { unpack_row<Type>(row, count, place); });
     });
   else
     with_floats(type, [&](auto t) {
       using Type = decltype(t);
       constexpr Index kBytes = sizeof(typename Type::Block);
-      transposed_by<Step>(
+      transposed_by<Step, false>(
           range, first * kBytes, count * kBytes,
-          [=](const std::byte* row, float* out) { unpack_float_row<Type>(row, count, out); });
+          [=](const std::byte* row, auto place) { unpack_float_row<Type>(row, count, place(0)); });
     });
 }

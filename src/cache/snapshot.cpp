@@ -1,5 +1,6 @@
 // File layout, little-endian:
-//   "PITHCTX2" ("PITHCTX1": the same without packed segments; read, no longer written)
+//   "PITHCTX3" (read, no longer written: "PITHCTX2", the same without segments of weighted entries;
+//   "PITHCTX1", which has no packed segments either)
 //   sections in this order: INFO, SHAP, then one LAYR for each layer; nothing follows
 //
 //   section = tag char[4], u32 zero, u64 length, u64 XXH3 of the payload, payload
@@ -9,13 +10,16 @@
 //   SHAP    = i64 L, i64 Hkv, i64 D, i64 source tokens, u64 format of new entries,
 //             u64 count (0 or L), i64 windows, u64 count (0 or L * D/2), f64 inverse frequencies
 //   LAYR    = for each KV head: u64 segments, then each segment
-//   segment = u32 format, u32 annotated, i64 entries, of packed formats f32 centre [D], then tiles
+//   segment = u32 format, u32 columns, i64 entries, of packed formats f32 centre [D], then tiles
 //             as in memory (cache/lane.h) with unused slots zero
 #include "cache/snapshot.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <xxhash.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -30,7 +34,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::string_view kMagic = "PITHCTX2", kMagicWithoutPacked = "PITHCTX1";
+constexpr std::array<std::string_view, 3> kMagics = {"PITHCTX1", "PITHCTX2", "PITHCTX3"};
+constexpr std::string_view kMagic = kMagics.back();
 constexpr Index kSectionHeader = 24;
 constexpr Index kMaxHeadDim = 1024;  // the largest of any known model is 512; tiles must fit a slab
 
@@ -126,12 +131,13 @@ class File {
   File(std::span<const std::byte> bytes, const std::string& name) : left_(bytes), name_(name) {
     const std::string_view magic(reinterpret_cast<const char*>(bytes.data()),
                                  std::min(bytes.size(), kMagic.size()));
-    if (magic != kMagic && magic != kMagicWithoutPacked)
+    const auto known = std::find(kMagics.begin(), kMagics.end(), magic);
+    if (known == kMagics.end())
       fail(ErrorCode::bad_file,
            fmt::format("{} is not a pith context that this version reads (expected it to begin "
-                       "with {} or {})",
-                       name, kMagic, kMagicWithoutPacked));
-    version_ = magic == kMagic ? 2 : 1;
+                       "with {})",
+                       name, fmt::join(kMagics, ", ")));
+    version_ = 1 + static_cast<int>(known - kMagics.begin());
     left_ = left_.subspan(kMagic.size());
   }
 
@@ -154,7 +160,6 @@ class File {
   }
 
   int version() const { return version_; }
-  Format last_format() const { return version_ == 1 ? Format::f32 : kLastFormat; }
   Index left() const { return static_cast<Index>(left_.size()); }
   void end() const {
     if (!left_.empty())
@@ -171,7 +176,7 @@ class File {
 void write_segment(const Segment& segment, Writer& writer) {
   const TileLayout& layout = segment.layout;
   writer.number(static_cast<std::uint32_t>(layout.format));
-  writer.number(static_cast<std::uint32_t>(layout.annotated));
+  writer.number(static_cast<std::uint32_t>(layout.columns));
   writer.number(segment.count);
   if (layout.packed)
     writer.bytes(segment.centre_data(), static_cast<std::size_t>(layout.head_dim) * sizeof(float));
@@ -260,12 +265,15 @@ std::vector<float> read_centre(Reader& reader, Index head_dim) {
   return centre;
 }
 
-Segment read_segment(Reader& reader, const Cache::Impl& cache, Format last_format) {
-  const auto format = reader.number<std::uint32_t>(), annotated = reader.number<std::uint32_t>();
+Segment read_segment(Reader& reader, const Cache::Impl& cache, int version) {
+  const auto format = reader.number<std::uint32_t>(), columns = reader.number<std::uint32_t>();
   const auto count = reader.number<Index>();
-  reader.expect(format <= static_cast<std::uint32_t>(last_format) && annotated <= 1,
-                "a segment's format");
-  const TileLayout layout(static_cast<Format>(format), annotated != 0, cache.shape.head_dim);
+  const Format last_format = version < 2 ? Format::f32 : kLastFormat;
+  const Columns last_columns = version < 3 ? Columns::annotated : Columns::weighted;
+  reader.expect(format <= static_cast<std::uint32_t>(last_format), "a segment's format");
+  reader.expect(columns <= static_cast<std::uint32_t>(last_columns), "a segment's columns");
+  const TileLayout layout(static_cast<Format>(format), static_cast<Columns>(columns),
+                          cache.shape.head_dim);
   reader.expect(count > 0 && (count - 1) / kTileEntries < reader.left() / layout.bytes(),
                 "a segment's size");
   Segment segment(layout);
@@ -278,12 +286,12 @@ Segment read_segment(Reader& reader, const Cache::Impl& cache, Format last_forma
     Tile tile = cache.pool->allocate(layout.bytes());
     std::memcpy(tile.data(), bytes.data(), bytes.size());
     for (Index slot = 0; slot < std::min(kTileEntries, count - first); ++slot) {
-      // A plain entry's span is its position as an integer: it must be one before it is converted.
+      // A span without a column is the position as an integer: it must be one before that.
       const float position = read_position(layout, tile.data(), slot);
-      reader.expect(
-          annotated || (position >= 0 && position <= static_cast<float>(kLastPlainToken) &&
-                        position == std::floor(position)),
-          "a position is not that of a token");
+      reader.expect(layout.is_annotated() ||
+                        (position >= 0 && position <= static_cast<float>(kLastPlainToken) &&
+                         position == std::floor(position)),
+                    "a position is not that of a token");
       check_entry(reader, read_info(layout, tile.data(), slot), previous, cache.source_tokens);
       previous = position;
     }
@@ -343,7 +351,7 @@ Snapshot parse(std::span<const std::byte> bytes, const std::string& name) {
     for (Index head = 0; head < cache.shape.kv_heads; ++head)
       for (auto left = reader.number<std::uint64_t>(); left > 0; --left)
         cache.lane(cache.shape.lane(layer, head))
-            .segments.push_back(read_segment(reader, cache, file.last_format()));
+            .segments.push_back(read_segment(reader, cache, file.version()));
     reader.end();
   }
   file.end();

@@ -55,9 +55,7 @@ TEST(Budget, PredictedBytesAreThoseOfTheCache) {
       const auto info = cache.read_info(lane);
       const auto formats = cache.read_formats(lane);
       for (std::size_t j = 0; j < info.size(); ++j) {
-        const bool plain = info[j].kind == cache::EntryKind::exact &&
-                           info[j].position == static_cast<float>(info[j].span.begin);
-        ++(plain ? content.of(formats[j]).plain : content.of(formats[j]).annotated);
+        ++content.of(formats[j], cache::columns_of(info[j]));
       }
       predicted += lane_bytes(cache.shape(), content);
     }

@@ -62,16 +62,14 @@ Index turn_of(const std::vector<Index>& starts, Index token) {
 // The entries of a lane that may go: all but the best few of every turn.
 void add_candidates(const cache::Cache& cache, Index lane, const std::vector<float>& attention,
                     const EvictionLimits& limits, std::vector<Candidate>& out) {
-  constexpr Index kAnnotations = 13;
   const auto infos = cache.read_info(lane);
   const auto formats = cache.read_formats(lane);
   std::map<Index, std::vector<Candidate>> turns;
   for (std::size_t j = 0; j < infos.size(); ++j) {
     if (infos[j].span.begin < limits.prefix_tokens) continue;
-    const bool plain = infos[j].kind == cache::EntryKind::exact && infos[j].log_weight == 0;
     turns[turn_of(limits.turn_starts, infos[j].span.begin)].push_back(
         {lane, static_cast<Index>(j), attention[j],
-         recipe::entry_bytes(cache.shape(), formats[j]) + (plain ? 0 : kAnnotations)});
+         recipe::entry_bytes(cache.shape(), formats[j], cache::columns_of(infos[j]))});
   }
   for (auto& [turn, entries] : turns) {
     const auto fewest = std::min<Index>(limits.fewest_of_turn, std::ssize(entries));

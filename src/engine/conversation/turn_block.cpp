@@ -231,7 +231,6 @@ void check_turn_recipe(const recipe::Recipe& recipe) {
 }
 
 recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, Index tokens) {
-  constexpr double kColumns = 13;  // bytes of the columns of entries that are weighted or made
   if (recipe.is_full()) return recipe;
   std::string text;
   for (recipe::Stage& stage : recipe::read_stages(recipe.to_string())) {
@@ -243,12 +242,12 @@ recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, 
         unit = recipe::BudgetUnit::tokens;
       } else if (unit == recipe::BudgetUnit::ratio) {
         const recipe::PartInfo& realiser = *stage.realiser.info;
-        const bool annotates = realiser.adds != nullptr ||
-                               (realiser.annotates && realiser.annotates(stage.realiser.arguments));
-        const double entry =
-            static_cast<double>(recipe::entry_bytes(shape, stage.format.info->format)) +
-            (annotates ? kColumns : 0);
-        value = n * 4 * static_cast<double>(shape.head_dim) / value / entry;
+        const bool weighs = realiser.weighs && realiser.weighs(stage.realiser.arguments);
+        const auto columns = realiser.adds ? cache::Columns::annotated
+                             : weighs      ? cache::Columns::weighted
+                                           : cache::Columns::plain;
+        const Index entry = recipe::entry_bytes(shape, stage.format.info->format, columns);
+        value = n * 4 * static_cast<double>(shape.head_dim) / value / static_cast<double>(entry);
         unit = recipe::BudgetUnit::tokens;
       }
       if (unit == recipe::BudgetUnit::tokens)

@@ -4,11 +4,12 @@
 
 #include "recipe/recipe_test_support.h"
 #include "recipe/registry.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
 
-using testing::error_of;
+using test::error_of;
 
 std::string canonical(std::string_view text) { return Recipe::parse(text).to_string(); }
 std::string refusal(std::string_view text) {

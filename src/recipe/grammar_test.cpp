@@ -57,6 +57,11 @@ TEST(Grammar, BudgetsPrintAsTheyWereMeant) {
   EXPECT_EQ(canonical("knorm @ 1.5GiB"), "knorm + uniform + drop + bf16 @ 1536MiB");
 }
 
+TEST(Grammar, ABudgetIsNamedOutsideOfQuotes) {
+  EXPECT_TRUE(names_budget("knorm @ 2x then snapkv"));
+  EXPECT_FALSE(names_budget("virtual(encoder=\"a@b\") then snapkv"));
+}
+
 TEST(Grammar, FullIsNoCompression) {
   EXPECT_TRUE(Recipe::parse("full").is_full());
   EXPECT_TRUE(Recipe::parse("no_press").is_full());

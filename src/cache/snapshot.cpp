@@ -20,19 +20,17 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "base/byte_stream.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "cache/cache_impl.h"
 
 namespace pith::cache {
 namespace {
-
-static_assert(std::endian::native == std::endian::little);
 
 constexpr std::array<std::string_view, 3> kMagics = {"PITHCTX1", "PITHCTX2", "PITHCTX3"};
 constexpr std::string_view kMagic = kMagics.back();
@@ -46,84 +44,20 @@ struct SectionHeader {
 };
 static_assert(sizeof(SectionHeader) == kSectionHeader);
 
-class Writer {
- public:
-  template <typename T>
-  void number(T value) {
-    bytes(&value, sizeof value);
-  }
-  void bytes(const void* from, std::size_t n) {
-    payload_.append(static_cast<const char*>(from), n);
-  }
-  void string(std::string_view text) {
-    number<std::uint64_t>(text.size());
-    bytes(text.data(), text.size());
-  }
-  template <typename T>
-  void array(std::span<const T> values) {
-    number<std::uint64_t>(values.size());
-    bytes(values.data(), values.size_bytes());
-  }
+// Writes what was gathered as one section, and starts anew.
+void write_section(const char* tag, ByteWriter& writer, FileWriter& file) {
+  const std::string& payload = writer.payload();
+  SectionHeader header{{}, 0, payload.size(), XXH3_64bits(payload.data(), payload.size())};
+  std::memcpy(header.tag, tag, 4);
+  file.write(std::as_bytes(std::span(&header, 1)));
+  file.write(payload);
+  writer.clear();
+}
 
-  // Writes what was gathered as one section, and starts anew.
-  void section(const char* tag, FileWriter& file) {
-    SectionHeader header{{}, 0, payload_.size(), XXH3_64bits(payload_.data(), payload_.size())};
-    std::memcpy(header.tag, tag, 4);
-    file.write(std::as_bytes(std::span(&header, 1)));
-    file.write(payload_);
-    payload_.clear();
-  }
-
- private:
-  std::string payload_;
-};
-
-// Reads a section's payload, never beyond its end.
-class Reader {
- public:
-  Reader(std::span<const std::byte> bytes, std::string section, const std::string& name)
-      : left_(bytes), section_(std::move(section)), name_(name) {}
-
-  [[noreturn]] void damaged(const std::string& what) const {
-    fail(ErrorCode::bad_file, fmt::format("{}: section {} is damaged: {}; make the snapshot again",
-                                          name_, section_, what));
-  }
-  void expect(bool sound, const char* what) const {
-    if (!sound) damaged(what);
-  }
-
-  std::span<const std::byte> bytes(std::uint64_t n) {
-    expect(n <= left_.size(), "it ends early");
-    const auto taken = left_.first(static_cast<std::size_t>(n));
-    left_ = left_.subspan(static_cast<std::size_t>(n));
-    return taken;
-  }
-  template <typename T>
-  T number() {
-    T value;
-    std::memcpy(&value, bytes(sizeof value).data(), sizeof value);
-    return value;
-  }
-  std::string string() {
-    const auto text = bytes(number<std::uint64_t>());
-    return {reinterpret_cast<const char*>(text.data()), text.size()};
-  }
-  template <typename T>
-  std::vector<T> array() {
-    const auto n = number<std::uint64_t>();
-    expect(n <= left_.size() / sizeof(T), "an array is longer than the section");
-    std::vector<T> values(static_cast<std::size_t>(n));
-    if (n) std::memcpy(values.data(), bytes(n * sizeof(T)).data(), values.size() * sizeof(T));
-    return values;
-  }
-  Index left() const { return static_cast<Index>(left_.size()); }
-  void end() const { expect(left_.empty(), "it has bytes too many"); }
-
- private:
-  std::span<const std::byte> left_;
-  std::string section_;
-  const std::string& name_;
-};
+ByteReader section_reader(std::span<const std::byte> bytes, const std::string& label,
+                          const std::string& file) {
+  return {bytes, fmt::format("{}: section {}", file, label), "make the snapshot again"};
+}
 
 // Walks the sections of a file.
 class File {
@@ -141,14 +75,14 @@ class File {
     left_ = left_.subspan(kMagic.size());
   }
 
-  Reader section(std::string_view tag, std::string label) {
+  ByteReader section(std::string_view tag, const std::string& label) {
     SectionHeader header;
     if (left_.size() < sizeof header)
       fail(ErrorCode::bad_file,
            fmt::format("{} ends before section {}; make the snapshot again", name_, label));
     std::memcpy(&header, left_.data(), sizeof header);
     left_ = left_.subspan(sizeof header);
-    Reader reader({}, label, name_);
+    const ByteReader reader = section_reader({}, label, name_);
     reader.expect(std::string_view(header.tag, 4) == tag && header.zero == 0,
                   "it is not where it belongs");
     reader.expect(header.length <= left_.size(), "the file ends early");
@@ -156,7 +90,7 @@ class File {
     reader.expect(XXH3_64bits(payload.data(), payload.size()) == header.hash,
                   "its checksum differs");
     left_ = left_.subspan(payload.size());
-    return {payload, std::move(label), name_};
+    return section_reader(payload, label, name_);
   }
 
   int version() const { return version_; }
@@ -173,7 +107,7 @@ class File {
   int version_ = 0;
 };
 
-void write_segment(const Segment& segment, Writer& writer) {
+void write_segment(const Segment& segment, ByteWriter& writer) {
   const TileLayout& layout = segment.layout;
   writer.number(static_cast<std::uint32_t>(layout.format));
   writer.number(static_cast<std::uint32_t>(layout.columns));
@@ -193,7 +127,7 @@ void write_segment(const Segment& segment, Writer& writer) {
 }
 
 SnapshotInfo read_info(File& file) {
-  Reader reader = file.section("INFO", "INFO");
+  ByteReader reader = file.section("INFO", "INFO");
   SnapshotInfo info;
   info.version = file.version();
   info.model_hash = reader.number<std::uint64_t>();
@@ -208,7 +142,7 @@ SnapshotInfo read_info(File& file) {
 
 // An empty cache of the shape in the file.
 Cache read_shape(File& file, const SnapshotInfo& info) {
-  Reader reader = file.section("SHAP", "SHAP");
+  ByteReader reader = file.section("SHAP", "SHAP");
   Shape shape;
   shape.layers = reader.number<Index>();
   shape.kv_heads = reader.number<Index>();
@@ -246,7 +180,8 @@ Cache read_shape(File& file, const SnapshotInfo& info) {
   return cache;
 }
 
-void check_entry(const Reader& reader, const EntryInfo& info, float previous, Index source_tokens) {
+void check_entry(const ByteReader& reader, const EntryInfo& info, float previous,
+                 Index source_tokens) {
   reader.expect(std::isfinite(info.position) && info.position >= previous,
                 "positions do not ascend");
   reader.expect(std::isfinite(info.log_weight), "a log-weight is not finite");
@@ -257,15 +192,13 @@ void check_entry(const Reader& reader, const EntryInfo& info, float previous, In
 }
 
 // The centre of a packed segment.
-std::vector<float> read_centre(Reader& reader, Index head_dim) {
-  std::vector<float> centre(static_cast<std::size_t>(head_dim));
-  const auto bytes = reader.bytes(centre.size() * sizeof(float));
-  std::memcpy(centre.data(), bytes.data(), bytes.size());
+std::vector<float> read_centre(ByteReader& reader, Index head_dim) {
+  auto centre = reader.values<float>(static_cast<std::uint64_t>(head_dim));
   for (float x : centre) reader.expect(std::isfinite(x), "a centre is not finite");
   return centre;
 }
 
-Segment read_segment(Reader& reader, const Cache::Impl& cache, int version) {
+Segment read_segment(ByteReader& reader, const Cache::Impl& cache, int version) {
   const auto format = reader.number<std::uint32_t>(), columns = reader.number<std::uint32_t>();
   const auto count = reader.number<Index>();
   const Format last_format = version < 2 ? Format::f32 : kLastFormat;
@@ -311,13 +244,13 @@ void save(const Cache& cache, const SnapshotInfo& info, const std::filesystem::p
                      path.string(), cache.source_tokens(), info.tokens.size()));
   FileWriter file(path);
   file.write(kMagic);
-  Writer writer;
+  ByteWriter writer;
   writer.number(info.model_hash);
   writer.number(info.next_position);
   writer.string(info.model_name);
   writer.string(info.recipe);
   writer.array(std::span(info.tokens));
-  writer.section("INFO", file);
+  write_section("INFO", writer, file);
 
   for (Index number : {shape.layers, shape.kv_heads, shape.head_dim, cache.source_tokens()})
     writer.number(number);
@@ -327,7 +260,7 @@ void save(const Cache& cache, const SnapshotInfo& info, const std::filesystem::p
   for (const auto& layer : cache.rotation().inverse_frequencies)
     frequencies.insert(frequencies.end(), layer.begin(), layer.end());
   writer.array(std::span<const double>(frequencies));
-  writer.section("SHAP", file);
+  write_section("SHAP", writer, file);
 
   for (Index layer = 0; layer < shape.layers; ++layer) {
     for (Index head = 0; head < shape.kv_heads; ++head) {
@@ -335,7 +268,7 @@ void save(const Cache& cache, const SnapshotInfo& info, const std::filesystem::p
       writer.number<std::uint64_t>(lane.segments.size());
       for (const Segment& segment : lane.segments) write_segment(segment, writer);
     }
-    writer.section("LAYR", file);
+    write_section("LAYR", writer, file);
   }
   file.commit();
 }
@@ -347,7 +280,7 @@ Snapshot parse(std::span<const std::byte> bytes, const std::string& name) {
   Snapshot snapshot{std::move(info), std::move(empty)};
   Cache::Impl& cache = snapshot.cache.impl();
   for (Index layer = 0; layer < cache.shape.layers; ++layer) {
-    Reader reader = file.section("LAYR", fmt::format("LAYR of layer {}", layer));
+    ByteReader reader = file.section("LAYR", fmt::format("LAYR of layer {}", layer));
     for (Index head = 0; head < cache.shape.kv_heads; ++head)
       for (auto left = reader.number<std::uint64_t>(); left > 0; --left)
         cache.lane(cache.shape.lane(layer, head))

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <vector>
 
+#include "base/byte_stream.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
+#include "support/error_of.h"
 
 namespace pith {
 namespace {
@@ -34,6 +36,31 @@ TEST(Numbers, TiesRoundToEven) {
   EXPECT_EQ(to_float(to_bf16(1.0f + 0x3p-8f)), 1.0f + 0x1p-6f);
   EXPECT_EQ(to_float(to_f16(1.0f + 0x1p-11f)), 1.0f);
   EXPECT_TRUE(std::isinf(to_float(to_f16(1e6f))));
+}
+
+TEST(ByteStream, GivesBackWhatWasWritten) {
+  ByteWriter out;
+  out.number<std::uint32_t>(7);
+  out.string("abc");
+  out.array(std::span<const Index>(std::vector<Index>{1, -2}));
+  ByteReader in(std::as_bytes(std::span(out.payload())), "the file", "make it again");
+  EXPECT_EQ(in.number<std::uint32_t>(), 7u);
+  EXPECT_EQ(in.string(), "abc");
+  EXPECT_EQ(in.array<Index>(), (std::vector<Index>{1, -2}));
+  in.end();
+}
+
+TEST(ByteStream, NeverReadsBeyondItsEnd) {
+  ByteWriter out;
+  out.number<std::uint64_t>(std::uint64_t{1} << 61);  // times 8 it is 0
+  const auto bytes = std::as_bytes(std::span(out.payload()));
+  const auto reader = [&] { return ByteReader(bytes, "the file", "make it again"); };
+  EXPECT_EQ(test::error_of([&] { reader().string(); }),
+            "the file is damaged: it ends early; make it again");
+  EXPECT_EQ(test::error_of([&] { reader().array<double>(); }),
+            "the file is damaged: an array is longer than what is left; make it again");
+  EXPECT_EQ(test::error_of([&] { reader().end(); }),
+            "the file is damaged: it has bytes too many; make it again");
 }
 
 TEST(ThreadPool, EveryItemRunsOnceOnAnyNumberOfThreads) {

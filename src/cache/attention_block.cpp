@@ -174,7 +174,7 @@ void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index fir
     next[i - first_tile] = segment.tiles[ahead].data();
     const std::byte* tile = tiles[i - first_tile] =
         segment.tiles[static_cast<std::size_t>(i)].data();
-    if (layout.annotated)
+    if (layout.is_weighted())
       std::memcpy(log_weights + (i - first_tile) * kTileEntries, tile + layout.log_weights(),
                   kTileEntries * sizeof(float));
   }
@@ -196,7 +196,7 @@ void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index fir
   s.out = out_.data();
   s.scratch = kernel_scratch_.data();
   kernels.qk(s);
-  softmax(layout.annotated ? log_weights : nullptr, s.strip, first, entries);
+  softmax(layout.is_weighted() ? log_weights : nullptr, s.strip, first, entries);
   kernels.pv(s);
 
   if (!block_->job->tap) return;

@@ -92,7 +92,7 @@ void Cache::append(Index layer, std::span<const float> keys, std::span<const flo
   PITH_CHECK(first_position >= 0 && first_token >= 0 && first_token + tokens <= INT32_MAX,
              fmt::format("position {}, token {}", first_position, first_token));
   const bool plain = first_position == first_token && first_token + tokens - 1 <= kLastPlainToken;
-  const TileLayout layout(impl_->format, !plain, dim);
+  const TileLayout layout(impl_->format, plain ? Columns::plain : Columns::annotated, dim);
   for (Index head = 0; head < heads && tokens > 0; ++head) {
     Segment& segment = impl_->lane(impl_->shape.lane(layer, head))
                            .tail(layout, static_cast<float>(first_position));
@@ -154,7 +154,7 @@ void Cache::truncate(Index token) {
       Index n = segment.count;
       while (n > 0 && undone(segment.info(n - 1))) --n;
       left.push_back(n);
-      for (Index j = segment.layout.annotated ? 0 : n; j < n; ++j)
+      for (Index j = segment.layout.is_annotated() ? 0 : n; j < n; ++j)
         if (const EntryInfo info = segment.info(j); info.span.end > token)
           fail(ErrorCode::bad_input,
                fmt::format("cannot undo the tokens from {} on: lane {} holds a {} entry for the "

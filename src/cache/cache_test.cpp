@@ -165,7 +165,7 @@ TEST(Apply, AddsWeighsAndReplaces) {
   lane.add.keys = random_floats(32, rng);
   lane.add.values = random_floats(32, rng);
   cache.apply(plan);
-  const auto infos = cache.read_info(0);  // annotated entries by position, then plain ones
+  const auto infos = cache.read_info(0);  // by columns and position, plain ones last
   ASSERT_EQ(infos.size(), 3u);
   EXPECT_EQ(infos[0].span, (Span{3, 7}));
   EXPECT_EQ(infos[0].kind, EntryKind::summary);
@@ -176,6 +176,27 @@ TEST(Apply, AddsWeighsAndReplaces) {
   EXPECT_EQ(std::vector(after.keys.begin(), after.keys.begin() + 32), lane.add.keys);
   EXPECT_EQ(std::vector(after.values.begin() + 32, after.values.begin() + 64),
             std::vector(lane.values.begin() + 32, lane.values.end()));
+}
+
+// Entries pay for the columns that they need: 16 of 4 bits and D 64 take 64 bytes of codes and 8 of
+// scales and zeros each, and 4, 8 or 17 of columns.
+TEST(Apply, ColumnsAreAsFewAsEntriesNeed) {
+  const auto columns_after = [](auto change) {
+    Rng rng(5);
+    Cache cache = make(1, 1, 64, Format::f32);
+    append_random(cache, 16, rng);
+    Plan plan = testing::identity(cache);
+    plan.lanes[0].format = Format::int4;
+    change(plan.lanes[0]);
+    cache.apply(plan);
+    return cache.bytes().columns;
+  };
+  EXPECT_EQ(columns_after([](LanePlan&) {}), 16 * 4);
+  EXPECT_EQ(columns_after([](LanePlan& lane) { lane.log_weight.assign(16, 0.5f); }), 16 * 8);
+  EXPECT_EQ(columns_after([](LanePlan& lane) {
+              for (int i = 0; i < 16; ++i) lane.move_to.push_back(static_cast<float>(i) + 0.5f);
+            }),
+            round_up(16 * 72 + 16 * 17, 64) - 16 * 72);
 }
 
 // A key rotated by its own position and moved is the key rotated by the other position.

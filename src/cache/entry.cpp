@@ -37,4 +37,25 @@ const FormatTraits& traits(Format format) {
   return kTraits[static_cast<std::size_t>(format)];
 }
 
+Columns columns_of(const EntryInfo& info) {
+  const bool in_place = info.kind == EntryKind::exact && info.span.end == info.span.begin + 1 &&
+                        info.position == static_cast<float>(info.span.begin) &&
+                        info.span.begin <= kLastPlainToken;
+  if (!in_place) return Columns::annotated;
+  return info.log_weight == 0 ? Columns::plain : Columns::weighted;
+}
+
+Index column_bytes(Columns columns) {
+  constexpr Index kPosition = 4, kLogWeight = 4, kSpan = 8, kKind = 1;
+  switch (columns) {
+    case Columns::plain:
+      return kPosition;
+    case Columns::weighted:
+      return kPosition + kLogWeight;
+    case Columns::annotated:
+      break;
+  }
+  return kPosition + kLogWeight + kSpan + kKind;
+}
+
 }  // namespace pith::cache

@@ -57,6 +57,18 @@ struct EntryInfo {
   EntryKind kind = EntryKind::exact;
 };
 
+// Which columns lie behind the keys and values of a tile: as few as its entries need. The numbers
+// are those of saved files. `plain`: positions, of exact entries that count once where they were
+// read; `weighted`: log-weights besides; `annotated`: all, for entries of any kind.
+enum class Columns : std::uint8_t { plain, annotated, weighted };
+inline constexpr Columns kLastColumns = Columns::weighted;
+Columns columns_of(const EntryInfo& info);  // the least that can hold it
+Index column_bytes(Columns columns);        // of an entry
+
+// Positions are f32: beyond this token they are no longer exact, and an entry could not tell its
+// span from its position.
+inline constexpr Index kLastPlainToken = (Index{1} << 24) - 1;
+
 struct Shape {
   Index layers = 0;    // L
   Index kv_heads = 0;  // Hkv

@@ -27,12 +27,6 @@ constexpr Index pair_index(Index d, Index slot) {
 
 }  // namespace
 
-bool is_plain(const EntryInfo& info) {
-  return info.kind == EntryKind::exact && info.log_weight == 0 &&
-         info.span.end == info.span.begin + 1 &&
-         info.position == static_cast<float>(info.span.begin) && info.span.begin <= kLastPlainToken;
-}
-
 void write_key(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
                const float* centre) {
   const Index dim = layout.head_dim;
@@ -57,8 +51,8 @@ void write_value(const TileLayout& layout, std::byte* tile, Index slot, const fl
 
 void write_info(const TileLayout& layout, std::byte* tile, Index slot, const EntryInfo& info) {
   store(tile + layout.positions(), slot, info.position);
-  if (!layout.annotated) return;
-  store(tile + layout.log_weights(), slot, info.log_weight);
+  if (layout.is_weighted()) store(tile + layout.log_weights(), slot, info.log_weight);
+  if (!layout.is_annotated()) return;
   store(tile + layout.begins(), slot, info.span.begin);
   store(tile + layout.ends(), slot, info.span.end);
   store(tile + layout.kinds(), slot, static_cast<std::uint8_t>(info.kind));
@@ -92,12 +86,12 @@ float read_position(const TileLayout& layout, const std::byte* tile, Index slot)
 EntryInfo read_info(const TileLayout& layout, const std::byte* tile, Index slot) {
   EntryInfo info;
   info.position = read_position(layout, tile, slot);
-  if (!layout.annotated) {
+  if (layout.is_weighted()) info.log_weight = load<float>(tile + layout.log_weights(), slot);
+  if (!layout.is_annotated()) {
     const auto token = static_cast<std::int32_t>(info.position);
     info.span = {token, token + 1};
     return info;
   }
-  info.log_weight = load<float>(tile + layout.log_weights(), slot);
   info.span = {load<std::int32_t>(tile + layout.begins(), slot),
                load<std::int32_t>(tile + layout.ends(), slot)};
   info.kind = static_cast<EntryKind>(load<std::uint8_t>(tile + layout.kinds(), slot));
@@ -141,8 +135,7 @@ Index Lane::size() const {
 }
 
 Segment& Lane::tail(const TileLayout& layout, float position) {
-  const bool fits = !segments.empty() && segments.back().layout.format == layout.format &&
-                    segments.back().layout.annotated == layout.annotated &&
+  const bool fits = !segments.empty() && segments.back().layout == layout &&
                     segments.back().position(segments.back().count - 1) <= position;
   if (!fits) segments.emplace_back(layout);
   return segments.back();

@@ -12,19 +12,18 @@
 namespace pith::cache {
 
 // Where things are in a tile. Keys and values are as kernels/attention.h says (scales and zeros of
-// packed ones included); columns follow. A
-// plain tile holds entries that need no columns but the position: kind exact, log-weight 0, span
-// [position, position + 1).
+// packed ones included); columns follow. What a tile has no column for is kind exact, log-weight 0,
+// span [position, position + 1).
 struct TileLayout {
   Format format = Format::bf16;
-  bool annotated = false;
+  Columns columns = Columns::plain;
   Index head_dim = 0;  // D
   bool packed = false;
   Index element = 0;  // bytes of a number: 2 or 4; of packed ones 0
 
-  TileLayout(Format tile_format, bool is_annotated, Index dim)
+  TileLayout(Format tile_format, Columns tile_columns, Index dim)
       : format(tile_format),
-        annotated(is_annotated),
+        columns(tile_columns),
         head_dim(dim),
         packed(traits(tile_format).packed),
         element(packed ? 0 : traits(tile_format).bits / 8) {}
@@ -32,21 +31,18 @@ struct TileLayout {
   PackedTile packing() const { return {traits(format).packing, head_dim}; }
   Index values() const { return packed ? packing().values() : kTileEntries * head_dim * element; }
   Index positions() const { return packed ? packing().bytes() : 2 * values(); }  // f32[16]
-  Index log_weights() const {
-    return positions() + 4 * kTileEntries;
-  }  // f32[16], and so on in annotated tiles only
-  Index begins() const { return log_weights() + 4 * kTileEntries; }  // i32[16]
+  Index log_weights() const { return positions() + 4 * kTileEntries; }           // f32[16]
+  Index begins() const { return log_weights() + 4 * kTileEntries; }  // i32[16], of annotated
   Index ends() const { return begins() + 4 * kTileEntries; }         // i32[16]
   Index kinds() const { return ends() + 4 * kTileEntries; }          // u8[16]
-  Index bytes() const { return round_up(annotated ? kinds() + kTileEntries : log_weights(), 64); }
+  Index bytes() const { return round_up(positions() + column_bytes(columns) * kTileEntries, 64); }
+
+  bool is_weighted() const { return columns != Columns::plain; }
+  bool is_annotated() const { return columns == Columns::annotated; }
+  bool operator==(const TileLayout& other) const {
+    return format == other.format && columns == other.columns && head_dim == other.head_dim;
+  }
 };
-
-// Positions are f32: beyond this token they are no longer exact, and a plain entry could not tell
-// its span.
-inline constexpr Index kLastPlainToken = (Index{1} << 24) - 1;
-
-// Whether an entry can live in a plain tile.
-bool is_plain(const EntryInfo& info);
 
 // Single entries of a tile; `slot` < 16. Keys and values have D floats. `centre` is the segment's.
 void write_key(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
@@ -61,7 +57,7 @@ float read_position(const TileLayout& layout, const std::byte* tile, Index slot)
 void copy_entry(const TileLayout& layout, const std::byte* from, Index from_slot, std::byte* to,
                 Index to_slot);  // columns excluded
 
-// Entries of one format, plain or annotated, by ascending position.
+// Entries of one layout by ascending position.
 //
 // Packed keys are stored as what they differ from a centre, the mean of the keys that were rounded
 // together: most models add a large constant to all keys, which costs bits and says nothing

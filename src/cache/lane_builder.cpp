@@ -15,14 +15,17 @@ using std::size_t;
 constexpr Index kFewPacked = 64;
 
 // What goes into one segment together; compared in the order in which segments lie in the lane:
-// annotated before plain, packed before others, so that new tokens continue the last segment.
+// plain ones last, packed before others, so that new tokens continue the last segment.
 struct Group {
-  bool plain, unpacked;
+  Columns columns;
+  bool unpacked;
   Format format;
   const Segment* origin;  // of packed entries that keep their codes, else null
   Index order;            // of the origin in the old lane
 
-  auto key() const { return std::tuple(plain, unpacked, format, order); }
+  auto key() const {
+    return std::tuple(columns == Columns::plain, columns, unpacked, format, order);
+  }
   bool operator<(const Group& other) const { return key() < other.key(); }
   bool operator==(const Group& other) const { return key() == other.key(); }
 };
@@ -83,7 +86,7 @@ class LaneBuilder {
   const Item& item(Index i) const { return items_[static_cast<size_t>(i)]; }
 
   Group group_of(const EntryInfo& info, Format format) const {
-    return {is_plain(info), !traits(format).packed, format, nullptr, -1};
+    return {columns_of(info), !traits(format).packed, format, nullptr, -1};
   }
 
   // Kept, then new entries as they will be.
@@ -132,7 +135,7 @@ class LaneBuilder {
       return size.first.origin == nullptr || size.second < kFewPacked;
     };
     const auto alike = [](const Group& a, const Group& b) {
-      return a.plain == b.plain && a.format == b.format;
+      return a.columns == b.columns && a.format == b.format;
     };
     for (Item& i : items_) {
       if (i.group.origin == nullptr) continue;
@@ -151,7 +154,7 @@ class LaneBuilder {
   // Items [first, last) in segments of one layout.
   void add_group(Lane& lane, Index first, Index last) {
     const Group& group = item(first).group;
-    const TileLayout layout(group.format, !group.plain, dim_);
+    const TileLayout layout(group.format, group.columns, dim_);
     if (!layout.packed || group.origin != nullptr) {
       add_segment(lane, layout, first, last);
       return;

@@ -9,10 +9,12 @@
 #include "base/error.h"
 #include "cache/cache_test_support.h"
 #include "cache/quantize.h"
+#include "support/error_of.h"
 
 namespace pith::cache {
 namespace {
 
+using test::error_of;
 using testing::append_random;
 using ::testing::Each;
 using ::testing::HasSubstr;
@@ -49,15 +51,6 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
   return std::sqrt(sum / static_cast<double>(a.size()));
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Quantize, TakesTheNearestCode) {

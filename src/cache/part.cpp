@@ -14,8 +14,7 @@ namespace {
 // first: blocks of a conversation arrive in order.
 Segment& continued(Lane& lane, const TileLayout& layout, float position) {
   for (auto segment = lane.segments.rbegin(); segment != lane.segments.rend(); ++segment)
-    if (segment->layout.format == layout.format && segment->layout.annotated == layout.annotated &&
-        segment->position(segment->count - 1) <= position)
+    if (segment->layout == layout && segment->position(segment->count - 1) <= position)
       return *segment;
   return lane.segments.emplace_back(layout);
 }

@@ -1,5 +1,6 @@
 // File layout, little-endian:
-//   "PITHCTX2" ("PITHCTX1": the same without packed segments; read, no longer written)
+//   "PITHCTX3" (read, no longer written: "PITHCTX2", the same without segments of weighted entries;
+//   "PITHCTX1", which has no packed segments either)
 //   sections in this order: INFO, SHAP, then one LAYR for each layer; nothing follows
 //
 //   section = tag char[4], u32 zero, u64 length, u64 XXH3 of the payload, payload
@@ -9,18 +10,21 @@
 //   SHAP    = i64 L, i64 Hkv, i64 D, i64 source tokens, u64 format of new entries,
 //             u64 count (0 or L), i64 windows, u64 count (0 or L * D/2), f64 inverse frequencies
 //   LAYR    = for each KV head: u64 segments, then each segment
-//   segment = u32 format, u32 annotated, i64 entries, of packed formats f32 centre [D], then tiles
+//   segment = u32 format, u32 columns, i64 entries, of packed formats f32 centre [D], then tiles
 //             as in memory (cache/lane.h) with unused slots zero
 #include "cache/snapshot.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <xxhash.h>
 
-#include <bit>
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "base/byte_stream.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "cache/cache_impl.h"
@@ -28,9 +32,8 @@
 namespace pith::cache {
 namespace {
 
-static_assert(std::endian::native == std::endian::little);
-
-constexpr std::string_view kMagic = "PITHCTX2", kMagicWithoutPacked = "PITHCTX1";
+constexpr std::array<std::string_view, 3> kMagics = {"PITHCTX1", "PITHCTX2", "PITHCTX3"};
+constexpr std::string_view kMagic = kMagics.back();
 constexpr Index kSectionHeader = 24;
 constexpr Index kMaxHeadDim = 1024;  // the largest of any known model is 512; tiles must fit a slab
 
@@ -41,84 +44,20 @@ struct SectionHeader {
 };
 static_assert(sizeof(SectionHeader) == kSectionHeader);
 
-class Writer {
- public:
-  template <typename T>
-  void number(T value) {
-    bytes(&value, sizeof value);
-  }
-  void bytes(const void* from, std::size_t n) {
-    payload_.append(static_cast<const char*>(from), n);
-  }
-  void string(std::string_view text) {
-    number<std::uint64_t>(text.size());
-    bytes(text.data(), text.size());
-  }
-  template <typename T>
-  void array(std::span<const T> values) {
-    number<std::uint64_t>(values.size());
-    bytes(values.data(), values.size_bytes());
-  }
+// Writes what was gathered as one section, and starts anew.
+void write_section(const char* tag, ByteWriter& writer, FileWriter& file) {
+  const std::string& payload = writer.payload();
+  SectionHeader header{{}, 0, payload.size(), XXH3_64bits(payload.data(), payload.size())};
+  std::memcpy(header.tag, tag, 4);
+  file.write(std::as_bytes(std::span(&header, 1)));
+  file.write(payload);
+  writer.clear();
+}
 
-  // Writes what was gathered as one section, and starts anew.
-  void section(const char* tag, FileWriter& file) {
-    SectionHeader header{{}, 0, payload_.size(), XXH3_64bits(payload_.data(), payload_.size())};
-    std::memcpy(header.tag, tag, 4);
-    file.write(std::as_bytes(std::span(&header, 1)));
-    file.write(payload_);
-    payload_.clear();
-  }
-
- private:
-  std::string payload_;
-};
-
-// Reads a section's payload, never beyond its end.
-class Reader {
- public:
-  Reader(std::span<const std::byte> bytes, std::string section, const std::string& name)
-      : left_(bytes), section_(std::move(section)), name_(name) {}
-
-  [[noreturn]] void damaged(const std::string& what) const {
-    fail(ErrorCode::bad_file, fmt::format("{}: section {} is damaged: {}; make the snapshot again",
-                                          name_, section_, what));
-  }
-  void expect(bool sound, const char* what) const {
-    if (!sound) damaged(what);
-  }
-
-  std::span<const std::byte> bytes(std::uint64_t n) {
-    expect(n <= left_.size(), "it ends early");
-    const auto taken = left_.first(static_cast<std::size_t>(n));
-    left_ = left_.subspan(static_cast<std::size_t>(n));
-    return taken;
-  }
-  template <typename T>
-  T number() {
-    T value;
-    std::memcpy(&value, bytes(sizeof value).data(), sizeof value);
-    return value;
-  }
-  std::string string() {
-    const auto text = bytes(number<std::uint64_t>());
-    return {reinterpret_cast<const char*>(text.data()), text.size()};
-  }
-  template <typename T>
-  std::vector<T> array() {
-    const auto n = number<std::uint64_t>();
-    expect(n <= left_.size() / sizeof(T), "an array is longer than the section");
-    std::vector<T> values(static_cast<std::size_t>(n));
-    if (n) std::memcpy(values.data(), bytes(n * sizeof(T)).data(), values.size() * sizeof(T));
-    return values;
-  }
-  Index left() const { return static_cast<Index>(left_.size()); }
-  void end() const { expect(left_.empty(), "it has bytes too many"); }
-
- private:
-  std::span<const std::byte> left_;
-  std::string section_;
-  const std::string& name_;
-};
+ByteReader section_reader(std::span<const std::byte> bytes, const std::string& label,
+                          const std::string& file) {
+  return {bytes, fmt::format("{}: section {}", file, label), "make the snapshot again"};
+}
 
 // Walks the sections of a file.
 class File {
@@ -126,23 +65,24 @@ class File {
   File(std::span<const std::byte> bytes, const std::string& name) : left_(bytes), name_(name) {
     const std::string_view magic(reinterpret_cast<const char*>(bytes.data()),
                                  std::min(bytes.size(), kMagic.size()));
-    if (magic != kMagic && magic != kMagicWithoutPacked)
+    const auto known = std::find(kMagics.begin(), kMagics.end(), magic);
+    if (known == kMagics.end())
       fail(ErrorCode::bad_file,
            fmt::format("{} is not a pith context that this version reads (expected it to begin "
-                       "with {} or {})",
-                       name, kMagic, kMagicWithoutPacked));
-    version_ = magic == kMagic ? 2 : 1;
+                       "with {})",
+                       name, fmt::join(kMagics, ", ")));
+    version_ = 1 + static_cast<int>(known - kMagics.begin());
     left_ = left_.subspan(kMagic.size());
   }
 
-  Reader section(std::string_view tag, std::string label) {
+  ByteReader section(std::string_view tag, const std::string& label) {
     SectionHeader header;
     if (left_.size() < sizeof header)
       fail(ErrorCode::bad_file,
            fmt::format("{} ends before section {}; make the snapshot again", name_, label));
     std::memcpy(&header, left_.data(), sizeof header);
     left_ = left_.subspan(sizeof header);
-    Reader reader({}, label, name_);
+    const ByteReader reader = section_reader({}, label, name_);
     reader.expect(std::string_view(header.tag, 4) == tag && header.zero == 0,
                   "it is not where it belongs");
     reader.expect(header.length <= left_.size(), "the file ends early");
@@ -150,11 +90,10 @@ class File {
     reader.expect(XXH3_64bits(payload.data(), payload.size()) == header.hash,
                   "its checksum differs");
     left_ = left_.subspan(payload.size());
-    return {payload, std::move(label), name_};
+    return section_reader(payload, label, name_);
   }
 
   int version() const { return version_; }
-  Format last_format() const { return version_ == 1 ? Format::f32 : kLastFormat; }
   Index left() const { return static_cast<Index>(left_.size()); }
   void end() const {
     if (!left_.empty())
@@ -168,10 +107,10 @@ class File {
   int version_ = 0;
 };
 
-void write_segment(const Segment& segment, Writer& writer) {
+void write_segment(const Segment& segment, ByteWriter& writer) {
   const TileLayout& layout = segment.layout;
   writer.number(static_cast<std::uint32_t>(layout.format));
-  writer.number(static_cast<std::uint32_t>(layout.annotated));
+  writer.number(static_cast<std::uint32_t>(layout.columns));
   writer.number(segment.count);
   if (layout.packed)
     writer.bytes(segment.centre_data(), static_cast<std::size_t>(layout.head_dim) * sizeof(float));
@@ -188,7 +127,7 @@ void write_segment(const Segment& segment, Writer& writer) {
 }
 
 SnapshotInfo read_info(File& file) {
-  Reader reader = file.section("INFO", "INFO");
+  ByteReader reader = file.section("INFO", "INFO");
   SnapshotInfo info;
   info.version = file.version();
   info.model_hash = reader.number<std::uint64_t>();
@@ -203,7 +142,7 @@ SnapshotInfo read_info(File& file) {
 
 // An empty cache of the shape in the file.
 Cache read_shape(File& file, const SnapshotInfo& info) {
-  Reader reader = file.section("SHAP", "SHAP");
+  ByteReader reader = file.section("SHAP", "SHAP");
   Shape shape;
   shape.layers = reader.number<Index>();
   shape.kv_heads = reader.number<Index>();
@@ -241,7 +180,8 @@ Cache read_shape(File& file, const SnapshotInfo& info) {
   return cache;
 }
 
-void check_entry(const Reader& reader, const EntryInfo& info, float previous, Index source_tokens) {
+void check_entry(const ByteReader& reader, const EntryInfo& info, float previous,
+                 Index source_tokens) {
   reader.expect(std::isfinite(info.position) && info.position >= previous,
                 "positions do not ascend");
   reader.expect(std::isfinite(info.log_weight), "a log-weight is not finite");
@@ -252,20 +192,21 @@ void check_entry(const Reader& reader, const EntryInfo& info, float previous, In
 }
 
 // The centre of a packed segment.
-std::vector<float> read_centre(Reader& reader, Index head_dim) {
-  std::vector<float> centre(static_cast<std::size_t>(head_dim));
-  const auto bytes = reader.bytes(centre.size() * sizeof(float));
-  std::memcpy(centre.data(), bytes.data(), bytes.size());
+std::vector<float> read_centre(ByteReader& reader, Index head_dim) {
+  auto centre = reader.values<float>(static_cast<std::uint64_t>(head_dim));
   for (float x : centre) reader.expect(std::isfinite(x), "a centre is not finite");
   return centre;
 }
 
-Segment read_segment(Reader& reader, const Cache::Impl& cache, Format last_format) {
-  const auto format = reader.number<std::uint32_t>(), annotated = reader.number<std::uint32_t>();
+Segment read_segment(ByteReader& reader, const Cache::Impl& cache, int version) {
+  const auto format = reader.number<std::uint32_t>(), columns = reader.number<std::uint32_t>();
   const auto count = reader.number<Index>();
-  reader.expect(format <= static_cast<std::uint32_t>(last_format) && annotated <= 1,
-                "a segment's format");
-  const TileLayout layout(static_cast<Format>(format), annotated != 0, cache.shape.head_dim);
+  const Format last_format = version < 2 ? Format::f32 : kLastFormat;
+  const Columns last_columns = version < 3 ? Columns::annotated : Columns::weighted;
+  reader.expect(format <= static_cast<std::uint32_t>(last_format), "a segment's format");
+  reader.expect(columns <= static_cast<std::uint32_t>(last_columns), "a segment's columns");
+  const TileLayout layout(static_cast<Format>(format), static_cast<Columns>(columns),
+                          cache.shape.head_dim);
   reader.expect(count > 0 && (count - 1) / kTileEntries < reader.left() / layout.bytes(),
                 "a segment's size");
   Segment segment(layout);
@@ -278,12 +219,12 @@ Segment read_segment(Reader& reader, const Cache::Impl& cache, Format last_forma
     Tile tile = cache.pool->allocate(layout.bytes());
     std::memcpy(tile.data(), bytes.data(), bytes.size());
     for (Index slot = 0; slot < std::min(kTileEntries, count - first); ++slot) {
-      // A plain entry's span is its position as an integer: it must be one before it is converted.
+      // A span without a column is the position as an integer: it must be one before that.
       const float position = read_position(layout, tile.data(), slot);
-      reader.expect(
-          annotated || (position >= 0 && position <= static_cast<float>(kLastPlainToken) &&
-                        position == std::floor(position)),
-          "a position is not that of a token");
+      reader.expect(layout.is_annotated() ||
+                        (position >= 0 && position <= static_cast<float>(kLastPlainToken) &&
+                         position == std::floor(position)),
+                    "a position is not that of a token");
       check_entry(reader, read_info(layout, tile.data(), slot), previous, cache.source_tokens);
       previous = position;
     }
@@ -303,13 +244,13 @@ void save(const Cache& cache, const SnapshotInfo& info, const std::filesystem::p
                      path.string(), cache.source_tokens(), info.tokens.size()));
   FileWriter file(path);
   file.write(kMagic);
-  Writer writer;
+  ByteWriter writer;
   writer.number(info.model_hash);
   writer.number(info.next_position);
   writer.string(info.model_name);
   writer.string(info.recipe);
   writer.array(std::span(info.tokens));
-  writer.section("INFO", file);
+  write_section("INFO", writer, file);
 
   for (Index number : {shape.layers, shape.kv_heads, shape.head_dim, cache.source_tokens()})
     writer.number(number);
@@ -319,7 +260,7 @@ void save(const Cache& cache, const SnapshotInfo& info, const std::filesystem::p
   for (const auto& layer : cache.rotation().inverse_frequencies)
     frequencies.insert(frequencies.end(), layer.begin(), layer.end());
   writer.array(std::span<const double>(frequencies));
-  writer.section("SHAP", file);
+  write_section("SHAP", writer, file);
 
   for (Index layer = 0; layer < shape.layers; ++layer) {
     for (Index head = 0; head < shape.kv_heads; ++head) {
@@ -327,7 +268,7 @@ void save(const Cache& cache, const SnapshotInfo& info, const std::filesystem::p
       writer.number<std::uint64_t>(lane.segments.size());
       for (const Segment& segment : lane.segments) write_segment(segment, writer);
     }
-    writer.section("LAYR", file);
+    write_section("LAYR", writer, file);
   }
   file.commit();
 }
@@ -339,11 +280,11 @@ Snapshot parse(std::span<const std::byte> bytes, const std::string& name) {
   Snapshot snapshot{std::move(info), std::move(empty)};
   Cache::Impl& cache = snapshot.cache.impl();
   for (Index layer = 0; layer < cache.shape.layers; ++layer) {
-    Reader reader = file.section("LAYR", fmt::format("LAYR of layer {}", layer));
+    ByteReader reader = file.section("LAYR", fmt::format("LAYR of layer {}", layer));
     for (Index head = 0; head < cache.shape.kv_heads; ++head)
       for (auto left = reader.number<std::uint64_t>(); left > 0; --left)
         cache.lane(cache.shape.lane(layer, head))
-            .segments.push_back(read_segment(reader, cache, file.last_format()));
+            .segments.push_back(read_segment(reader, cache, file.version()));
     reader.end();
   }
   file.end();

@@ -23,8 +23,7 @@ std::filesystem::path temporary(const char* name) {
          (std::string("pith_snapshot_") + name + std::to_string(::getpid()));
 }
 
-// Small, with everything that a cache can hold: windows, all formats, plain and annotated entries,
-// an empty lane.
+// Small, with everything that a cache can hold: windows, all formats and columns, an empty lane.
 Cache everything(Rng& rng) {
   Cache cache({.layers = 2, .kv_heads = 2, .head_dim = 8, .windows = {0, 16}}, testing::rope(2, 8));
   append_random(cache, 40, rng);
@@ -110,22 +109,32 @@ TEST(Snapshot, ALoadedCacheGoesOn) {
   EXPECT_EQ(saved(cache, info_of(cache)), saved(loaded.cache, info_of(cache)));
 }
 
-// Version 1 had no packed entries; all else is the same.
-TEST(Snapshot, FilesOfVersion1AreRead) {
+// Version 1 had no packed entries, version 2 no columns of weights alone; all else is the same.
+TEST(Snapshot, FilesOfOlderVersionsAreRead) {
   Rng rng(8);
   Cache cache({.layers = 1, .kv_heads = 1, .head_dim = 8}, testing::rope(1, 8));
   append_random(cache, 20, rng);
   std::string bytes = saved(cache, info_of(cache));
-  EXPECT_EQ(bytes.substr(0, 8), "PITHCTX2");
-  bytes[7] = '1';
-  EXPECT_EQ(parse_text(bytes).info.version, 1);
-  EXPECT_EQ(parse_text(bytes).cache.size(0), 20);
+  EXPECT_EQ(bytes.substr(0, 8), "PITHCTX3");
+  for (const int version : {1, 2}) {
+    bytes[7] = static_cast<char>('0' + version);
+    EXPECT_EQ(parse_text(bytes).info.version, version);
+    EXPECT_EQ(parse_text(bytes).cache.size(0), 20);
+  }
   Plan plan = testing::identity(cache);
   plan.lanes[0].format = Format::int4;
   cache.apply(plan);
   bytes = saved(cache, info_of(cache));
+  bytes[7] = '2';
   EXPECT_EQ(parse_text(bytes).info.version, 2);
   bytes[7] = '1';
+  EXPECT_THROW(parse_text(bytes), Error);
+
+  plan.lanes[0].log_weight.assign(20, 0.5f);
+  cache.apply(plan);
+  bytes = saved(cache, info_of(cache));
+  EXPECT_EQ(parse_text(bytes).info.version, 3);
+  bytes[7] = '2';
   EXPECT_THROW(parse_text(bytes), Error);
 }
 

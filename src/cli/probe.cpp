@@ -15,6 +15,7 @@
 #include "engine/compress.h"
 #include "eval/judge.h"
 #include "eval/judge_text.h"
+#include "recipe/grammar.h"
 
 namespace pith::cli {
 namespace {
@@ -53,7 +54,7 @@ void check_usage(const ProbeOptions& options) {
 // Whether a recipe has a budget, or does without one. What is wrong with it otherwise is said when
 // it is read with a ratio.
 bool stands_alone(const std::string& text) {
-  if (text.find('@') != std::string::npos) return true;
+  if (recipe::names_budget(text)) return true;
   try {
     recipe::Recipe::parse(text);
     return true;

@@ -38,7 +38,7 @@ class KeeperTest : public ::testing::Test {
   }
   Index lane_bytes(Index entries) const {
     recipe::LaneContent content;
-    content.of(engine_->cache_format()).plain = entries;
+    content.of(engine_->cache_format(), cache::Columns::plain) = entries;
     return recipe::lane_bytes(engine_->cache_shape(), content);
   }
   Index lanes() const { return engine_->cache_shape().lanes(); }

@@ -15,7 +15,15 @@
 namespace pith {
 namespace {
 
-VirtualOptions options_of(const recipe::VirtualRequest& request, const Engine& engine) {
+// The encoder that a request names, if it does.
+std::shared_ptr<const Encoder> encoder_of(const recipe::VirtualRequest& request,
+                                          const Engine& engine) {
+  if (request.encoder.empty()) return nullptr;
+  return std::make_shared<const Encoder>(Encoder::load(request.encoder, engine));
+}
+
+VirtualOptions options_of(const recipe::VirtualRequest& request,
+                          const std::shared_ptr<const Encoder>& encoder) {
   VirtualOptions options{.ratio = request.ratio,
                          .steps_per_250 = request.steps,
                          .least_steps = request.least_steps,
@@ -28,7 +36,7 @@ VirtualOptions options_of(const recipe::VirtualRequest& request, const Engine& e
   if (request.exempt == "unlike") options.exempt = Exempt::unlike;
   if (request.exempt == "code") options.exempt = Exempt::code;
   if (request.loss == "KV") options.loss = VirtualLoss::keys_and_values;
-  if (!request.encoder.empty()) options.start.embeddings = starts_of(request.encoder, engine);
+  if (encoder) options.start.embeddings = starts_of(encoder);
   if (request.loss == "tokens") options.loss = VirtualLoss::tokens;
   return options;
 }
@@ -136,15 +144,13 @@ TurnPlan plan_turns(const recipe::Signals& signals, Index first, Index total,
 
 // All that decides the optimisation of a context's first turn, but for its tokens.
 std::string settings_of(const Engine& engine, const recipe::VirtualRequest& request,
-                        std::span<const Token> prefix) {
-  recipe::SignalNeeds encoder;
-  if (!request.encoder.empty()) encoder.encoders = {std::string(request.encoder)};
+                        const Encoder* encoder, std::span<const Token> prefix) {
   return virtual_name(
       fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", engine.model().hash(),
                   engine.options().numerics == Numerics::exact, to_string(active_isa()),
                   request.ratio, request.steps, request.least_steps, request.rate, request.noise,
                   request.seed, request.pooling, request.loss, request.exempt) +
-          encoder_hashes(engine, encoder),
+          (encoder ? encoder_hash(*encoder) : ""),
       prefix);
 }
 
@@ -209,7 +215,8 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   const Index total = std::ssize(tokens);
   const Index first = before_ ? before_->next_position() : signals_.prefix_tokens;
   const TurnPlan plan = plan_turns(signals_, first, total, request);
-  VirtualOptions options = options_of(request, context_.engine());
+  const auto encoder = encoder_of(request, context_.engine());
+  VirtualOptions options = options_of(request, encoder);
   options.ratio = plan.ratio;
   std::vector<std::vector<float>> attention;
   if (options.pooling == Pooling::attention) attention = question_attention(context_, signals_);
@@ -226,7 +233,7 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   // the turn's own name.
   const bool named = before_ == nullptr && attention.empty() && !request.whole_turns;
   const VirtualStore* store = named ? context_.engine().virtual_store() : nullptr;
-  std::string name = settings_of(context_.engine(), request, part(0, first));
+  std::string name = settings_of(context_.engine(), request, encoder.get(), part(0, first));
   Index number = 0;
   for (const auto& [begin, end] : plan.turns) {
     const Index index = number++;

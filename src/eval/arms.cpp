@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "recipe/grammar.h"
 
 namespace pith::eval {
 namespace {
@@ -47,7 +48,8 @@ std::vector<RunArm> all_arms(const RunConfig& config) {
   add("full");
   for (const auto& text : config.recipes) {
     const auto recipe_end = std::min(text.find(kWhen), text.size());
-    if (config.budgets.empty() || text.find('@') != std::string::npos || text == "full")
+    if (config.budgets.empty() || text == "full" ||
+        recipe::names_budget(text.substr(0, recipe_end)))
       add(text);
     else
       for (const auto& budget : config.budgets)

@@ -40,6 +40,13 @@ TEST(Arms, BudgetsComeBeforeTheSchedule) {
                                                      "knorm @ 4x when again", "random @ 3x"}));
 }
 
+TEST(Arms, AnAtSignInQuotesIsNoBudget) {
+  RunConfig config;
+  config.recipes = {"virtual(encoder='a@b') then knorm when turn"};
+  config.budgets = {"2x"};
+  EXPECT_EQ(names(config).at(1), "virtual(encoder='a@b') then knorm @ 2x when turn");
+}
+
 TEST(Arms, NoneTwice) {
   RunConfig config;
   config.recipes = {"knorm @ 2x", "knorm @ 2x when turn", "knorm @ 0.5", "full"};

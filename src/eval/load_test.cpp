@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "eval/judge.h"
+#include "support/error_of.h"
 
 namespace pith::eval {
 namespace {
@@ -34,16 +35,6 @@ class Folder {
   std::filesystem::path path_;
 };
 
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(LoadFolder, ReadsDocumentsAndFindsTheAnswers) {
   const Folder folder;
   folder.write("log.txt", "The mill is in Elmford. Elmforder bread is good. Elmford!");
@@ -69,7 +60,7 @@ TEST(LoadFolder, SaysFileAndLineOfWhatIsWrong) {
   folder.write("log.txt", "text");
   const auto complaint = [&](const std::string& line) {
     folder.write("questions.jsonl", "\n" + line);
-    return message_of([&] { load_folder(folder.path()); });
+    return test::error_of([&] { load_folder(folder.path()); });
   };
   EXPECT_THAT(complaint("{\"document\": "), HasSubstr("questions.jsonl:2: not JSON at column 14"));
   EXPECT_THAT(complaint("{\"document\": 3e333}"), HasSubstr(":2: a number is too large"));
@@ -113,11 +104,11 @@ TEST(LoadRuler, SplitsBeforeTheLastQuestion) {
 }
 
 TEST(LoadRuler, RefusesWhatIsNotRuler) {
-  EXPECT_THAT(message_of([] { parse_ruler("{}", "x.jsonl", "poem"); }), HasSubstr("\"poem\""));
+  EXPECT_THAT(test::error_of([] { parse_ruler("{}", "x.jsonl", "poem"); }), HasSubstr("\"poem\""));
   EXPECT_THAT(
-      message_of([] { parse_ruler("{\"input\": \"hm\", \"outputs\": [\"a\"]}", "x", "vt"); }),
+      test::error_of([] { parse_ruler("{\"input\": \"hm\", \"outputs\": [\"a\"]}", "x", "vt"); }),
       HasSubstr("x:1: \"input\" holds no question of vt"));
-  EXPECT_THAT(message_of([] { parse_ruler("\n", "x", "vt"); }), HasSubstr("no samples"));
+  EXPECT_THAT(test::error_of([] { parse_ruler("\n", "x", "vt"); }), HasSubstr("no samples"));
 }
 
 TEST(LoadLongBench, TakesMetricLengthAndPromptFromTheTask) {
@@ -149,7 +140,7 @@ TEST(LoadLongBench, NumbersAndClasses) {
       "x", "");
   EXPECT_EQ(judge(classes[0].items[0], "City\nFood").score, 1);
   EXPECT_EQ(judge(classes[0].items[0], "City, Food").score, 0.5);
-  EXPECT_THAT(message_of([] { parse_longbench("{\"dataset\": \"poems\"}", "x", ""); }),
+  EXPECT_THAT(test::error_of([] { parse_longbench("{\"dataset\": \"poems\"}", "x", ""); }),
               HasSubstr("x:1: \"dataset\" is \"poems\""));
 }
 

@@ -18,56 +18,40 @@ std::vector<Index> SourceTokens::overlapping(std::span<const TextSpan> spans) co
 }
 
 HeldTokens::HeldTokens(const cache::Cache& cache, Index tokens)
-    : shape_(cache.shape()),
-      tokens_(tokens),
-      held_(static_cast<std::size_t>(shape_.lanes() * tokens), Held::nowhere) {
-  for (Index lane = 0; lane < shape_.lanes(); ++lane) {
-    for (const cache::EntryInfo& entry : cache.read_info(lane)) {
-      const Held as = entry.kind == cache::EntryKind::exact ? Held::exact : Held::summary;
-      const Index end = std::min<Index>(entry.span.end, tokens_);
-      for (Index token = std::max<Index>(entry.span.begin, 0); token < end; ++token) {
-        Held& held = held_[static_cast<std::size_t>(lane * tokens_ + token)];
-        held = std::max(held, as);
-      }
-    }
-  }
-}
+    : exact_(probe::kept_sets(cache, tokens)), summarised_(probe::summarised_sets(cache, tokens)) {}
 
 Survival HeldTokens::of(std::span<const Index> tokens) const {
   Survival result;
   const auto n = tokens.size();
   result.tokens = std::ssize(tokens);
   if (n == 0) return result;
-  result.kept_by_layer.assign(static_cast<std::size_t>(shape_.layers), 0);
+  result.kept_by_layer.assign(static_cast<std::size_t>(exact_.layers), 0);
   result.kept_by_token.assign(n, 0);
-  const bool all_windowed = [&] {
-    for (Index layer = 0; layer < shape_.layers; ++layer)
-      if (shape_.window(layer) == 0) return false;
-    return true;
-  }();
+  const bool all_windowed = exact_.lanes().empty();
   std::vector<bool> anywhere(n, false);
   Index exact = 0, summary = 0, lanes = 0;
-  for (Index layer = 0; layer < shape_.layers; ++layer) {
-    const bool counts = shape_.window(layer) == 0 || all_windowed;
+  for (Index layer = 0; layer < exact_.layers; ++layer) {
+    const bool counts = all_windowed || !exact_.windowed[static_cast<std::size_t>(layer)];
     Index exact_here = 0;
     std::vector<bool> in_layer(n, false);
-    for (Index head = 0; head < shape_.kv_heads; ++head) {
-      const Index lane = shape_.lane(layer, head);
+    for (Index head = 0; head < exact_.kv_heads; ++head) {
+      const Index lane = exact_.lane(layer, head);
       lanes += counts;
       for (std::size_t i = 0; i < n; ++i) {
-        const Held how = held(lane, tokens[i]);
-        if (how != Held::nowhere) anywhere[i] = true;
-        if (how == Held::exact) in_layer[i] = true;
-        exact_here += how == Held::exact;
+        const bool kept = exact_.keeps(lane, tokens[i]),
+                   summarised = !kept && summarised_.keeps(lane, tokens[i]);
+        if (kept || summarised) anywhere[i] = true;
+        if (kept) in_layer[i] = true;
+        exact_here += kept;
         if (!counts) continue;
-        summary += how == Held::summary;
-        result.kept_by_token[i] += how == Held::exact;
+        summary += summarised;
+        result.kept_by_token[i] += kept;
       }
     }
     if (counts) exact += exact_here;
     result.layers += std::count(in_layer.begin(), in_layer.end(), true) == result.tokens;
     result.kept_by_layer[static_cast<std::size_t>(layer)] =
-        static_cast<double>(exact_here) / static_cast<double>(shape_.kv_heads * result.tokens);
+        static_cast<double>(exact_here) / static_cast<double>(exact_.kv_heads * result.tokens);
   }
   const auto pairs = static_cast<double>(lanes * result.tokens);
   result.kept = static_cast<double>(exact) / pairs;

@@ -2,13 +2,13 @@
 // own entries. It knows no recipe, and does not say whether the model used what is left.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "cache/cache.h"
 #include "eval/suite.h"
+#include "probe/kept.h"
 #include "text/tokenizer.h"
 
 namespace pith::eval {
@@ -48,20 +48,14 @@ class SourceTokens {
   Index first_ = 0;
 };
 
-// Which tokens each lane of a cache still holds. Costs one pass over the entries.
+// Which tokens each lane of a cache still holds. Costs two passes over the entries.
 class HeldTokens {
  public:
   HeldTokens(const cache::Cache& cache, Index tokens);  // of source tokens [0, tokens)
   Survival of(std::span<const Index> tokens) const;
 
  private:
-  enum class Held : std::uint8_t { nowhere, summary, exact };
-  Held held(Index lane, Index token) const {
-    return held_[static_cast<std::size_t>(lane * tokens_ + token)];
-  }
-  cache::Shape shape_;
-  Index tokens_ = 0;
-  std::vector<Held> held_;  // [L * Hkv, tokens]
+  probe::KeptSets exact_, summarised_;
 };
 
 // Where the literal answers of an item stand, all references together.

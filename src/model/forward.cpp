@@ -75,11 +75,16 @@ class Pass {
         numerics_(numerics),
         attention_(attention),
         buffers_(buffers),
-        pool_(pool) {
+        pool_(pool),
+        angles_({batch.positions.begin(), batch.positions.end()}) {
+    std::vector<Index> positions;
     for (const auto& sequence : batch.sequences) {
       rows_ += sequence.rows;
       wanted_ += sequence.wanted;
+      const auto end = batch.positions.begin() + rows_;
+      positions.insert(positions.end(), end - sequence.wanted, end);
     }
+    wanted_angles_ = RopeAngleCache(std::move(positions));
   }
 
   std::span<const float> run() {
@@ -237,7 +242,7 @@ class Pass {
 
   // Rotates all rows of x, or the wanted rows only.
   void rotate(Index l, std::span<float> x, Index heads, bool wanted_only) {
-    const RopeAngles& angles = angles_of(l, wanted_only);
+    const RopeAngles& angles = (wanted_only ? wanted_angles_ : angles_).of(model_.rope(l));
     const Index D = config_.head_dim;
     for_rows(pool_, static_cast<Index>(x.size()) / (heads * D), [&](Index r) {
       for (Index h = 0; h < heads; ++h)
@@ -246,35 +251,9 @@ class Pass {
     });
   }
 
-  // Layers of one model share few distinct frequency sets (one, or two with local windows): angles
-  // are made once per set.
-  const RopeAngles& angles_of(Index l, bool wanted_only) {
-    const auto& frequencies = model_.rope(l);
-    for (const auto& made : angles_)
-      if (made.wanted_only == wanted_only && made.inverse == frequencies.inverse)
-        return *made.angles;
-    std::vector<Index> positions;
-    Index row = 0;
-    for (const auto& sequence : batch_.sequences) {
-      const Index first = wanted_only ? sequence.rows - sequence.wanted : 0;
-      positions.insert(positions.end(), batch_.positions.begin() + row + first,
-                       batch_.positions.begin() + row + sequence.rows);
-      row += sequence.rows;
-    }
-    angles_.push_back({wanted_only, frequencies.inverse,
-                       std::make_unique<RopeAngles>(rope_angles(frequencies, positions))});
-    return *angles_.back().angles;
-  }
-
   static const float* bias(const std::vector<float>& values) {
     return values.empty() ? nullptr : values.data();
   }
-
-  struct MadeAngles {
-    bool wanted_only;
-    std::vector<double> inverse;
-    std::unique_ptr<RopeAngles> angles;
-  };
 
   const Model& model_;
   const ModelConfig& config_;
@@ -285,7 +264,7 @@ class Pass {
   ThreadPool& pool_;
   const VectorKernels& kernels_ = vector_kernels();
   Index rows_ = 0, wanted_ = 0, active_rows_ = 0;
-  std::vector<MadeAngles> angles_;
+  RopeAngleCache angles_, wanted_angles_;  // of all rows, of the wanted ones
 };
 
 }  // namespace

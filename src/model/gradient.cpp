@@ -119,21 +119,10 @@ void GradientPass::unshape_heads(std::span<float> dx, std::span<const float> raw
   }
 }
 
-// Layers of one model share few distinct frequency sets: angles are made once per set.
-const RopeAngles& GradientPass::angles_of(Index l, bool back) {
-  const RopeFrequencies& frequencies = model_.rope(l);
-  for (const Angles& made : angles_)
-    if (made.inverse == frequencies.inverse) return back ? made.back : made.forward;
-  Angles& made = angles_.emplace_back(frequencies.inverse, rope_angles(frequencies, positions_));
-  made.back = made.forward;
-  for (float& sine : made.back.sin) sine = -sine;
-  return back ? made.back : made.forward;
-}
-
 // `back` turns the other way, which is the transpose; the magnitude is the same both ways.
 void GradientPass::rotate(Index l, std::span<float> x, Index heads, bool back) {
   const Index D = config_.head_dim;
-  const RopeAngles& angles = angles_of(l, back);
+  const RopeAngles& angles = (back ? back_angles_ : angles_).of(model_.rope(l));
   each_row(rows_, pool_, [&](Index r) {
     for (Index h = 0; h < heads; ++h)
       vector_kernels().rope(x.data() + (r * heads + h) * D, angles.cos.data() + r * D / 2,
@@ -164,7 +153,10 @@ void GradientPass::forward(std::span<const float> embeddings, std::span<const In
   rows_ = static_cast<Index>(positions.size());
   PITH_CHECK(static_cast<Index>(embeddings.size()) == rows_ * config_.width, "one embedding a row");
   positions_.assign(positions.begin(), positions.end());
-  angles_.clear();
+  angles_ = RopeAngleCache(positions_);
+  std::vector<Index> back(positions_);
+  for (Index& position : back) position = -position;
+  back_angles_ = RopeAngleCache(std::move(back));
   x_.assign(embeddings.begin(), embeddings.end());
   for (Index l = 0; l < layers_; ++l) {
     attention_forward(l);

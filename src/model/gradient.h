@@ -97,11 +97,6 @@ class GradientPass {
   void shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const;
   void unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
                      std::span<const float> norm) const;
-  struct Angles {
-    std::vector<double> inverse;  // of the frequencies
-    RopeAngles forward, back = {};
-  };
-  const RopeAngles& angles_of(Index l, bool back);
   void rotate(Index l, std::span<float> x, Index heads, bool back);
 
   const Model& model_;
@@ -114,7 +109,7 @@ class GradientPass {
 
   Index rows_ = 0;
   std::vector<Index> positions_;
-  std::vector<Angles> angles_;  // at these positions
+  RopeAngleCache angles_, back_angles_;  // at these positions, and at their negatives
   std::vector<Tape> tapes_;
   RowEntries entries_;
   std::vector<float> x_;  // [R, E] residual stream

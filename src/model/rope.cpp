@@ -65,4 +65,10 @@ RopeAngles rope_angles(const RopeFrequencies& frequencies, std::span<const Index
   return angles;
 }
 
+const RopeAngles& RopeAngleCache::of(const RopeFrequencies& frequencies) {
+  for (const auto& [set, angles] : made_)
+    if (set == frequencies) return angles;
+  return made_.emplace_back(frequencies, rope_angles(frequencies, positions_)).second;
+}
+
 }  // namespace pith

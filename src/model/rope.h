@@ -2,7 +2,9 @@
 // The rotation itself is a kernel (kernels/vector.h); moving cached keys is the cache's business.
 #pragma once
 
+#include <deque>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "model/config.h"
@@ -12,6 +14,7 @@ namespace pith {
 struct RopeFrequencies {
   std::vector<double> inverse;  // [D/2], radians per position, scaling included
   float magnitude = 1;          // multiplies rotated queries and keys (YaRN's attention factor)
+  friend bool operator==(const RopeFrequencies&, const RopeFrequencies&) = default;
 };
 
 // `factors` ([D/2], or empty) divide the frequencies: Llama 3's rope_freqs.weight.
@@ -23,5 +26,17 @@ struct RopeAngles {
   std::vector<float> cos, sin;  // [T, D/2]
 };
 RopeAngles rope_angles(const RopeFrequencies& frequencies, std::span<const Index> positions);
+
+// The angles of the same positions for layer after layer. Layers of one model share few distinct
+// frequency sets (one, or two with local windows): angles are made once per set.
+class RopeAngleCache {
+ public:
+  explicit RopeAngleCache(std::vector<Index> positions = {}) : positions_(std::move(positions)) {}
+  const RopeAngles& of(const RopeFrequencies& frequencies);  // stays where it is
+
+ private:
+  std::vector<Index> positions_;
+  std::deque<std::pair<RopeFrequencies, RopeAngles>> made_;
+};
 
 }  // namespace pith

@@ -5,37 +5,16 @@
 
 #include "recipe/planner.h"
 #include "recipe/recipe_test_support.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
 
+using test::error_of;
 using ::testing::ElementsAre;
-using testing::error_of;
 using testing::make_world;
+using testing::scored;
 using testing::World;
-
-// A world whose kvzip scores are `scores`.
-World scored(const std::vector<std::vector<float>>& scores, Index kv_heads) {
-  const Index layers = std::ssize(scores) / kv_heads, tokens = std::ssize(scores[0]);
-  World world = make_world({.layers = layers,
-                            .query_heads = kv_heads,
-                            .kv_heads = kv_heads,
-                            .head_dim = 2,
-                            .tokens = tokens,
-                            .prefix = 0,
-                            .format = cache::Format::f32});
-  for (Index layer = 0; layer < layers; ++layer) {
-    LayerSignals& own = world.signals.layers[layer];
-    own.replay.clear();
-    for (Index head = 0; head < kv_heads; ++head)
-      own.replay.insert(own.replay.end(), scores[layer * kv_heads + head].begin(),
-                        scores[layer * kv_heads + head].end());
-    own.projected_values.assign(own.replay.size(), 1.0f);
-  }
-  world.signals.surprisal.assign(static_cast<std::size_t>(tokens), 1.0f);
-  world.signals.structure.assign(static_cast<std::size_t>(tokens), 0);
-  return world;
-}
 
 std::vector<std::int32_t> kept(const std::string& recipe, const World& world, Index lane = 0) {
   return Recipe::parse(recipe).plan(0, world.cache, world.signals).lanes[lane].keep;

@@ -6,26 +6,19 @@
 #include "recipe/planner.h"
 #include "recipe/recipe_test_support.h"
 #include "recipe/share.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
 
+using test::error_of;
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using testing::error_of;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
+using testing::scored;
 using testing::World;
-
-// A world whose kvzip scores are `scores`, a lane per layer.
-World scored(const std::vector<std::vector<float>>& scores) {
-  const Index layers = std::ssize(scores), tokens = std::ssize(scores[0]);
-  World world = testing::make_world(
-      {.layers = layers, .query_heads = 1, .kv_heads = 1, .tokens = tokens, .prefix = 0});
-  for (Index layer = 0; layer < layers; ++layer) world.signals.layers[layer].replay = scores[layer];
-  return world;
-}
 
 cache::Plan plan_of(const std::string& recipe, const World& world) {
   return Recipe::parse(recipe).plan(0, world.cache, world.signals);

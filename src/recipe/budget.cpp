@@ -166,15 +166,15 @@ Index lane_bytes(const cache::Shape& shape, const LaneContent& content) {
   };
   Index bytes = kLaneTable;
   for (std::size_t i = 0; i < content.formats.size(); ++i) {
-    const auto format = static_cast<cache::Format>(i);
-    bytes += tiles(format, content.formats[i].plain, 4);
-    bytes += tiles(format, content.formats[i].annotated, 17);
+    for (std::size_t j = 0; j < content.formats[i].size(); ++j)
+      bytes += tiles(static_cast<cache::Format>(i), content.formats[i][j],
+                     cache::column_bytes(static_cast<cache::Columns>(j)));
   }
   return bytes;
 }
 
-Index entry_bytes(const cache::Shape& shape, cache::Format format) {
-  return numbers_of_tile(shape, format) / 16 + 4;
+Index entry_bytes(const cache::Shape& shape, cache::Format format, cache::Columns columns) {
+  return numbers_of_tile(shape, format) / 16 + cache::column_bytes(columns);
 }
 
 }  // namespace pith::recipe

@@ -63,16 +63,15 @@ Room room_of_fraction(double removed, const LaneSizes& sizes);
 // The room of `total` entries, shared evenly as far as lanes have that many.
 Room room_of_entries(Index total, const LaneSizes& sizes);
 
-// The entries of a lane by format. Plain exact entries store a position beside key and value;
-// others (summaries, entries that were moved or weighted) also a weight, a span and a kind.
+// How many entries of a lane are of each format and need which columns.
 struct LaneContent {
-  struct Count {
-    Index plain = 0, annotated = 0;
-  };
-  std::array<Count, static_cast<std::size_t>(cache::kLastFormat) + 1> formats = {};
+  using Counts = std::array<Index, static_cast<std::size_t>(cache::kLastColumns) + 1>;
+  std::array<Counts, static_cast<std::size_t>(cache::kLastFormat) + 1> formats = {};
   bool packed_before = false;  // packed entries keep their codes, and with them their segments
 
-  Count& of(cache::Format format) { return formats[static_cast<std::size_t>(format)]; }
+  Index& of(cache::Format format, cache::Columns columns) {
+    return formats[static_cast<std::size_t>(format)][static_cast<std::size_t>(columns)];
+  }
 };
 
 inline constexpr Index kLaneTable = 256;  // bytes of a lane's own tables, at most
@@ -82,7 +81,7 @@ inline constexpr Index kLaneTable = 256;  // bytes of a lane's own tables, at mo
 Index lane_bytes(const cache::Shape& shape, const LaneContent& content);
 
 // The least that one entry takes.
-Index entry_bytes(const cache::Shape& shape, cache::Format format);
+Index entry_bytes(const cache::Shape& shape, cache::Format format, cache::Columns columns);
 
 // max(1, int(n * (1 - removed))) in double; 0 of nothing.
 Index kept_of(Index n, double removed);

@@ -8,12 +8,13 @@
 
 #include "recipe/planner.h"
 #include "recipe/recipe_test_support.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
 
+using test::error_of;
 using ::testing::ElementsAre;
-using testing::error_of;
 using testing::make_world;
 using testing::World;
 using testing::WorldOptions;
@@ -55,9 +56,7 @@ TEST(Budget, PredictedBytesAreThoseOfTheCache) {
       const auto info = cache.read_info(lane);
       const auto formats = cache.read_formats(lane);
       for (std::size_t j = 0; j < info.size(); ++j) {
-        const bool plain = info[j].kind == cache::EntryKind::exact &&
-                           info[j].position == static_cast<float>(info[j].span.begin);
-        ++(plain ? content.of(formats[j]).plain : content.of(formats[j]).annotated);
+        ++content.of(formats[j], cache::columns_of(info[j]));
       }
       predicted += lane_bytes(cache.shape(), content);
     }

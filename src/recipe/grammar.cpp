@@ -232,6 +232,12 @@ std::vector<StageText> read_recipe(std::string_view text) {
   return Reader(text).read();
 }
 
+bool names_budget(std::string_view text) {
+  const auto stages = read_recipe(text);
+  return std::any_of(stages.begin(), stages.end(),
+                     [](const StageText& stage) { return stage.budget.has_value(); });
+}
+
 std::string quoted(std::string_view value) {
   const auto bare = [](char c) { return is_letter(c) || is_digit(c) || c == '.' || is_of_path(c); };
   if (!value.empty() && std::all_of(value.begin(), value.end(), bare)) return std::string(value);

@@ -38,6 +38,9 @@ inline constexpr Index kMaxParts = 16;
 // Throws bad_recipe (or bad_budget for what follows an `@`) with the column and what was expected.
 std::vector<StageText> read_recipe(std::string_view text);
 
+// Whether a budget is written behind some stage. Throws as read_recipe.
+bool names_budget(std::string_view text);
+
 // A value as the grammar reads it: in quotes where it has to be.
 std::string quoted(std::string_view value);
 

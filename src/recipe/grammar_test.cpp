@@ -4,11 +4,12 @@
 
 #include "recipe/recipe_test_support.h"
 #include "recipe/registry.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
 
-using testing::error_of;
+using test::error_of;
 
 std::string canonical(std::string_view text) { return Recipe::parse(text).to_string(); }
 std::string refusal(std::string_view text) {
@@ -54,6 +55,11 @@ TEST(Grammar, BudgetsPrintAsTheyWereMeant) {
               std::string("knorm + uniform + drop + bf16 @ ") + budget);
   EXPECT_EQ(canonical("knorm @ 1024KiB"), "knorm + uniform + drop + bf16 @ 1MiB");
   EXPECT_EQ(canonical("knorm @ 1.5GiB"), "knorm + uniform + drop + bf16 @ 1536MiB");
+}
+
+TEST(Grammar, ABudgetIsNamedOutsideOfQuotes) {
+  EXPECT_TRUE(names_budget("knorm @ 2x then snapkv"));
+  EXPECT_FALSE(names_budget("virtual(encoder=\"a@b\") then snapkv"));
 }
 
 TEST(Grammar, FullIsNoCompression) {

@@ -116,24 +116,22 @@ LaneSizes lane_sizes(const Stage& stage, const Scene& scene) {
   return sizes;
 }
 
-// What the cache will allocate at most once the plan is applied and `added` entries with it.
+// What the cache will allocate at most once the plan is applied and `added` entries with it; with
+// `weighs`, every kept entry may still be given a weight.
 Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
-                    const std::vector<bool>& packed_before, bool annotates) {
+                    const std::vector<bool>& packed_before, bool weighs) {
   Index bytes = 0;
   for (Index lane = 0; lane < scene.shape().lanes(); ++lane) {
     const cache::LanePlan& own = plan.lanes[lane];
     LaneContent content;
     content.packed_before = packed_before[lane];
-    content.of(*own.format).annotated = added[lane];
+    content.of(*own.format, cache::Columns::annotated) = added[lane];
     for (std::size_t i = 0; i < own.keep.size(); ++i) {
-      const cache::EntryInfo& entry = scene.info(lane)[own.keep[i]];
-      const float token = static_cast<float>(entry.span.begin);
-      const float position = own.move_to.empty() ? entry.position : own.move_to[i];
-      const float weight = own.log_weight.empty() ? entry.log_weight : own.log_weight[i];
-      const bool is_plain = !annotates && entry.kind == cache::EntryKind::exact && weight == 0 &&
-                            position == token && entry.span.end == entry.span.begin + 1;
-      LaneContent::Count& count = content.of(own.formats.empty() ? *own.format : own.formats[i]);
-      ++(is_plain ? count.plain : count.annotated);
+      cache::EntryInfo entry = scene.info(lane)[own.keep[i]];
+      if (!own.move_to.empty()) entry.position = own.move_to[i];
+      if (!own.log_weight.empty()) entry.log_weight = own.log_weight[i];
+      if (weighs) entry.log_weight = 1;
+      ++content.of(own.formats.empty() ? *own.format : own.formats[i], cache::columns_of(entry));
     }
     bytes += lane_bytes(scene.shape(), content);
   }
@@ -232,10 +230,9 @@ cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
   const Part& realiser = stage.realiser;
-  const bool annotates =
-      realiser.info->annotates != nullptr && realiser.info->annotates(realiser.arguments);
+  const bool weighs = realiser.info->weighs != nullptr && realiser.info->weighs(realiser.arguments);
   // Between one entry per lane and as many as if no tile had a gap and all were of the format.
-  const Index entry = entry_bytes(scene.shape(), stage.format.info->format);
+  const Index entry = entry_bytes(scene.shape(), stage.format.info->format, cache::Columns::plain);
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
   const Index most = std::clamp(bytes / entry - sizes.additions(), least, sizes.present());
   scene.set_room(room_of_entries(most, sizes));  // scores may depend on it: snapkv's window does
@@ -248,7 +245,7 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
   const auto too_large = [&](Index total) {
     scene.set_room(room_of_entries(total, sizes));
     Attempt now = attempt(stage, scene, scores);
-    taken = planned_bytes(scene, now.plan, sizes.added, packed_before, annotates);
+    taken = planned_bytes(scene, now.plan, sizes.added, packed_before, weighs);
     if (taken > bytes) return true;
     if (now.problem.empty()) {
       best = std::move(now.plan);
@@ -273,9 +270,9 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
   if (!best) cannot_meet(stage, problem);
   cache::Plan plan = finish(stage, scene, scores, std::move(*best));
   // Entries without a weight after all lie in tiles of their own: a tile more in some lanes.
-  while (annotates &&
+  while (weighs &&
          (taken = planned_bytes(scene, plan, sizes.added, packed_before, false)) > bytes) {
-    best_total -= std::max<Index>((taken - bytes) / (entry + 13), 1);
+    best_total -= std::max<Index>((taken - bytes) / entry, 1);
     if (best_total < least || too_large(best_total) || !problem.empty())
       cannot_meet(stage, problem.empty() ? "it is too small for entries with weights" : problem);
     plan = finish(stage, scene, scores, std::move(*best));

@@ -87,7 +87,7 @@ std::vector<Preset> make_presets() {
 
       // What pith's own measurements favour (docs/reproduce.md).
       {"best",
-       "kvzip_plus + global + match + int4",
+       "kvzip_plus + global + match + int4(sinks=0, recent=0)",
        "a replay chooses, values are fitted, 4 bits (needs a budget)",
        {}},
       {"fast",
@@ -96,7 +96,7 @@ std::vector<Preset> make_presets() {
        "budget)",
        {}},
       {"small",
-       "kvzip_plus + global + merge + int4",
+       "kvzip_plus + global + merge + int4(sinks=0, recent=0)",
        "for a tenth of the bytes: a replay chooses, evicted values are merged, 4 bits (needs a "
        "budget)",
        {}},

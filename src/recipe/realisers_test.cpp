@@ -8,12 +8,13 @@
 #include "recipe/neighbours.h"
 #include "recipe/planner.h"
 #include "recipe/recipe_test_support.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
 
+using test::error_of;
 using ::testing::ElementsAre;
-using testing::error_of;
 using ::testing::FloatNear;
 using ::testing::IsEmpty;
 

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "base/rng.h"
 #include "cache/cache.h"
 #include "recipe/recipe.h"
@@ -91,15 +90,27 @@ inline World make_world(const WorldOptions& options = {}) {
   return world;
 }
 
-// The message of the Error that `body` throws, or "no error".
-template <typename Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
+// A world whose kvzip scores are `scores` ([lanes][n]), all else being equal.
+inline World scored(const std::vector<std::vector<float>>& scores, Index kv_heads = 1) {
+  const Index layers = std::ssize(scores) / kv_heads, tokens = std::ssize(scores[0]);
+  World world = make_world({.layers = layers,
+                            .query_heads = kv_heads,
+                            .kv_heads = kv_heads,
+                            .head_dim = 2,
+                            .tokens = tokens,
+                            .prefix = 0,
+                            .format = cache::Format::f32});
+  for (Index layer = 0; layer < layers; ++layer) {
+    LayerSignals& own = world.signals.layers[layer];
+    own.replay.clear();
+    for (Index head = 0; head < kv_heads; ++head)
+      own.replay.insert(own.replay.end(), scores[layer * kv_heads + head].begin(),
+                        scores[layer * kv_heads + head].end());
+    own.projected_values.assign(own.replay.size(), 1.0f);
   }
-  return "no error";
+  world.signals.surprisal.assign(static_cast<std::size_t>(tokens), 1.0f);
+  world.signals.structure.assign(static_cast<std::size_t>(tokens), 0);
+  return world;
 }
 
 }  // namespace pith::recipe::testing

@@ -132,8 +132,8 @@ struct PartInfo {
   // ... and lets itself be fitted in so many blocks of layers, each to references that were read
   // through those below; 0 or null: all at once.
   Index (*fit_blocks)(const Arguments&) = nullptr;
-  bool (*annotates)(const Arguments&) = nullptr;  // ... and may give every kept entry a log-weight,
-                                                  // which takes bytes
+  bool (*weighs)(const Arguments&) = nullptr;  // ... and may give every kept entry a log-weight,
+                                               // which takes bytes
   Index (*adds)(const Scene&, const Arguments&, Index lane) = nullptr;  // of realisers, at most
   std::string_view (*required_allocator)(const Arguments&) = nullptr;   // "" or null: any
   bool (*requires_fraction)(const Arguments&) = nullptr;  // works with budgets in fractions only

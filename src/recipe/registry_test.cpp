@@ -10,6 +10,7 @@
 #include "recipe/presets.h"
 #include "recipe/recipe_test_support.h"
 #include "recipe/stage.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
@@ -117,8 +118,7 @@ TEST(Registry, PrintingIsAFixedPointOfRandomRecipes) {
     }
     text += budgets[static_cast<std::size_t>(rng.below(std::ssize(budgets)))];
     std::string printed;
-    const std::string refusal =
-        testing::error_of([&] { printed = Recipe::parse(text).to_string(); });
+    const std::string refusal = test::error_of([&] { printed = Recipe::parse(text).to_string(); });
     if (refusal != "no error") continue;
     ++parsed;
     EXPECT_EQ(Recipe::parse(printed).to_string(), printed) << text;

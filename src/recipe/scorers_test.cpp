@@ -9,6 +9,7 @@
 #include "recipe/local_attention.h"
 #include "recipe/planner.h"
 #include "recipe/recipe_test_support.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
@@ -167,9 +168,9 @@ TEST(Threshold, SizesFollowTheScoresUnlessThereIsABudget) {
   const World world = hand_made({{1, 0}, {2, 0}, {3, 0}, {4, 0}}, kAny);
   EXPECT_THAT(plan_of("knorm + threshold(-2.5)", world).lanes[0].keep, ElementsAre(0, 1));
   EXPECT_THAT(plan_of("knorm + threshold @ 0.25", world).lanes[0].keep, ElementsAre(0, 1, 2));
-  EXPECT_THAT(testing::error_of([&] { plan_of("knorm + threshold(-2) @ 0.5", world); }),
+  EXPECT_THAT(test::error_of([&] { plan_of("knorm + threshold(-2) @ 0.5", world); }),
               ::testing::HasSubstr("both say how much stays"));
-  EXPECT_THAT(testing::error_of([&] { plan_of("knorm + threshold", world); }),
+  EXPECT_THAT(test::error_of([&] { plan_of("knorm + threshold", world); }),
               ::testing::HasSubstr("a budget is missing"));
 }
 

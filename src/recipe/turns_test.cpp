@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "recipe/recipe_test_support.h"
+#include "support/error_of.h"
 
 namespace pith::recipe {
 namespace {
@@ -42,7 +43,7 @@ TEST(Turns, EveryTurnHasItsQuota) {
 
 TEST(Turns, ATextWithoutTurnsIsRefusedByName) {
   const auto world = testing::make_world({.tokens = 100});
-  EXPECT_THAT(testing::error_of([&] { kept(world, "recency + turn_quota + positions @ 10tok"); }),
+  EXPECT_THAT(test::error_of([&] { kept(world, "recency + turn_quota + positions @ 10tok"); }),
               HasSubstr("no turns"));
 }
 

@@ -139,6 +139,11 @@ def test_a_suite_goes_on_from_its_folder(pith, make_model, tmp_path):
     assert sum(share["questions"] for tag, share in tags.items() if tag.startswith("answer_type=")) == by_kind(whole, "cell")[1]["questions"]
 
 
+def test_an_at_sign_in_quotes_is_no_budget(fails, tiny, document):
+    recipe = 'virtual(encoder="a@b") then random'
+    fails("probe", "-m", tiny, "-f", document, "--kv", recipe, "--grid", "0.5", words=["cannot open a@b"])
+
+
 def test_unknown_recipes_are_refused_before_anything_is_read(fails, tiny, document):
     fails("probe", "-m", tiny, "-f", document, "--kv", "knrom", words=["knrom", "knorm"])
     fails("probe", "-m", tiny, "-f", document, "--kv", "question_attention @ 0.5", words=["-q"])

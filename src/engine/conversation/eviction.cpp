@@ -4,49 +4,53 @@
 #include <map>
 #include <set>
 
+#include "engine/signals/attention_sums.h"
 #include "engine/signals/observer.h"
+#include "kernels/vector.h"
 #include "recipe/budget.h"
 
 namespace pith {
 namespace {
 
-// Sums of attention per entry. Blocks of one lane may come from several threads: each adds to sums
-// of its own, which are merged in thread order.
+// Sums of attention per entry that is there before.
 class EntrySums final : public ReadObserver, private cache::AttentionTap {
  public:
   explicit EntrySums(const Context& context)
-      : kv_heads_(context.cache().shape().kv_heads),
-        threads_(static_cast<std::size_t>(context.engine().pool().size())) {
-    for (Index lane = 0; lane < context.cache().shape().lanes(); ++lane)
-      sums_.emplace_back(static_cast<std::size_t>(context.cache().size(lane)));
+      : shape_(context.cache().shape()), by_thread_({.sum = true}, context.engine().pool().size()) {
+    for (Index lane = 0; lane < shape_.lanes(); ++lane)
+      sizes_.push_back(context.cache().size(lane));
+    longest_ = *std::max_element(sizes_.begin(), sizes_.end());
+    sums_.resize(static_cast<std::size_t>(shape_.lanes() * longest_));
   }
   cache::AttentionTap* tap(Index /*layer*/) override { return this; }
-
   void end_layer(Index layer) override {
-    for (auto& heads : threads_) {
-      for (auto& [head, sum] : heads) {
-        auto& total = sums_[static_cast<std::size_t>(layer * kv_heads_ + head)];
-        for (std::size_t j = 0; j < total.size(); ++j) total[j] += sum[j];
-      }
-      heads.clear();
-    }
+    const Index size = shape_.kv_heads * longest_;
+    by_thread_.merge({sums_.data() + layer * size, static_cast<std::size_t>(size)}, {});
   }
 
-  std::vector<std::vector<float>> take() { return std::move(sums_); }
+  std::vector<std::vector<float>> by_lane() const {  // [lanes][n]
+    std::vector<std::vector<float>> out;
+    for (const Index size : sizes_) {
+      const float* lane = sums_.data() + std::ssize(out) * longest_;
+      out.emplace_back(lane, lane + size);
+    }
+    return out;
+  }
 
  private:
   void observe(const cache::WeightBlock& block) override {
-    const auto n = sums_[static_cast<std::size_t>(block.layer * kv_heads_ + block.kv_head)].size();
-    auto& sum = threads_[static_cast<std::size_t>(block.thread)][block.kv_head];
-    sum.resize(n);
+    const auto lane = static_cast<std::size_t>(block.layer * shape_.kv_heads + block.kv_head);
+    float* sum =
+        by_thread_.of(block, shape_.kv_heads * longest_).sum.data() + block.kv_head * longest_;
     for (Index row = 0; row < block.queries * block.group; ++row)
-      for (std::size_t j = 0; j < n; ++j)
-        sum[j] += block.weights[row * block.stride + static_cast<Index>(j)];
+      vector_kernels().axpy(1.0f, block.weights + row * block.stride, sizes_[lane], sum);
   }
 
-  Index kv_heads_;
-  std::vector<std::map<Index, std::vector<float>>> threads_;  // [threads] KV head -> [n]
-  std::vector<std::vector<float>> sums_;
+  const cache::Shape& shape_;
+  AttentionSums by_thread_;
+  std::vector<Index> sizes_;  // [lanes], n
+  Index longest_ = 0;         // of them
+  std::vector<float> sums_;   // [lanes, longest]
 };
 
 struct Candidate {
@@ -62,16 +66,14 @@ Index turn_of(const std::vector<Index>& starts, Index token) {
 // The entries of a lane that may go: all but the best few of every turn.
 void add_candidates(const cache::Cache& cache, Index lane, const std::vector<float>& attention,
                     const EvictionLimits& limits, std::vector<Candidate>& out) {
-  constexpr Index kAnnotations = 13;
   const auto infos = cache.read_info(lane);
   const auto formats = cache.read_formats(lane);
   std::map<Index, std::vector<Candidate>> turns;
   for (std::size_t j = 0; j < infos.size(); ++j) {
     if (infos[j].span.begin < limits.prefix_tokens) continue;
-    const bool plain = infos[j].kind == cache::EntryKind::exact && infos[j].log_weight == 0;
     turns[turn_of(limits.turn_starts, infos[j].span.begin)].push_back(
         {lane, static_cast<Index>(j), attention[j],
-         recipe::entry_bytes(cache.shape(), formats[j]) + (plain ? 0 : kAnnotations)});
+         recipe::entry_bytes(cache.shape(), formats[j], cache::columns_of(infos[j]))});
   }
   for (auto& [turn, entries] : turns) {
     const auto fewest = std::min<Index>(limits.fewest_of_turn, std::ssize(entries));
@@ -113,7 +115,7 @@ std::vector<std::vector<float>> attention_of(const Context& context,
   Context fork = context.fork();
   EntrySums sums(fork);
   fork.read(tokens, &sums);
-  return sums.take();
+  return sums.by_lane();
 }
 
 Eviction plan_eviction(const cache::Cache& cache, const std::vector<std::vector<float>>& attention,

@@ -23,18 +23,17 @@ namespace {
 
 constexpr std::string_view kFull = "full";
 
-// What a StreamCollector sees, and a sample of the turn's own queries.
+// What a StreamCollector sees, and a sample of the turn's own queries (of none, if none is asked
+// for).
 class TurnObserver final : public ReadObserver {
  public:
   TurnObserver(StreamCollector& stream, const Context& context, Index rows, Index sampled)
       : stream_(stream),
         rotation_(context.cache().rotation()),
+        sample_(context.engine().config().layer_count(), context.engine().config().query_heads,
+                context.engine().config().head_dim, rows, sampled),
         first_token_(context.next_position()),
-        behind_(first_token_ + rows) {
-    const auto& config = context.engine().config();
-    if (sampled > 0)
-      sample_.emplace(config.layer_count(), config.query_heads, config.head_dim, rows, sampled);
-  }
+        behind_(first_token_ + rows) {}
 
   bool wants_unrotated() const override { return stream_.wants_unrotated(); }
   void begin_chunk(Index first, Index rows) override {
@@ -47,20 +46,17 @@ class TurnObserver final : public ReadObserver {
   }
   void rotated(Index layer, std::span<const float> queries) override {
     stream_.rotated(layer, queries);
-    if (sample_)
-      sample_->take_moved({layer, first_ - first_token_, queries}, rotation_, first_token_,
-                          behind_);
+    sample_.take_moved({layer, first_ - first_token_, queries}, rotation_, first_token_, behind_);
   }
   cache::AttentionTap* tap(Index layer) override { return stream_.tap(layer); }
   void end_layer(Index layer) override { stream_.end_layer(layer); }
 
   void finish(recipe::Signals& signals) {
-    if (!sample_) return;
-    signals.context_queries = sample_->count();
-    for (Index i = 0; !signals.surprisal.empty() && i < sample_->count(); ++i)
+    signals.context_queries = sample_.count();
+    for (Index i = 0; !signals.surprisal.empty() && i < sample_.count(); ++i)
       signals.context_surprisal.push_back(signals.surprisal[static_cast<std::size_t>(
-          std::min(first_token_ + sample_->row(i) + 1, signals.tokens - 1))]);
-    auto queries = sample_->finish();
+          std::min(first_token_ + sample_.row(i) + 1, signals.tokens - 1))]);
+    auto queries = sample_.finish();
     for (std::size_t l = 0; l < queries.size(); ++l)
       signals.layers[l].context_queries = std::move(queries[l]);
   }
@@ -68,7 +64,7 @@ class TurnObserver final : public ReadObserver {
  private:
   StreamCollector& stream_;
   const cache::Rotation& rotation_;
-  std::optional<QuerySample> sample_;
+  QuerySample sample_;  // of the turn's own queries
   Index first_token_, behind_, first_ = 0;
 };
 
@@ -231,7 +227,6 @@ void check_turn_recipe(const recipe::Recipe& recipe) {
 }
 
 recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, Index tokens) {
-  constexpr double kColumns = 13;  // bytes of the columns of entries that are weighted or made
   if (recipe.is_full()) return recipe;
   std::string text;
   for (recipe::Stage& stage : recipe::read_stages(recipe.to_string())) {
@@ -243,12 +238,12 @@ recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, 
         unit = recipe::BudgetUnit::tokens;
       } else if (unit == recipe::BudgetUnit::ratio) {
         const recipe::PartInfo& realiser = *stage.realiser.info;
-        const bool annotates = realiser.adds != nullptr ||
-                               (realiser.annotates && realiser.annotates(stage.realiser.arguments));
-        const double entry =
-            static_cast<double>(recipe::entry_bytes(shape, stage.format.info->format)) +
-            (annotates ? kColumns : 0);
-        value = n * 4 * static_cast<double>(shape.head_dim) / value / entry;
+        const bool weighs = realiser.weighs && realiser.weighs(stage.realiser.arguments);
+        const auto columns = realiser.adds ? cache::Columns::annotated
+                             : weighs      ? cache::Columns::weighted
+                                           : cache::Columns::plain;
+        const Index entry = recipe::entry_bytes(shape, stage.format.info->format, columns);
+        value = n * 4 * static_cast<double>(shape.head_dim) / value / static_cast<double>(entry);
         unit = recipe::BudgetUnit::tokens;
       }
       if (unit == recipe::BudgetUnit::tokens)

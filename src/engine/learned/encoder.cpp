@@ -163,10 +163,13 @@ Encoder Encoder::load(const std::filesystem::path& path, const Engine& engine) {
   return out;
 }
 
+std::string encoder_hash(const Encoder& encoder) {
+  return fmt::format("|{:016x}", encoder.weights.hash());
+}
+
 std::string encoder_hashes(const Engine& engine, const recipe::SignalNeeds& needs) {
   std::string out;
-  for (const std::string& file : needs.encoders)
-    out += fmt::format("|{:016x}", Encoder::load(file, engine).weights.hash());
+  for (const std::string& file : needs.encoders) out += encoder_hash(Encoder::load(file, engine));
   return out;
 }
 

@@ -72,8 +72,9 @@ struct Encoder {
   static Encoder parse(std::string_view bytes, const std::string& name);
 };
 
-// What the encoders of a recipe hold, for names of what they made: "" without any. Throws as
-// Encoder::load does.
+// What an encoder holds, for names of what it made; and what those of a recipe hold: "" without
+// any. Throws as Encoder::load does.
+std::string encoder_hash(const Encoder& encoder);
 std::string encoder_hashes(const Engine& engine, const recipe::SignalNeeds& needs);
 
 }  // namespace pith

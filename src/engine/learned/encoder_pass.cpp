@@ -55,10 +55,11 @@ Index place(Index from, Index places) { return std::min(from, places - 1); }
 
 }  // namespace
 
-std::function<std::vector<float>(const TurnRows&)> starts_of(const std::filesystem::path& file,
-                                                             const Engine& engine) {
-  const auto encoder = std::make_shared<const Encoder>(Encoder::load(file, engine));
-  return [encoder](const TurnRows& rows) { return EncoderPass(encoder->weights).forward(rows); };
+std::function<std::vector<float>(const TurnRows&)> starts_of(
+    std::shared_ptr<const Encoder> encoder) {
+  return [encoder = std::move(encoder)](const TurnRows& rows) {
+    return EncoderPass(encoder->weights).forward(rows);
+  };
 }
 
 EncoderPass::EncoderPass(const EncoderWeights& weights)

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -20,9 +20,9 @@ struct TurnRows {
   std::span<const TokenRange> chunks;  // that partition the tokens
 };
 
-// The encoder of a file as what read_as_virtual() may start from. Throws as Encoder::load does.
-std::function<std::vector<float>(const TurnRows&)> starts_of(const std::filesystem::path& file,
-                                                             const Engine& engine);
+// An encoder as what read_as_virtual() may start from.
+std::function<std::vector<float>(const TurnRows&)> starts_of(
+    std::shared_ptr<const Encoder> encoder);
 
 class EncoderPass {
  public:

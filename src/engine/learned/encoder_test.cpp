@@ -13,6 +13,7 @@
 #include "engine/learned/encoder_pass.h"
 #include "engine/learned/safetensors.h"
 #include "engine/learned/virtual_tokens.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -132,20 +133,12 @@ class EncoderFile : public ::testing::Test {
     shape.embedding = 64;
     encoder_.weights = EncoderWeights::untrained(shape, 1, 3);
   }
-  std::string refusal(const std::function<void()>& what) {
-    try {
-      what();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "none";
-  }
   // The file after a change.
   std::string refusal_after(const std::function<void(Safetensors&)>& change) {
     encoder_.save(path_);
     Safetensors file = Safetensors::load(path_);
     change(file);
-    return refusal([&] { Encoder::parse(file.bytes(), "enc"); });
+    return test::error_of([&] { Encoder::parse(file.bytes(), "enc"); });
   }
 
   std::filesystem::path path_;
@@ -168,13 +161,14 @@ TEST_F(EncoderFile, RoundTripKeepsEveryBit) {
 TEST_F(EncoderFile, AnotherModelIsRefused) {
   widen();
   encoder_.save(path_);
-  EXPECT_THAT(refusal([&] { Encoder::load(path_, *tiny(2)); }),
+  EXPECT_THAT(test::error_of([&] { Encoder::load(path_, *tiny(2)); }),
               ::testing::HasSubstr("was trained for another model (tiny)"));
 }
 
 TEST_F(EncoderFile, WhatIsNoEncoderIsRefused) {
   using ::testing::HasSubstr;
-  EXPECT_THAT(refusal([&] { Encoder::load("no/such/file", *engine_); }), HasSubstr("no/such/file"));
+  EXPECT_THAT(test::error_of([&] { Encoder::load("no/such/file", *engine_); }),
+              HasSubstr("no/such/file"));
   EXPECT_THAT(refusal_after([](Safetensors& f) { f.metadata["format"] = "x"; }),
               HasSubstr("enc is no encoder"));
   EXPECT_THAT(refusal_after([](Safetensors& f) { f.metadata["width"] = "9"; }),

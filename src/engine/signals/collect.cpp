@@ -22,7 +22,7 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
                                  Index prefix)
     : engine_(engine),
       needs_(needs),
-      sums_(needs, engine.pool().size()),
+      sums_({needs.attention_sum, needs.attention_max}, engine.pool().size()),
       prefix_(std::min(prefix, tokens)) {
   const auto& config = engine.config();
   const auto heads = static_cast<std::size_t>(config.query_heads),
@@ -224,7 +224,8 @@ void SignalCollector::observe(const cache::WeightBlock& block) {
 }
 
 void SignalCollector::end_layer(Index layer) {
-  sums_.merge(signals_.layers[static_cast<std::size_t>(layer)]);
+  auto& to = signals_.layers[static_cast<std::size_t>(layer)];
+  sums_.merge(to.attention_sum, to.attention_max);
 }
 
 void SignalCollector::finish_moments() {

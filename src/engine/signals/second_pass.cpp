@@ -1,8 +1,8 @@
 #include "engine/signals/second_pass.h"
 
-#include <algorithm>
-
+#include "engine/signals/attention_sums.h"
 #include "engine/signals/observer.h"
+#include "kernels/vector.h"
 
 namespace pith {
 namespace {
@@ -11,9 +11,9 @@ class MaximaObserver final : public ReadObserver, private cache::AttentionTap {
  public:
   MaximaObserver(Engine& engine, recipe::Signals& signals)
       : shape_(engine.cache_shape()),
-        size_(static_cast<std::size_t>(engine.config().query_heads * signals.tokens)),
+        query_heads_(engine.config().query_heads),
         signals_(signals),
-        threads_(static_cast<std::size_t>(engine.pool().size())) {}
+        by_thread_({.max = true}, engine.pool().size()) {}
 
   // Layers with a sliding window hold other entries, and are not compressed.
   cache::AttentionTap* tap(Index layer) override {
@@ -21,28 +21,22 @@ class MaximaObserver final : public ReadObserver, private cache::AttentionTap {
   }
 
   void end_layer(Index layer) override {
-    auto& out = signals_.layers[static_cast<std::size_t>(layer)].second_pass;
-    for (auto& thread : threads_) {
-      for (std::size_t i = 0; i < thread.size(); ++i) out[i] = std::max(out[i], thread[i]);
-      thread.clear();
-    }
+    by_thread_.merge({}, signals_.layers[static_cast<std::size_t>(layer)].second_pass);
   }
 
  private:
   void observe(const cache::WeightBlock& block) override {
-    auto& most = threads_[static_cast<std::size_t>(block.thread)];
-    most.resize(size_);
-    for (Index r = 0; r < block.queries * block.group; ++r) {
-      const float* weights = block.weights + r * block.stride;
-      float* to = most.data() + (block.kv_head * block.group + r % block.group) * signals_.tokens;
-      for (Index j = 0; j < signals_.tokens; ++j) to[j] = std::max(to[j], weights[j]);
-    }
+    const Index T = signals_.tokens;
+    float* most = by_thread_.of(block, query_heads_ * T).max.data();
+    for (Index r = 0; r < block.queries * block.group; ++r)
+      vector_kernels().raise(1.0f, block.weights + r * block.stride, T,
+                             most + (block.kv_head * block.group + r % block.group) * T);
   }
 
   cache::Shape shape_;
-  std::size_t size_;
+  Index query_heads_;
   recipe::Signals& signals_;
-  std::vector<std::vector<float>> threads_;  // [Hq, T] of the layer at hand
+  AttentionSums by_thread_;  // [Hq, T] of the layer at hand
 };
 
 }  // namespace

@@ -12,11 +12,13 @@
 #include "engine/compress.h"
 #include "engine/signals/chunk_rows.h"
 #include "engine/signals/observer.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith {
 namespace {
 
+using test::error_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -32,16 +34,6 @@ std::vector<Token> some_tokens(Index count) {
   std::vector<Token> tokens;
   for (Index i = 0; i < count; ++i) tokens.push_back(static_cast<Token>((i * 37 + 11) % 250));
   return tokens;
-}
-
-template <typename Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::filesystem::path temporary(const std::string& name) {

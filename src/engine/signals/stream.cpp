@@ -16,7 +16,7 @@ StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& need
     : engine_(engine),
       needs_(needs),
       layers_(static_cast<std::size_t>(engine.config().layer_count())),
-      sums_(needs, engine.pool().size()) {
+      sums_({needs.attention_sum, needs.attention_max}, engine.pool().size()) {
   const auto& config = engine.config();
   signals_.tokens = tokens_before;
   signals_.query_heads = config.query_heads;
@@ -129,7 +129,8 @@ void StreamCollector::observe(const cache::WeightBlock& block) {
 }
 
 void StreamCollector::end_layer(Index layer) {
-  sums_.merge(signals_.layers[static_cast<std::size_t>(layer)]);
+  auto& to = signals_.layers[static_cast<std::size_t>(layer)];
+  sums_.merge(to.attention_sum, to.attention_max);
 }
 
 recipe::Signals& StreamCollector::signals() {

@@ -69,7 +69,7 @@ PartInfo fold_part() {
                                 "what is handed on: the log-weight, the value, or both")},
           .realise = realise,
           .late = true,
-          .annotates = [](const Arguments&) { return true; }};
+          .weighs = [](const Arguments&) { return true; }};
 }
 
 }  // namespace pith::recipe

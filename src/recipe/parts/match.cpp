@@ -161,7 +161,7 @@ PartInfo match_part() {
       .refuses = refuses,
       .late = true,
       .fit_blocks = [](const Arguments& a) { return a.integer("on_policy"); },
-      .annotates = [](const Arguments& a) { return a.choice("beta") == "nnls"; }};
+      .weighs = [](const Arguments& a) { return a.choice("beta") == "nnls"; }};
 }
 
 }  // namespace pith::recipe

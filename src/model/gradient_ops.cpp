@@ -8,7 +8,7 @@ namespace pith {
 
 void rms_norm_backward(const float* x, const float* weight, const float* dy, float eps, Index n,
                        float* dx) {
-  vector_kernels().rms_norm_backward(x, weight, dy, eps, n, dx);
+  vector_kernels(Isa::scalar).rms_norm_backward(x, weight, dy, eps, n, dx);
 }
 
 void gated_backward(Activation activation, const float* gate, const float* up, const float* dy,

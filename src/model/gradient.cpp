@@ -115,8 +115,7 @@ void GradientPass::unshape_heads(std::span<float> dx, std::span<const float> raw
     if (norm.empty()) continue;
     std::copy_n(head, D, copy.data());
     std::fill_n(head, D, 0.0f);
-    vector_kernels().rms_norm_backward(raw.data() + i * D, norm.data(), copy.data(),
-                                       config_.norm_eps, D, head);
+    rms_norm_backward(raw.data() + i * D, norm.data(), copy.data(), config_.norm_eps, D, head);
   }
 }
 
@@ -226,8 +225,8 @@ void norm_backward(std::span<const float> x, std::span<const float> weight,
                    std::span<const float> dy, float eps, std::span<float> dx, ThreadPool& pool) {
   const Index width = static_cast<Index>(weight.size());
   each_row(static_cast<Index>(x.size()) / width, pool, [&](Index r) {
-    vector_kernels().rms_norm_backward(x.data() + r * width, weight.data(), dy.data() + r * width,
-                                       eps, width, dx.data() + r * width);
+    rms_norm_backward(x.data() + r * width, weight.data(), dy.data() + r * width, eps, width,
+                      dx.data() + r * width);
   });
 }
 

@@ -17,20 +17,6 @@ void rms_norm(const float* x, const float* weight, float eps, Index n, float* y)
   for (Index i = 0; i < n; ++i) y[i] = static_cast<float>(x[i] * scale * (weight ? weight[i] : 1));
 }
 
-// With r = 1 / sqrt(mean(x^2) + eps) and g = dy * weight:  dx = r g - r^3 x (g . x) / n.
-void rms_norm_backward(const float* x, const float* weight, const float* dy, float eps, Index n,
-                       float* dx) {
-  double squares = 0, along = 0;
-  for (Index i = 0; i < n; ++i) {
-    squares += double{x[i]} * x[i];
-    along += double{dy[i]} * (weight ? weight[i] : 1) * x[i];
-  }
-  const double r = 1 / std::sqrt(squares / static_cast<double>(n) + double{eps});
-  const double pull = r * r * r * along / static_cast<double>(n);
-  for (Index i = 0; i < n; ++i)
-    dx[i] += static_cast<float>(r * dy[i] * (weight ? weight[i] : 1) - pull * x[i]);
-}
-
 void silu_mul(const float* gate, const float* up, Index n, float* y) {
   for (Index i = 0; i < n; ++i) {
     const double x = gate[i];
@@ -109,19 +95,10 @@ void raise(float a, const float* x, Index n, float* y) {
 
 float max(const float* x, Index n) { return *std::max_element(x, x + n); }
 
-constexpr VectorKernels kScalar = {rms_norm,
-                                   rms_norm_backward,
-                                   silu_mul,
-                                   gelu_tanh_mul,
-                                   silu_mul_backward,
-                                   gelu_tanh_mul_backward,
-                                   axpy,
-                                   dot,
-                                   rope,
-                                   exp_sum,
-                                   sum,
-                                   raise,
-                                   max};
+constexpr VectorKernels kScalar = {
+    rms_norm, silu_mul, gelu_tanh_mul, silu_mul_backward, gelu_tanh_mul_backward,
+    axpy,     dot,      rope,          exp_sum,           sum,
+    raise,    max};
 
 }  // namespace
 

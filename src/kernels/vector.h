@@ -10,9 +10,6 @@ namespace pith {
 struct VectorKernels {
   // y[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; weight may be null. x may equal y.
   void (*rms_norm)(const float* x, const float* weight, float eps, Index n, float* y);
-  // Of that, given dy, the gradient of y: adds the gradient of x to dx.
-  void (*rms_norm_backward)(const float* x, const float* weight, const float* dy, float eps,
-                            Index n, float* dx);
   // y[i] = silu(gate[i]) * up[i]
   void (*silu_mul)(const float* gate, const float* up, Index n, float* y);
   // y[i] = gelu_tanh(gate[i]) * up[i]

@@ -64,25 +64,6 @@ inline void rms_norm(const float* x, const float* weight, float eps, Index n, fl
     sweep(n, [=](auto load, auto store) { store(y, V::mul(load(x), scale)); });
 }
 
-// With r = 1 / sqrt(mean(x^2) + eps) and g = dy * weight:  dx = r g - r^3 x (g . x) / n.
-inline void rms_norm_backward(const float* x, const float* weight, const float* dy, float eps,
-                              Index n, float* dx) {
-  const auto with_gradient = [=](auto g) {
-    V::Reg sums = V::zero();
-    sweep(n, [&](auto load, auto) { sums = V::fma(g(load), load(x), sums); });
-    const auto size = static_cast<float>(n);
-    const float r = 1 / __builtin_sqrtf(dot(x, x, n) / size + eps);
-    const V::Reg scale = V::all(r), pull = V::all(-r * r * r * V::sum(sums) / size);
-    sweep(n, [=](auto load, auto store) {
-      store(dx, V::add(load(dx), V::fma(scale, g(load), V::mul(pull, load(x)))));
-    });
-  };
-  if (weight)
-    with_gradient([=](auto load) { return V::mul(load(dy), load(weight)); });
-  else
-    with_gradient([=](auto load) { return load(dy); });
-}
-
 inline void silu_mul(const float* gate, const float* up, Index n, float* y) {
   sweep(n, [=](auto load, auto store) {
     const V::Reg x = load(gate);
@@ -192,16 +173,7 @@ inline float max(const float* x, Index n) {
   return V::most(V::max(most, V::load(x + n - V::kWidth)));  // overlaps what was seen: harmless
 }
 
-constexpr VectorKernels kTable = {rms_norm,
-                                  rms_norm_backward,
-                                  silu_mul,
-                                  gelu_tanh_mul,
-                                  silu_mul_backward,
-                                  gelu_tanh_mul_backward,
-                                  axpy,
-                                  dot,
-                                  rope,
-                                  exp_sum,
-                                  sum,
-                                  raise,
-                                  max};
+constexpr VectorKernels kTable = {
+    rms_norm, silu_mul, gelu_tanh_mul, silu_mul_backward, gelu_tanh_mul_backward,
+    axpy,     dot,      rope,          exp_sum,           sum,
+    raise,    max};

@@ -65,21 +65,6 @@ TEST_P(VectorKernelsTest, RmsNorm) {
   });
 }
 
-// One number alone has no direction to move in: its gradient is the difference of equals.
-TEST_P(VectorKernelsTest, RmsNormBackward) {
-  sweep(3, [&](Index n, const float* x, const float* w) {
-    for (const float* weight : {w, static_cast<const float*>(nullptr)}) {
-      const auto run = [&](const VectorKernels& kernels) {
-        return guarded(n, [&](float* y) {
-          std::copy(w, w + n, y);
-          kernels.rms_norm_backward(x, weight, x + 1, 1e-5f, n, y);
-        });
-      };
-      expect_near(run(fast()), run(reference()), 1e-5f, 1e-5f);
-    }
-  });
-}
-
 // Below -88.7 the exponential saturates: an absolute error that no model can see.
 TEST_P(VectorKernelsTest, SiluMul) {
   for (double magnitude : {0.01, 3.0, 40.0})

@@ -6,9 +6,18 @@
 
 namespace pith {
 
+// With r = 1 / sqrt(mean(x^2) + eps) and g = dy * weight:  dx = r g - r^3 x (g . x) / n.
 void rms_norm_backward(const float* x, const float* weight, const float* dy, float eps, Index n,
                        float* dx) {
-  vector_kernels(Isa::scalar).rms_norm_backward(x, weight, dy, eps, n, dx);
+  double squares = 0, along = 0;
+  for (Index i = 0; i < n; ++i) {
+    squares += double{x[i]} * x[i];
+    along += double{dy[i]} * (weight ? weight[i] : 1) * x[i];
+  }
+  const double r = 1 / std::sqrt(squares / static_cast<double>(n) + double{eps});
+  const double pull = r * r * r * along / static_cast<double>(n);
+  for (Index i = 0; i < n; ++i)
+    dx[i] += static_cast<float>(r * dy[i] * (weight ? weight[i] : 1) - pull * x[i]);
 }
 
 void gated_backward(Activation activation, const float* gate, const float* up, const float* dy,

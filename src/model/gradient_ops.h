@@ -9,8 +9,8 @@
 namespace pith {
 
 // Of y = x / sqrt(mean(x^2) + eps) * weight (weight may be null): dx += ...; x is the input. In
-// double, as the reference kernel has it: the weights of a training that diverges grow past what
-// f32 can square, where the vector kernels see a gradient of zero and the training seems to rest.
+// double: the weights of a training that diverges grow past what f32 can square, and a gradient of
+// zero would make it seem to rest.
 void rms_norm_backward(const float* x, const float* weight, const float* dy, float eps, Index n,
                        float* dx);
 

@@ -17,15 +17,21 @@ std::string with_schedule(std::string text, const Schedule& schedule) {
   return text;
 }
 
+// Where an arm's recipe ends: at its schedule, which has no quotes, if it has one.
+std::size_t end_of_recipe(std::string_view text) {
+  const auto quote = text.find_last_of("\"'");
+  return std::min(text.find(kWhen, quote == std::string_view::npos ? 0 : quote), text.size());
+}
+
 }  // namespace
 
 std::string RunArm::name() const { return with_schedule(recipe.name(), schedule); }
 std::string RunArm::to_string() const { return with_schedule(recipe.to_string(), schedule); }
 
 RunArm parse_arm(std::string_view text) {
-  const auto at = text.find(kWhen);
+  const auto at = end_of_recipe(text);
   RunArm arm{recipe::Recipe::parse(text.substr(0, at)), {}};
-  if (at != std::string_view::npos)
+  if (at < text.size())
     arm.schedule = parse_schedule(text.substr(at + kWhen.size()),
                                   {When::prefill, When::turn, When::again, When::chunk});
   if (!arm.once() && arm.recipe.sees_question())
@@ -47,7 +53,7 @@ std::vector<RunArm> all_arms(const RunConfig& config) {
   };
   add("full");
   for (const auto& text : config.recipes) {
-    const auto recipe_end = std::min(text.find(kWhen), text.size());
+    const auto recipe_end = end_of_recipe(text);
     if (config.budgets.empty() || text == "full" ||
         recipe::names_budget(text.substr(0, recipe_end)))
       add(text);

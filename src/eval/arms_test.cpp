@@ -40,11 +40,12 @@ TEST(Arms, BudgetsComeBeforeTheSchedule) {
                                                      "knorm @ 4x when again", "random @ 3x"}));
 }
 
-TEST(Arms, AnAtSignInQuotesIsNoBudget) {
+TEST(Arms, QuotesHideBudgetsAndSchedules) {
   RunConfig config;
-  config.recipes = {"virtual(encoder='a@b') then knorm when turn"};
+  config.recipes = {"virtual(encoder='a@b') then knorm when turn", "virtual(encoder='a when b')"};
   config.budgets = {"2x"};
   EXPECT_EQ(names(config).at(1), "virtual(encoder='a@b') then knorm @ 2x when turn");
+  EXPECT_EQ(parse_arm("virtual(encoder='a when b')").schedule.when, When::prefill);
 }
 
 TEST(Arms, NoneTwice) {

@@ -42,7 +42,7 @@ TEST(Arms, BudgetsComeBeforeTheSchedule) {
 
 TEST(Arms, QuotesHideBudgetsAndSchedules) {
   RunConfig config;
-  config.recipes = {"virtual(encoder='a@b') then knorm when turn", "virtual(encoder='a when b')"};
+  config.recipes = {"virtual(encoder='a@b') then knorm when turn"};
   config.budgets = {"2x"};
   EXPECT_EQ(names(config).at(1), "virtual(encoder='a@b') then knorm @ 2x when turn");
   EXPECT_EQ(parse_arm("virtual(encoder='a when b')").schedule.when, When::prefill);

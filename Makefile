@@ -31,7 +31,7 @@ demo: setup  ## the main job on a handbook of 3,000 tokens
 	@$(BUILD)/pith pull $(DEMO_MODEL)
 	@$(BUILD)/pith run -m $(DEMO_MODEL) -f demo/handbook.txt --questions demo/questions.txt \
 	  --answers demo/answers.txt --kv "summary_route" --kv "kvzip_plus + global @ 4x" \
-	  --kv "kvzip_plus + global + int4 @ 4x" --kv "streaming_llm @ 4x"
+	  --kv "kvzip_plus + global + int4 @ 4x" --kv "best @ 10x" --kv "streaming_llm @ 4x"
 
 test: setup-test  ## every test; `make test-quick` leaves out sanitizers and fuzzing
 	@BUILD=$(BUILD) JOBS=$(JOBS) tests/run.sh

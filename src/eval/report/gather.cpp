@@ -118,7 +118,8 @@ Gathered gather(std::span<const ReportRun> runs) {
     for (const Prediction& p : run.predictions) {
       const auto [arm, new_arm] = arms.try_emplace({r, p.canonical}, std::ssize(gathered.arms));
       if (new_arm) {
-        gathered.arms.push_back({r, p.recipe, p.canonical, "", "", p.twin, false, p.oracle, p.cold_bytes > 0});
+        gathered.arms.push_back(
+            {r, p.recipe, p.canonical, "", "", p.twin, false, p.oracle, p.cold_bytes > 0});
         split_budget(gathered.arms.back());
       }
       gathered.arms[static_cast<std::size_t>(arm->second)].sees_question |= p.sees_question;

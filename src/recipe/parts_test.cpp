@@ -21,17 +21,11 @@ using testing::World;
 
 // A world whose knorm scores are `scores`: keys are minus them along the first axis.
 World scored(const std::vector<std::vector<float>>& scores, Index kv_heads) {
-  const Index layers = std::ssize(scores) / kv_heads, tokens = std::ssize(scores[0]);
-  World world = make_world({.layers = layers,
-                            .query_heads = kv_heads,
-                            .kv_heads = kv_heads,
-                            .head_dim = 2,
-                            .tokens = tokens,
-                            .prefix = 0,
-                            .format = cache::Format::f32});
+  const World world = testing::world_for(scores, kv_heads);
+  const Index tokens = world.signals.tokens;
   World out{cache::Cache(world.cache.shape(), world.cache.rotation(), cache::Format::f32),
             world.signals};
-  for (Index layer = 0; layer < layers; ++layer) {
+  for (Index layer = 0; layer < std::ssize(world.signals.layers); ++layer) {
     std::vector<float> keys(static_cast<std::size_t>(tokens * kv_heads * 2)), values = keys;
     for (Index t = 0; t < tokens; ++t)
       for (Index h = 0; h < kv_heads; ++h)

@@ -90,17 +90,22 @@ inline World make_world(const WorldOptions& options = {}) {
   return world;
 }
 
+// A small world with a lane of as many tokens for each row of `scores`.
+inline World world_for(const std::vector<std::vector<float>>& scores, Index kv_heads) {
+  return make_world({.layers = std::ssize(scores) / kv_heads,
+                     .query_heads = kv_heads,
+                     .kv_heads = kv_heads,
+                     .head_dim = 2,
+                     .tokens = std::ssize(scores[0]),
+                     .prefix = 0,
+                     .format = cache::Format::f32});
+}
+
 // A world whose kvzip scores are `scores` ([lanes][n]), all else being equal.
 inline World scored(const std::vector<std::vector<float>>& scores, Index kv_heads = 1) {
-  const Index layers = std::ssize(scores) / kv_heads, tokens = std::ssize(scores[0]);
-  World world = make_world({.layers = layers,
-                            .query_heads = kv_heads,
-                            .kv_heads = kv_heads,
-                            .head_dim = 2,
-                            .tokens = tokens,
-                            .prefix = 0,
-                            .format = cache::Format::f32});
-  for (Index layer = 0; layer < layers; ++layer) {
+  World world = world_for(scores, kv_heads);
+  const Index tokens = world.signals.tokens;
+  for (Index layer = 0; layer < std::ssize(world.signals.layers); ++layer) {
     LayerSignals& own = world.signals.layers[layer];
     own.replay.clear();
     for (Index head = 0; head < kv_heads; ++head)

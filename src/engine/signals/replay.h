@@ -7,11 +7,12 @@
 #include <span>
 #include <vector>
 
-#include "engine/compress.h"
 #include "engine/context.h"
 #include "recipe/signals.h"
 
 namespace pith {
+
+struct ReadOptions;  // engine/compress.h
 
 struct ReplayOptions {
   Index prefix_tokens = 0;  // chat template before the document: never scored, always visible

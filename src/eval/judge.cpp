@@ -167,7 +167,13 @@ double number_share(std::string_view answer, std::string_view reference) {
          static_cast<double>(said.size());
 }
 
+bool claims_forbidden(const Item& item, std::string_view answer) {
+  return std::any_of(item.forbidden.begin(), item.forbidden.end(),
+                     [&](const std::string& part) { return claims(answer, part); });
+}
+
 double score_of(const Item& item, std::string_view answer) {
+  if (claims_forbidden(item, answer)) return 0;
   switch (item.metric) {
     case Metric::contains_all:
       return share_contained(item, answer);
@@ -236,7 +242,7 @@ std::optional<Failure> code_failure(const Item& item, std::string_view answer) {
 }
 
 Failure failure_of(const Item& item, std::string_view answer, double score, bool ended) {
-  if (item.metric == Metric::follows) return Failure::broken_rule;
+  if (item.metric == Metric::follows || claims_forbidden(item, answer)) return Failure::broken_rule;
   if (item.metric == Metric::code)
     if (const auto failure = code_failure(item, answer)) return *failure;
   if (item.metric != Metric::abstain && abstains(answer)) return Failure::abstain;

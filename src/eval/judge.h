@@ -16,7 +16,7 @@ enum class Failure {
   partial,      // part of the asked fact, the rest missing or not in the context
   fabricated,   // nothing of any fact in the context
   abstain,      // says that it does not know
-  broken_rule,  // Metric::follows: a rule was not kept
+  broken_rule,  // a rule of Metric::follows was not kept, or something forbidden claimed
   unended,      // did not end within its tokens, and nothing above can be said of it
 };
 std::string_view to_string(Failure failure);

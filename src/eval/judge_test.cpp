@@ -133,5 +133,27 @@ TEST(Judge, MetricsHaveNames) {
   EXPECT_EQ(metric_named("tokenf1"), std::nullopt);
 }
 
+TEST(Judge, WhatIsForbiddenMayOnlyBeDenied) {
+  Item item;
+  item.metric = Metric::keywords;
+  item.references = {{"bold", {}}, {"code", {}}};
+  item.forbidden = {"image", "web link"};
+  for (const char* right :
+       {"Bold and code.", "Bold, code, but no images or web links.",
+        "Bold and code. Images are not supported; web links aren't either.",
+        "bold and code, without image", "It doesn\xe2\x80\x99t handle images: bold, code",
+        "bold, code, imagery, a web of links"})
+    EXPECT_EQ(judge(item, right).score, 1) << right;
+  for (const char* wrong :
+       {"Bold, code and images.", "bold, code, web link",
+        "It does not stop there. Bold, code, image", "Images, bold, code, not tables",
+        "No tables. Bold, code; an IMAGE too"}) {
+    EXPECT_EQ(judge(item, wrong).score, 0) << wrong;
+    EXPECT_EQ(judge(item, wrong).failure, Failure::broken_rule) << wrong;
+  }
+  item.forbidden.clear();
+  EXPECT_EQ(judge(item, "Bold, code and images.").score, 1);
+}
+
 }  // namespace
 }  // namespace pith::eval

@@ -68,6 +68,46 @@ std::size_t position(std::string_view text, std::string_view part, std::size_t f
                              : static_cast<std::size_t>(found - text.begin());
 }
 
+// The typographic apostrophe (three bytes) as ASCII has it.
+std::string straight_apostrophes(std::string_view text) {
+  std::string straight(text);
+  for (std::size_t at = 0; (at = straight.find("\xe2\x80\x99", at)) != std::string::npos; ++at)
+    straight.replace(at, 3, "'");
+  return straight;
+}
+
+// "t" is what plain_words leaves of "don't" behind its apostrophe.
+bool denies(std::string_view word) {
+  constexpr std::array<std::string_view, 11> kDenials = {"no",      "not",    "never",    "without",
+                                                         "neither", "nor",    "none",     "t",
+                                                         "cannot",  "except", "excluding"};
+  return std::find(kDenials.begin(), kDenials.end(), word) != kDenials.end();
+}
+
+// Words of a verb between what is denied and its "not": "images are not", "images will never be".
+bool is_auxiliary(std::string_view word) {
+  constexpr std::array<std::string_view, 18> kAuxiliaries = {
+      "is",  "isn", "are",   "aren",   "was", "wasn", "were", "weren", "will",
+      "won", "can", "could", "couldn", "do",  "don",  "does", "doesn", "should"};
+  return std::find(kAuxiliaries.begin(), kAuxiliaries.end(), word) != kAuxiliaries.end();
+}
+
+bool claimed_in_sentence(std::string_view sentence, const std::vector<std::string>& part) {
+  const auto words = plain_words(sentence);
+  const auto same = [](const std::string& said, const std::string& wanted) {
+    return said == wanted || said == wanted + 's';
+  };
+  for (auto at = words.begin();; ++at) {
+    at = std::search(at, words.end(), part.begin(), part.end(), same);
+    if (at == words.end()) return false;
+    auto after = at + std::ssize(part);
+    while (after != words.end() && is_auxiliary(*after)) ++after;
+    const bool denied =
+        std::any_of(words.begin(), at, denies) || (after != words.end() && denies(*after));
+    if (!denied) return true;
+  }
+}
+
 }  // namespace
 
 std::string lower(std::string_view text) {
@@ -183,6 +223,18 @@ std::vector<std::string> integers(std::string_view text, bool sign) {
   return found;
 }
 
+bool claims(std::string_view text, std::string_view part) {
+  const auto wanted = plain_words(part);
+  if (wanted.empty()) return false;
+  const std::string straight = straight_apostrophes(text);
+  for (std::size_t at = 0; at < straight.size();) {
+    const std::size_t end = std::min(straight.find_first_of(".!?;\n", at), straight.size());
+    if (claimed_in_sentence(std::string_view(straight).substr(at, end - at), wanted)) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
 bool abstains(std::string_view text) {
   constexpr std::array<std::string_view, 34> kPhrases = {"i don t know",
                                                          "i do not know",
@@ -219,10 +271,7 @@ bool abstains(std::string_view text) {
                                                          "not sure",
                                                          "no mention"};
   std::string words = " ";
-  std::string straight(text);  // the typographic apostrophe (three bytes) is a word break, too
-  for (std::size_t at; (at = straight.find("\xe2\x80\x99")) != std::string::npos;)
-    straight[at] = ' ', straight.erase(at + 1, 2);
-  for (const auto& word : plain_words(straight)) words += word + ' ';
+  for (const auto& word : plain_words(straight_apostrophes(text))) words += word + ' ';
   return std::any_of(kPhrases.begin(), kPhrases.end(), [&](std::string_view phrase) {
     for (std::size_t at = 0; (at = words.find(phrase, at)) != std::string::npos; ++at)
       if (words[at - 1] == ' ' && words[at + phrase.size()] == ' ') return true;

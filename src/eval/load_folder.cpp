@@ -43,7 +43,7 @@ Item question(const JsonLine& line, const Document& document) {
   const auto known = metric_named(metric);
   if (!known)
     line.fail(
-        fmt::format("\"metric\" is \"{}\"; expected contains_all, contains_any, code, "
+        fmt::format("\"metric\" is \"{}\"; expected contains_all, keywords, contains_any, code, "
                     "first_integer, last_integer, word, prefix, token_f1, rouge_l, "
                     "edit_similarity, classification, number_share, abstain or follows",
                     metric));
@@ -58,6 +58,9 @@ Item question(const JsonLine& line, const Document& document) {
       item.references.push_back({std::move(answer), std::move(spans)});
     }
   if (wants_answers && item.references.empty()) line.fail("\"answers\" is empty");
+  if (line.has("forbidden")) item.forbidden = line.texts("forbidden");
+  if (std::count(item.forbidden.begin(), item.forbidden.end(), "") != 0)
+    line.fail("\"forbidden\" holds an empty string");
   try {
     judge(item, "");  // refuses rules that do not exist
   } catch (const Error& error) {
@@ -73,8 +76,8 @@ std::vector<Document> load_folder(const std::filesystem::path& folder) {
   const std::string lines = read_file(file);
   std::map<std::string, Document> documents;  // by name
   for_each_line(lines, file.string(), [&](const JsonLine& line) {
-    line.only({"document", "question", "answers", "metric", "answer_prefix", "max_tokens", "rule",
-               "system"});
+    line.only({"document", "question", "answers", "forbidden", "metric", "answer_prefix",
+               "max_tokens", "rule", "system"});
     const std::string name = line.text("document");
     const auto path = document_file(folder, name, line);
     const auto [found, is_new] = documents.try_emplace(name);

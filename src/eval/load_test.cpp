@@ -39,13 +39,18 @@ TEST(LoadFolder, ReadsDocumentsAndFindsTheAnswers) {
   const Folder folder;
   folder.write("log.txt", "The mill is in Elmford. Elmforder bread is good. Elmford!");
   folder.write("unasked.md", "nothing");
-  folder.write("questions.jsonl",
-               "{\"document\": \"log.txt\", \"question\": \"Where?\", \"answers\": \"Elmford\"}\n\n"
-               "{\"document\": \"log.txt\", \"question\": \"Loud?\", \"rule\": \"uppercase\", "
-               "\"max_tokens\": 9}\n");
+  folder.write(
+      "questions.jsonl",
+      "{\"document\": \"log.txt\", \"question\": \"Where?\", \"answers\": \"Elmford\"}\n\n"
+      "{\"document\": \"log.txt\", \"question\": \"Loud?\", \"rule\": \"uppercase\", "
+      "\"max_tokens\": 9}\n"
+      "{\"document\": \"log.txt\", \"question\": \"What is good?\", \"answers\": [\"bread\"], "
+      "\"metric\": \"keywords\", \"forbidden\": [\"butter\"]}\n");
   const auto documents = load_folder(folder.path());
   ASSERT_EQ(documents.size(), 1u);
-  ASSERT_EQ(documents[0].items.size(), 2u);
+  ASSERT_EQ(documents[0].items.size(), 3u);
+  EXPECT_EQ(judge(documents[0].items[2], "bread and butter").score, 0);
+  EXPECT_EQ(judge(documents[0].items[2], "bread, no butter").score, 1);
   const Item& item = documents[0].items[0];
   EXPECT_EQ(item.id, "log.txt/q00");
   ASSERT_EQ(item.references[0].spans.size(), 2u);

@@ -67,8 +67,10 @@ struct Item {
   Index max_tokens = 32;
   std::vector<TextSpan>
       support;  // other sentences that the answer needs: earlier hops, who "she" is
-  std::vector<std::string> distractors;     // whole facts of the same kind that are not asked for:
-                                            // what a crossover is made of
+  std::vector<std::string> forbidden;    // what a right answer does not claim: it may stand there
+                                         // negated ("no images") and only so (S2)
+  std::vector<std::string> distractors;  // whole facts of the same kind that are not asked for:
+                                         // what a crossover is made of
   std::map<std::string, std::string> tags;  // depth, hops, direction, answer_type, difficulty, ...
 };
 

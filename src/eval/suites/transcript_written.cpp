@@ -4,7 +4,8 @@
 //     @slots   name = value | value ...    the values that a fact can have
 //     @turn ROLE                           lines of a turn: ' ' in both sizes, '+' in the large
 //                                          one only, '-' in the small one only
-//     @facts   question | beginning of the answer | {{slot}} & {{slot}} ...
+//     @facts   question | beginning of the answer | {{slot}} & {{slot}} & !words ...
+//              where "!words" must not be claimed by the answer
 
 #include <map>
 
@@ -136,6 +137,10 @@ Document written_transcript(const Request& request, Written part) {
     item.answer_prefix = fact[1];
     bool stated = true;
     for (const std::string& keyword : split(fact[2], " & ")) {
+      if (keyword[0] == '!') {
+        item.forbidden.push_back(keyword.substr(1));
+        continue;
+      }
       const std::string slot = keyword.substr(2, keyword.size() - 4);
       stated &= places.count(slot) != 0;
       item.references.push_back({value_of(values, slot), places[slot]});

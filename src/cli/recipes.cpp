@@ -47,10 +47,10 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
   if (needs.query_moments) names.push_back("query_moments");
   if (needs.attention_sum) names.push_back("attention_sum");
   if (needs.attention_max) names.push_back("attention_max");
-  if (needs.context_queries > 0)
-    names.push_back(fmt::format("{} queries of the context", needs.context_queries));
-  if (needs.replay_queries > 0)
-    names.push_back(fmt::format("{} queries of the replay", needs.replay_queries));
+  for (const auto count : needs.context_queries)
+    names.push_back(fmt::format("{} queries of the context", count));
+  for (const auto count : needs.replay_queries)
+    names.push_back(fmt::format("{} queries of the replay", count));
   for (const auto& study : needs.studies)
     names.push_back(fmt::format("{} queries of self-study", study.queries));
   if (needs.replay) names.push_back("replay");

@@ -97,11 +97,9 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   if (needs.projected_values) measure_values(context, 0, signals);
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
-  for (Index i = 0; needs.surprisal && i < signals.context_queries; ++i) {
-    const Index token = signals.prefix_tokens + collector.sampled_row(i) + 1;
-    signals.context_surprisal.push_back(
-        signals.surprisal[static_cast<std::size_t>(std::min(token, signals.tokens - 1))]);
-  }
+  for (std::size_t k = 0; needs.surprisal && k < signals.context_queries.size(); ++k)
+    signals.context_queries[k].surprisal =
+        surprisal_behind(collector.samples()[k], signals.prefix_tokens, signals.surprisal);
   signals.sentence_starts = options.sentence_starts;
   signals.turn_starts = options.turn_starts;
   signals.answer_prompt = options.answer_prompt;

@@ -179,8 +179,15 @@ bool DocumentRunner::run_reading(Reading& reading) {
 
 void DocumentRunner::read(Reading& reading) {
   recipe::SignalNeeds needs;
-  for (const RunArm& arm : arms_)
-    if (arm.once() && !missing(reading, label_of(arm)).empty()) needs |= arm.recipe.needs();
+  for (const RunArm& arm : arms_) {
+    if (!arm.once() || missing(reading, label_of(arm)).empty()) continue;
+    try {
+      needs |= arm.recipe.needs();
+    } catch (const Error& error) {
+      fail(error.code(),
+           fmt::format("{} beside the recipes before it: {}", arm.name(), error.what()));
+    }
+  }
   reading.signals = read_document(reading.whole, reading.prompt.context(), needs,
                                   reading.prompt.read_options(), &reading.times);
   summary_.read_s += reading.times.read_seconds;

@@ -196,10 +196,7 @@ Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& co
     part.recipes.push_back(
         arms[static_cast<std::size_t>(i * std::ssize(arms) / taken)].to_string());
   // One recipe with a replay makes the document be read twice, so one must be among them.
-  const auto replays = [](const RunArm& arm) {
-    const recipe::SignalNeeds needs = arm.recipe.needs();
-    return arm.once() && (needs.replay || needs.replay_plus || needs.replay_gradient);
-  };
+  const auto replays = [](const RunArm& arm) { return arm.once() && arm.recipe.needs().replays(); };
   const auto replayed = std::find_if(arms.begin(), arms.end(), replays);
   if (replayed != arms.end()) part.recipes.push_back(replayed->to_string());
 

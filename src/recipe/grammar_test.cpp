@@ -1,5 +1,6 @@
 #include "recipe/grammar.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "recipe/recipe_test_support.h"
@@ -182,8 +183,11 @@ TEST(Grammar, CombinationsThatCannotBeAreRefusedByName) {
   EXPECT_EQ(
       refusal("expected_attention @ 0.5 then expected_attention(n_sink=8) @ 0.5"),
       "recipe \"expected_attention @ 0.5 then expected_attention(n_sink=8) @ 0.5\", column 1: "
-      "two stages need query statistics without the first 4 and 8 tokens; give both the same "
-      "n_sink");
+      "query statistics without the first 4 and 8 tokens are asked for, and only one can be had of "
+      "one reading; give both the same n_sink, or run them apart");
+  EXPECT_THAT(refusal("echo @ 4x then echo(chunk=64) @ 8x"),
+              ::testing::HasSubstr("echoes by chunks of 384 and 64"));
+  EXPECT_NO_THROW(Recipe::parse("kvzip + match @ 4x then kvzip + match(references=64) @ 8x"));
 }
 
 TEST(Grammar, TheGuardsBudgetHasARisk) {

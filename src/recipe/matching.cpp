@@ -91,15 +91,16 @@ Parameter reference_count() {
 }
 
 SignalNeeds reference_needs(std::string_view queries, Index count) {
-  if (queries == "repeat") return {.replay_queries = count};
-  return {.context_queries = count};
+  if (queries == "repeat") return {.replay_queries = {count}};
+  return {.context_queries = {count}};
 }
 
-References references_of(const Scene& scene, Index layer, std::string_view queries) {
-  const LayerSignals& own = scene.layer(layer);
+References references_of(const Scene& scene, Index layer, std::string_view queries, Index count) {
   const Signals& all = scene.signals();
-  if (queries == "repeat") return {own.replay_queries, all.replay_queries, all.replay_surprisal};
-  return {own.context_queries, all.context_queries, all.context_surprisal};
+  const ReferenceQueries* found =
+      find_references(queries == "repeat" ? all.replay_queries : all.context_queries, count);
+  PITH_CHECK(found != nullptr, "signals were checked");
+  return {found->queries[static_cast<std::size_t>(layer)], found->count, found->surprisal};
 }
 
 namespace {
@@ -118,10 +119,17 @@ SignalNeeds reference_needs(const Arguments& arguments) {
 
 References references_of(const Scene& scene, Index layer, const Arguments& arguments) {
   const std::string_view queries = arguments.choice("queries");
-  if (queries != "self_study") return references_of(scene, layer, queries);
+  if (queries != "self_study")
+    return references_of(scene, layer, queries, arguments.integer("references"));
   const StudySignals* study = find_study(scene.signals(), study_of(arguments));
   PITH_CHECK(study != nullptr, "signals were checked");
   return {study->queries[static_cast<std::size_t>(layer)], study->count, study->surprisal};
+}
+
+const ReferenceQueries* find_references(std::span<const ReferenceQueries> collected, Index wanted) {
+  const auto at = std::find_if(collected.begin(), collected.end(),
+                               [&](const auto& kind) { return kind.wanted == wanted; });
+  return at == collected.end() ? nullptr : &*at;
 }
 
 const StudySignals* find_study(const Signals& signals, const SelfStudy& kind) {

@@ -29,9 +29,10 @@ References references_of(const Scene& scene, Index layer, const Arguments& argum
 
 // The replay's or the context's own.
 SignalNeeds reference_needs(std::string_view queries, Index count);
-References references_of(const Scene& scene, Index layer, std::string_view queries);
+References references_of(const Scene& scene, Index layer, std::string_view queries, Index count);
 
-// The study that was collected for a need, or null.
+// What was collected for a need, or null.
+const ReferenceQueries* find_references(std::span<const ReferenceQueries> collected, Index wanted);
 const StudySignals* find_study(const Signals& signals, const SelfStudy& kind);
 
 // What rows count in a fit, by the surprisal of what their queries predict: between 0.05 and 8

@@ -37,18 +37,20 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
   if (needs.sentences && signals.sentence_starts.empty()) refuse("no beginnings of sentences");
   if (needs.turns && signals.turn_starts.empty())
     refuse("no turns: the text is not a conversation");
-  if ((needs.context_queries > 0 && signals.context_queries == 0) ||
-      (needs.replay_queries > 0 && signals.replay_queries == 0))
-    refuse("no reference queries");
-  for (const SelfStudy& study : needs.studies) {
-    const StudySignals* found = find_study(signals, study);
+  const auto expect_references = [&](const auto* found, std::string_view what) {
     if (found == nullptr || found->count == 0 || std::ssize(found->queries) != shape.layers)
-      refuse("no reference queries of self-study");
+      refuse(fmt::format("no reference queries of {}", what));
     for (const auto& queries : found->queries)
       if (std::ssize(queries) != heads * found->count * depth)
-        refuse(fmt::format("{} numbers of self-study's queries in a layer, {} are needed",
-                           queries.size(), heads * found->count * depth));
-  }
+        refuse(fmt::format("{} numbers of queries of {} in a layer, {} are needed", queries.size(),
+                           what, heads * found->count * depth));
+  };
+  for (const Index count : needs.context_queries)
+    expect_references(find_references(signals.context_queries, count), "the context");
+  for (const Index count : needs.replay_queries)
+    expect_references(find_references(signals.replay_queries, count), "the replay");
+  for (const SelfStudy& study : needs.studies)
+    expect_references(find_study(signals, study), "self-study");
   if (needs.surprisal && std::ssize(signals.surprisal) != tokens)
     refuse(fmt::format("{} surprisals of {} tokens", signals.surprisal.size(), tokens));
   const BudgetCurves& curves = signals.budget_curves;
@@ -91,10 +93,6 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     expect(needs.second_pass, own.second_pass, heads * tokens, "second-pass maxima");
     expect(needs.query_filters, own.query_filters, shape.kv_heads * depth, "query filters");
     expect(needs.kvzap, own.kvzap, shape.kv_heads * tokens, "kvzap scores");
-    expect(needs.context_queries > 0, own.context_queries, heads * signals.context_queries * depth,
-           "context queries");
-    expect(needs.replay_queries > 0, own.replay_queries, heads * signals.replay_queries * depth,
-           "replay queries");
     expect(needs.projected_values, own.projected_values, shape.kv_heads * tokens,
            "projected values");
     expect(needs.question_queries, own.question_queries, heads * signals.question_tokens * depth,

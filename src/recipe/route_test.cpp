@@ -209,9 +209,9 @@ TEST(Summary, ControlArms) {
 // chunk of which 31 tokens stay, for the one that is gone.
 TEST(Summary, FittedWeightsAreTheMissingMass) {
   World world = asking(70, 64);  // no token is asked for
-  world.signals.layers[0].context_queries = world.signals.layers[1].context_queries =
-      world.signals.layers[0].question_queries;
-  world.signals.context_queries = world.signals.question_tokens;
+  const auto& asked = world.signals.layers[0].question_queries;
+  world.signals.context_queries = {
+      {.wanted = 256, .count = world.signals.question_tokens, .queries = {asked, asked}}};
   for (const char* queries : {"question", "context"}) {
     const auto added =
         plan_of(std::string("s0_summary_only(weight=fitted, queries=") + queries + ")", world)

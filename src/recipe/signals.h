@@ -49,8 +49,8 @@ struct SignalNeeds {
   bool turns = false;          // where the turns of a conversation begin
   bool answer_prompt = false;  // how the chat template goes from a question to its answer
   Index tail_attention = 0;    // what the last w queries look at before anything is compressed
-  Index context_queries = 0;   // so many of the context's queries, moved behind it
-  Index replay_queries = 0;    // so many of the replay's
+  // Reference queries by their number: of the context, moved behind it; of the replay; self-study.
+  std::vector<Index> context_queries, replay_queries;
   std::vector<SelfStudy> studies;
   bool query_means = false;  // the mean of unrotated queries alone, without moments_skip tokens
   bool query_magnitudes = false;  // the mean length of every rotated pair of queries, likewise
@@ -70,9 +70,13 @@ struct SignalNeeds {
 
   // Whether the context must be read a second time.
   bool replays() const { return repeats() || replay_gradient || second_pass; }
-  bool repeats() const { return replay || replay_plus || replay_queries > 0 || !studies.empty(); }
+  bool repeats() const {
+    return replay || replay_plus || !replay_queries.empty() || !studies.empty();
+  }
 
-  SignalNeeds& operator|=(const SignalNeeds& other);  // the union
+  // The union, of which each side can be served as it would be alone. Throws bad_recipe where there
+  // is none: of some signals one kind can be collected at a time.
+  SignalNeeds& operator|=(const SignalNeeds& other);
   friend bool operator==(const SignalNeeds&, const SignalNeeds&) = default;
 };
 
@@ -88,11 +92,7 @@ struct LayerSignals {
   std::vector<float> replay;  // [Hkv, T]: max over replay queries and group (KVzip); 0 where never
                               // scored (chat prefix)
   std::vector<float> replay_plus;  // [Hkv, T]: with rows / ||hidden||, columns * ||Wo v|| (KVzip+)
-  std::vector<float> replay_gradient;  // [Hkv, T]: with rows * ||gradient||, columns * ||Wo v||
-  // Reference queries: what attends to the context from behind it. Evenly spaced samples, rotated
-  // at positions from next_position on.
-  std::vector<float> context_queries;   // [Hq, nc, D]
-  std::vector<float> replay_queries;    // [Hq, nr, D]
+  std::vector<float> replay_gradient;   // [Hkv, T]: with rows * ||gradient||, columns * ||Wo v||
   std::vector<float> projected_values;  // [Hkv, T]: ||Wo_h v||_1, mean over the group's heads h
   std::vector<float> question_queries;  // [Hq, nq, D], rotated at positions next_position ..
                                         // next_position + nq - 1
@@ -111,11 +111,21 @@ struct ReferenceText {
   std::vector<std::int32_t> tokens;
 };
 
+// What attends to the context from behind it: an evenly spaced sample of queries.
+struct ReferenceQueries {
+  Index wanted = 0;                              // as a need has it
+  Index count = 0;                               // as there are, n
+  std::vector<std::vector<float>> queries = {};  // [L][Hq, n, D], rotated from next_position on
+  // [n] of the token that each predicts, nats when the context was first read; where that is none
+  // of it, the mean. Empty unless surprisal was collected, too.
+  std::vector<float> surprisal = {};
+};
+
 struct StudySignals {
   SelfStudy kind;
   Index count = 0, replayed = 0;            // all queries, and those of the replay, which are first
   std::vector<std::vector<float>> queries;  // [L][Hq, count, D], rotated behind the context
-  std::vector<float> surprisal;             // [count], as Signals::replay_surprisal
+  std::vector<float> surprisal;             // [count], as of ReferenceQueries
   std::vector<ReferenceText> texts;         // that the model wrote, with what asked for them
 };
 
@@ -134,14 +144,9 @@ struct Signals {
   Index window = 0;           // w as collected
   Index question_tokens = 0;  // nq
   std::vector<LocalAttention> local_attention;  // the kinds that were collected
-  Index context_queries = 0;                    // nc
-  Index replay_queries = 0;                     // nr
+  std::vector<ReferenceQueries> context_queries, replay_queries;
   std::vector<StudySignals> studies;
   std::vector<ReferenceText> replay_texts;  // what the replay read
-  // Of the token that each reference query predicts, nats when the context was first read; where
-  // that is none of it, the mean. Empty unless surprisal was collected, too.
-  std::vector<float> context_surprisal;  // [nc]
-  std::vector<float> replay_surprisal;   // [nr]
   std::vector<std::int32_t>
       sentence_starts;  // source tokens at which a sentence begins, ascending, first element 0
   std::vector<std::int32_t> turn_starts;    // likewise of a conversation's turns behind the system

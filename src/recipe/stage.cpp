@@ -246,19 +246,13 @@ class StageReader {
   std::optional<Budget> preset_budget_;
 };
 
-// All stages share one set of signals.
+// All parts of all stages share one set of signals.
 void check_signals_agree(std::string_view text, const std::vector<Stage>& stages) {
-  std::optional<Index> skip;
-  for (const Stage& stage : stages) {
-    const SignalNeeds needs = needs_of(stage);
-    if (!needs.query_moments && !needs.query_means && !needs.query_magnitudes) continue;
-    if (skip && *skip != needs.moments_skip)
-      fail_at(
-          text, 1,
-          fmt::format("two stages need query statistics without the first {} and {} tokens; give "
-                      "both the same n_sink",
-                      *skip, needs.moments_skip));
-    skip = needs.moments_skip;
+  try {
+    SignalNeeds all;
+    for (const Stage& stage : stages) all |= needs_of(stage);
+  } catch (const Error& error) {
+    fail_at(text, 1, error.what());
   }
 }
 

@@ -23,17 +23,20 @@ namespace {
 
 constexpr std::string_view kFull = "full";
 
-// What a StreamCollector sees, and a sample of the turn's own queries (of none, if none is asked
-// for).
+// What a StreamCollector sees, and samples of the turn's own queries.
 class TurnObserver final : public ReadObserver {
  public:
-  TurnObserver(StreamCollector& stream, const Context& context, Index rows, Index sampled)
+  TurnObserver(StreamCollector& stream, const Context& context, Index rows,
+               std::span<const Index> sampled)
       : stream_(stream),
         rotation_(context.cache().rotation()),
-        sample_(context.engine().config().layer_count(), context.engine().config().query_heads,
-                context.engine().config().head_dim, rows, sampled),
+        wanted_(sampled),
         first_token_(context.next_position()),
-        behind_(first_token_ + rows) {}
+        behind_(first_token_ + rows) {
+    const auto& config = context.engine().config();
+    for (const Index count : sampled)
+      samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim, rows, count);
+  }
 
   bool wants_unrotated() const override { return stream_.wants_unrotated(); }
   void begin_chunk(Index first, Index rows) override {
@@ -46,31 +49,35 @@ class TurnObserver final : public ReadObserver {
   }
   void rotated(Index layer, std::span<const float> queries) override {
     stream_.rotated(layer, queries);
-    sample_.take_moved({layer, first_ - first_token_, queries}, rotation_, first_token_, behind_);
+    for (QuerySample& sample : samples_)
+      sample.take_moved({layer, first_ - first_token_, queries}, rotation_, first_token_, behind_);
   }
   cache::AttentionTap* tap(Index layer) override { return stream_.tap(layer); }
   void end_layer(Index layer) override { stream_.end_layer(layer); }
 
   void finish(recipe::Signals& signals) {
-    signals.context_queries = sample_.count();
-    for (Index i = 0; !signals.surprisal.empty() && i < sample_.count(); ++i)
-      signals.context_surprisal.push_back(signals.surprisal[static_cast<std::size_t>(
-          std::min(first_token_ + sample_.row(i) + 1, signals.tokens - 1))]);
-    auto queries = sample_.finish();
-    for (std::size_t l = 0; l < queries.size(); ++l)
-      signals.layers[l].context_queries = std::move(queries[l]);
+    for (std::size_t k = 0; k < samples_.size(); ++k) {
+      auto& kind = signals.context_queries.emplace_back();
+      kind.wanted = wanted_[k];
+      kind.count = samples_[k].count();
+      if (!signals.surprisal.empty())
+        kind.surprisal = surprisal_behind(samples_[k], first_token_, signals.surprisal);
+      kind.queries = samples_[k].finish();
+    }
   }
 
  private:
   StreamCollector& stream_;
   const cache::Rotation& rotation_;
-  QuerySample sample_;  // of the turn's own queries
+  std::span<const Index> wanted_;
+  std::vector<QuerySample> samples_;  // of the turn's own queries, one for each need
   Index first_token_, behind_, first_ = 0;
 };
 
 recipe::SignalNeeds beyond_turns(recipe::SignalNeeds needs) {
   needs.sentences = false;
-  needs.context_queries = needs.replay_queries = 0;
+  needs.context_queries.clear();
+  needs.replay_queries.clear();
   return StreamCollector::beyond(needs);
 }
 
@@ -181,7 +188,8 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
   look_up_budgets(engine, needs, stream.unfinished());
   stream.begin(context.cache(), std::ssize(turn));
   TurnObserver turn_observer(stream, context, std::ssize(turn), needs.context_queries);
-  ReadObserver* observer = stream.watches() || needs.context_queries > 0 ? &turn_observer : nullptr;
+  ReadObserver* observer =
+      stream.watches() || !needs.context_queries.empty() ? &turn_observer : nullptr;
   std::vector<float> surprisal;
   if (needs.surprisal) {
     surprisal.resize(static_cast<std::size_t>(before));

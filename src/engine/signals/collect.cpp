@@ -14,7 +14,7 @@ namespace pith {
 bool SignalCollector::watches(const recipe::SignalNeeds& needs) {
   return needs.window_queries > 0 || needs.query_moments || needs.query_means ||
          needs.query_magnitudes || needs.attention_sum || needs.attention_max ||
-         needs.context_queries > 0 || !needs.local_attention.empty() || needs.echo > 0 ||
+         !needs.context_queries.empty() || !needs.local_attention.empty() || needs.echo > 0 ||
          needs.kvzap;
 }
 
@@ -52,12 +52,10 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
     for (auto& layer : signals_.layers)
       layer.local_attention.emplace_back(heads * static_cast<std::size_t>(tokens));
   }
-  if (needs.context_queries > 0) {
-    sample_.emplace(config.layer_count(), config.query_heads, config.head_dim, tokens - prefix_,
-                    needs.context_queries);
-    rotation_ = engine.cache_rotation();
-    signals_.context_queries = sample_->count();
-  }
+  for (const Index count : needs.context_queries)
+    samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim,
+                          tokens - prefix_, count);
+  if (!samples_.empty()) rotation_ = engine.cache_rotation();
   if (needs.echo > 0) echo_.emplace(engine, needs.echo, prefix_, tokens);
   if (needs.query_filters || needs.kvzap) look_up_calibration();
 }
@@ -195,8 +193,8 @@ void SignalCollector::collect_local(Index layer, std::span<const float> queries)
 void SignalCollector::rotated(Index layer, std::span<const float> queries) {
   collect_local(layer, queries);
   if (echo_) echo_->rotated(layer, first_, rows_, queries, keys_);
-  if (sample_)
-    sample_->take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
+  for (QuerySample& sample : samples_)
+    sample.take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim;
   const Index start = signals_.tokens - signals_.window;  // of the window
   auto& window = signals_.layers[static_cast<std::size_t>(layer)].window_queries;
@@ -256,11 +254,10 @@ void SignalCollector::finish_moments() {
 recipe::Signals SignalCollector::finish(const Context& context) {
   finish_moments();
   if (echo_) echo_->finish(context, signals_);
-  if (sample_) {
-    auto queries = sample_->finish();
-    for (std::size_t l = 0; l < queries.size(); ++l)
-      signals_.layers[l].context_queries = std::move(queries[l]);
-  }
+  for (std::size_t i = 0; i < samples_.size(); ++i)
+    signals_.context_queries.push_back({.wanted = needs_.context_queries[i],
+                                        .count = samples_[i].count(),
+                                        .queries = samples_[i].finish()});
   return std::move(signals_);
 }
 

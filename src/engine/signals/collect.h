@@ -37,8 +37,9 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   cache::AttentionTap* tap(Index layer) override;
   void end_layer(Index layer) override;
 
-  // Which token behind the prefix is the i-th of context_queries.
-  Index sampled_row(Index i) const { return sample_->row(i); }
+  // Which tokens behind the prefix the context's reference queries are of, one sample for each
+  // need.
+  std::span<const QuerySample> samples() const { return samples_; }
 
   // The signals; call once, after the last chunk, with the context that was read.
   recipe::Signals finish(const Context& context);
@@ -74,7 +75,7 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   std::vector<float> keys_;       // [R, Hkv, D] of the layer at hand
   std::optional<EchoCollector> echo_;
   std::vector<std::vector<float>> kvzap_;  // [L][Hkv, E + 1]
-  std::optional<QuerySample> sample_;      // of the document's queries
+  std::vector<QuerySample> samples_;       // of the document's queries, one for each need
   cache::Rotation rotation_;
   Index prefix_ = 0, first_ = 0, rows_ = 0;
 };

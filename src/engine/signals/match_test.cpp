@@ -43,9 +43,9 @@ double error_of(const Reading& reading, const std::string& recipe) {
   compress(fork, recipe::Recipe::parse(recipe), reading.signals);
   const recipe::Scene whole(reading.context.cache(), reading.signals, nullptr),
       small(fork.cache(), reading.signals, nullptr);
-  const auto answers = [](const recipe::Scene& scene, Index lane) {
-    const recipe::References references =
-        recipe::references_of(scene, lane / scene.shape().kv_heads, "repeat");
+  const auto answers = [&](const recipe::Scene& scene, Index lane) {
+    const recipe::References references = recipe::references_of(
+        scene, lane / scene.shape().kv_heads, "repeat", reading.signals.replay_queries[0].wanted);
     const auto p = recipe::reference_weights(scene, lane, references);
     return recipe::product(p, std::ssize(p) / scene.size(lane), scene.values(lane),
                            scene.shape().head_dim);
@@ -62,7 +62,7 @@ double error_of(const Reading& reading, const std::string& recipe) {
 }
 
 TEST(Match, FitsToKeysAsTheyWillBeStored) {
-  const Reading reading = read({.replay_plus = true, .replay_queries = 256});
+  const Reading reading = read({.replay_plus = true, .replay_queries = {256}});
   const auto error = [&](const std::string& against, const std::string& format) {
     return error_of(reading,
                     "kvzip_plus + global + match(against=" + against + ") + " + format + " @ 4x");
@@ -74,22 +74,38 @@ TEST(Match, FitsToKeysAsTheyWillBeStored) {
 
 // bf16 keys stay as they are: there is nothing to see anew.
 TEST(Match, BothFitsAreOneWithoutRounding) {
-  const Reading reading = read({.replay_plus = true, .replay_queries = 64});
+  const Reading reading = read({.replay_plus = true, .replay_queries = {64}});
   EXPECT_EQ(error_of(reading, "kvzip_plus + global + match @ 4x"),
             error_of(reading, "kvzip_plus + global + match(against=exact) @ 4x"));
 }
 
 TEST(Match, ReferencesComeWithTheSurprisalOfWhatTheyPredict) {
   const Reading reading =
-      read({.context_queries = 399, .replay_queries = 1 << 20, .surprisal = true}, 400);
+      read({.context_queries = {399}, .replay_queries = {1 << 20}, .surprisal = true}, 400);
   const recipe::Signals& signals = reading.signals;
   ASSERT_EQ(signals.replay_texts.size(), 1u);
-  ASSERT_EQ(signals.replay_queries, std::ssize(signals.replay_texts[0].tokens));
-  ASSERT_EQ(std::ssize(signals.replay_surprisal), signals.replay_queries);
+  ASSERT_EQ(signals.replay_queries.size(), 1u);
+  const recipe::ReferenceQueries& replay = signals.replay_queries[0];
+  ASSERT_EQ(replay.count, std::ssize(signals.replay_texts[0].tokens));
+  ASSERT_EQ(std::ssize(replay.surprisal), replay.count);
   // The row before the last document token predicts that one.
-  EXPECT_EQ(signals.replay_surprisal[signals.replay_surprisal.size() - 2], signals.surprisal[399]);
-  EXPECT_EQ(signals.replay_surprisal[signals.replay_surprisal.size() - 401], signals.surprisal[0]);
-  EXPECT_EQ(signals.context_surprisal[1], signals.surprisal[2]);
+  EXPECT_EQ(replay.surprisal[replay.surprisal.size() - 2], signals.surprisal[399]);
+  EXPECT_EQ(replay.surprisal[replay.surprisal.size() - 401], signals.surprisal[0]);
+  EXPECT_EQ(signals.context_queries[0].surprisal[1], signals.surprisal[2]);
+}
+
+// What a recipe gets does not depend on what is collected for others beside it.
+TEST(Match, SamplesOfDifferentSizesAreCollectedBesideEachOther) {
+  const Reading both = read({.context_queries = {30, 7}, .replay_queries = {16, 50}}),
+                one = read({.context_queries = {7}, .replay_queries = {50}});
+  ASSERT_EQ(both.signals.replay_queries.size(), 2u);
+  const auto same = [](const auto& a, const auto& b) {
+    EXPECT_EQ(a.wanted, b.wanted);
+    EXPECT_EQ(a.count, b.count);
+    EXPECT_EQ(a.queries, b.queries);
+  };
+  same(both.signals.context_queries[1], one.signals.context_queries[0]);
+  same(both.signals.replay_queries[1], one.signals.replay_queries[0]);
 }
 
 TEST(Match, StudyIsHalfAReplayAndHalfWhatTheModelWrites) {
@@ -122,7 +138,7 @@ TEST(Match, EveryKindOfReferenceMakesAFit) {
 
 // The lowest block is what it was; those above are fitted to what they meet behind it.
 TEST(Match, OnPolicyFitsTheUpperLayersAnew) {
-  Reading reading = read({.replay_plus = true, .replay_queries = 64}, 200);
+  Reading reading = read({.replay_plus = true, .replay_queries = {64}}, 200);
   const auto fitted = [&](const std::string& arguments, Index lane) {
     Context fork = reading.context.fork();
     compress(fork, recipe::Recipe::parse("kvzip_plus + global + match" + arguments + " @ 4x"),
@@ -139,12 +155,12 @@ TEST(Match, OnPolicyFitsTheUpperLayersAnew) {
 
 // With everything kept, layers below change nothing, and references read again are what they were.
 TEST(Match, ReferencesReadAgainAreTheSame) {
-  const Reading reading = read({.replay_queries = 50, .studies = {{40, 1}}}, 150);
+  const Reading reading = read({.replay_queries = {50}, .studies = {{40, 1}}}, 150);
   const recipe::Signals& signals = reading.signals;
   const auto replay = read_references(reading.context, signals.replay_texts, 50, 0);
   const auto study = read_references(reading.context, signals.studies[0].texts, 20, 0);
   for (std::size_t l = 0; l < 2; ++l) {
-    EXPECT_EQ(replay.queries[l], signals.layers[l].replay_queries);
+    EXPECT_EQ(replay.queries[l], signals.replay_queries[0].queries[l]);
     EXPECT_EQ(join_queries(std::span(signals.studies[0].queries[l]).first(0), study.queries[l], 4),
               study.queries[l]);
   }

@@ -27,11 +27,9 @@ cache::Plan lower_part(const cache::Plan& plan, const cache::Cache& cache, Index
 void renew_references(const Context& context, const recipe::SignalNeeds& needs,
                       recipe::Signals& signals) {
   const Index prefix = signals.prefix_tokens;
-  if (needs.replay_queries > 0) {
-    auto reading = read_references(context, signals.replay_texts, signals.replay_queries, prefix);
-    for (std::size_t l = 0; l < signals.layers.size(); ++l)
-      signals.layers[l].replay_queries = std::move(reading.queries[l]);
-  }
+  for (recipe::ReferenceQueries& kind : signals.replay_queries)
+    if (std::count(needs.replay_queries.begin(), needs.replay_queries.end(), kind.wanted) > 0)
+      kind.queries = read_references(context, signals.replay_texts, kind.count, prefix).queries;
   for (recipe::StudySignals& study : signals.studies) {
     if (std::find(needs.studies.begin(), needs.studies.end(), study.kind) == needs.studies.end())
       continue;

@@ -46,4 +46,13 @@ void QuerySample::take_moved(const Block& block, const cache::Rotation& rotation
   });
 }
 
+std::vector<float> surprisal_behind(const QuerySample& sample, Index first,
+                                    std::span<const float> surprisal) {
+  std::vector<float> out;
+  for (Index i = 0; i < sample.count(); ++i)
+    out.push_back(surprisal[static_cast<std::size_t>(
+        std::min(first + sample.row(i) + 1, std::ssize(surprisal) - 1))]);
+  return out;
+}
+
 }  // namespace pith

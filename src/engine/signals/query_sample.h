@@ -40,4 +40,9 @@ class QuerySample {
   std::vector<std::vector<float>> queries_;
 };
 
+// [count] the surprisal of the token behind each sampled row of a text, whose first token is
+// `first` of all; of the last token its own.
+std::vector<float> surprisal_behind(const QuerySample& sample, Index first,
+                                    std::span<const float> surprisal);
+
 }  // namespace pith

@@ -208,7 +208,7 @@ class ReplayQueries {
     const auto add = [&](Index count) {
       samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim, rows, count);
     };
-    if (options.queries > 0) add(options.queries);
+    for (const Index count : options.queries) add(count);
     for (const auto& study : options.studies) add(study.queries / 2);
   }
 
@@ -218,13 +218,13 @@ class ReplayQueries {
     if (samples_.empty()) return;
     signals.replay_texts.assign(chunks_.begin(), chunks_.end());
     std::size_t next = 0;
-    if (options_.queries > 0) {
+    for (const Index wanted : options_.queries) {
       QuerySample& sample = samples_[next++];
-      signals.replay_queries = sample.count();
-      signals.replay_surprisal = surprisal(sample, signals);
-      auto queries = sample.finish();
-      for (std::size_t l = 0; l < queries.size(); ++l)
-        signals.layers[l].replay_queries = std::move(queries[l]);
+      auto& kind = signals.replay_queries.emplace_back();
+      kind.wanted = wanted;
+      kind.count = sample.count();
+      kind.surprisal = surprisal(sample, signals);
+      kind.queries = sample.finish();
     }
     for (const auto& kind : options_.studies) {
       QuerySample& sample = samples_[next++];

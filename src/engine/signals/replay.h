@@ -23,7 +23,7 @@ struct ReplayOptions {
               // and chunk only, which bounds its cost at long contexts
   bool plain = true, plus = true;               // which scores to fill: `replay`, `replay_plus`
   std::vector<Token> answer_prompt;             // chat tokens between a question and its answer
-  Index queries = 0;                            // sample so many of the replay's queries, too
+  std::vector<Index> queries = {};              // sample so many of the replay's queries, too
   std::vector<recipe::SelfStudy> studies = {};  // ... and the replay's part of these
   bool gradients = false;                       // fill replay_gradient, and nothing else
   Progress progress;

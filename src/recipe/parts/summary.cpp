@@ -52,10 +52,11 @@ void scramble(std::span<float> key, Rng& rng) {
 }
 
 // What fitted weights look at: as in match, or the question's own queries.
-References references(const Scene& scene, Index layer, std::string_view queries) {
+References references(const Scene& scene, Index layer, const Arguments& arguments) {
+  const std::string_view queries = arguments.choice("queries");
   if (queries == "question")
     return {scene.layer(layer).question_queries, scene.signals().question_tokens};
-  return references_of(scene, layer, queries);
+  return references_of(scene, layer, queries, arguments.integer("references"));
 }
 
 void summarise(const Scene& scene, const Arguments& arguments, Index lane, cache::LanePlan& plan) {
@@ -95,8 +96,8 @@ void summarise(const Scene& scene, const Arguments& arguments, Index lane, cache
   }
   if (!fitted || missing.empty()) return;
   const Index layer = lane / scene.shape().kv_heads;
-  const std::vector<float> weights = fitted_log_weights(
-      scene, lane, references(scene, layer, arguments.choice("queries")), missing, plan.add.keys);
+  const std::vector<float> weights =
+      fitted_log_weights(scene, lane, references(scene, layer, arguments), missing, plan.add.keys);
   for (std::size_t c = 0; c < weights.size(); ++c) plan.add.info[c].log_weight = weights[c];
 }
 

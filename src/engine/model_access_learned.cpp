@@ -25,7 +25,10 @@ std::string name_of(const Context& context, const recipe::Signals& signals,
   };
   add(start);
   add(std::span(signals.answer_prompt));
-  for (const auto& lane : plan.lanes) add(std::span(lane.keep));
+  for (const auto& lane : plan.lanes) {
+    add(std::span(lane.keep));
+    add(std::span(lane.log_weight));
+  }
   const auto hash = XXH3_64bits_digest(state);
   XXH3_freeState(state);
   return virtual_name(

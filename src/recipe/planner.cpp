@@ -227,8 +227,7 @@ cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
 // The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
-  const Part& realiser = stage.realiser;
-  const bool weighs = realiser.info->weighs != nullptr && realiser.info->weighs(realiser.arguments);
+  const bool weighs = stage.weighs();
   // Between one entry per lane and as many as if no tile had a gap and all were of the format.
   const Index entry = entry_bytes(scene.shape(), stage.format.info->format, cache::Columns::plain);
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());

@@ -266,6 +266,10 @@ std::vector<const Part*> Stage::all() const {
   return out;
 }
 
+bool Stage::weighs() const {
+  return realiser.info->weighs != nullptr && realiser.info->weighs(realiser.arguments);
+}
+
 std::vector<Stage> read_stages(std::string_view text) {
   const std::vector<StageText> read = read_recipe(text);
   const PartText& first = read[0].parts[0];

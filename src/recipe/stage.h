@@ -23,6 +23,7 @@ struct Stage {
   std::optional<Budget> budget;  // absent where the allocator sizes itself
 
   std::vector<const Part*> all() const;  // in the order in which they are printed
+  bool weighs() const;                   // whether kept entries may be given log-weights
 };
 
 // The stages of a recipe; none for "full". Throws bad_recipe or bad_budget with the column.

@@ -245,11 +245,9 @@ recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, 
         value = static_cast<double>(recipe::kept_of(tokens, value));
         unit = recipe::BudgetUnit::tokens;
       } else if (unit == recipe::BudgetUnit::ratio) {
-        const recipe::PartInfo& realiser = *stage.realiser.info;
-        const bool weighs = realiser.weighs && realiser.weighs(stage.realiser.arguments);
-        const auto columns = realiser.adds ? cache::Columns::annotated
-                             : weighs      ? cache::Columns::weighted
-                                           : cache::Columns::plain;
+        const auto columns = stage.realiser.info->adds ? cache::Columns::annotated
+                             : stage.weighs()          ? cache::Columns::weighted
+                                                       : cache::Columns::plain;
         const Index entry = recipe::entry_bytes(shape, stage.format.info->format, columns);
         value = n * 4 * static_cast<double>(shape.head_dim) / value / static_cast<double>(entry);
         unit = recipe::BudgetUnit::tokens;

@@ -11,27 +11,30 @@
 namespace pith {
 namespace {
 
-// Entries `keep` of a lane, as the plan leaves them.
-PastLane read_kept(const cache::Cache& cache, Index lane, std::span<const std::int32_t> keep) {
+// What a lane keeps, as the plan leaves it.
+PastLane read_kept(const cache::Cache& cache, Index lane, const cache::LanePlan& plan) {
   const Index D = cache.shape().head_dim, n = cache.size(lane);
   std::vector<float> keys(static_cast<std::size_t>(n * D)), values(keys.size());
   cache.read_keys(lane, keys);
   cache.read_values(lane, values);
   const auto info = cache.read_info(lane);
   PastLane out;
-  for (const Index j : keep) {
+  for (const Index j : plan.keep) {
     out.keys.insert(out.keys.end(), keys.begin() + j * D, keys.begin() + (j + 1) * D);
     out.values.insert(out.values.end(), values.begin() + j * D, values.begin() + (j + 1) * D);
     out.log_weights.push_back(info[static_cast<std::size_t>(j)].log_weight);
     out.positions.push_back(info[static_cast<std::size_t>(j)].position);
   }
+  if (!plan.keys.empty()) out.keys = plan.keys;
+  if (!plan.values.empty()) out.values = plan.values;
+  if (!plan.log_weight.empty()) out.log_weights = plan.log_weight;
   return out;
 }
 
 PastLanes read_lanes(const cache::Cache& cache, const cache::Plan& plan) {
   PastLanes lanes;
   for (Index lane = 0; lane < cache.shape().lanes(); ++lane)
-    lanes.push_back(read_kept(cache, lane, plan.lanes[static_cast<std::size_t>(lane)].keep));
+    lanes.push_back(read_kept(cache, lane, plan.lanes[static_cast<std::size_t>(lane)]));
   return lanes;
 }
 

@@ -161,6 +161,35 @@ TEST_F(Learned, ARecipeTrainsWhatItKeeps) {
   }
 }
 
+// Without a step it is what `match` makes of the entries; with some, other keys of the same
+// weights.
+TEST_F(Learned, MayStartFromFittedEntries) {
+  const auto made_by = [&](const std::string& realiser) {
+    Context context(engine_);
+    const auto recipe = recipe::Recipe::parse("spaced + " + realiser + " @ 0.5");
+    const auto signals = read_document(context, tokens_, recipe.needs(),
+                                       {.prefix_tokens = kPrefix, .answer_prompt = {1, 2}});
+    compress(context, recipe, signals);
+    PastLane lane;
+    lane.keys.resize(static_cast<std::size_t>(context.cache().size(1) * 16));
+    lane.values.resize(lane.keys.size());
+    context.cache().read_keys(1, lane.keys);
+    context.cache().read_values(1, lane.values);
+    for (const auto& info : context.cache().read_info(1))
+      lane.log_weights.push_back(info.log_weight);
+    return lane;
+  };
+  const PastLane matched = made_by("match(references=16)"),
+                 start = made_by("learned(start=matched, references=16, steps=0)"),
+                 trained = made_by("learned(start=matched, references=16, steps=3, length=10)");
+  EXPECT_EQ(start.keys, matched.keys);
+  EXPECT_EQ(start.values, matched.values);
+  EXPECT_EQ(start.log_weights, matched.log_weights);
+  EXPECT_NE(trained.keys, matched.keys);
+  EXPECT_NE(trained.values, matched.values);
+  EXPECT_EQ(trained.log_weights, matched.log_weights);
+}
+
 TEST_F(Learned, TheScorersAllocatorStays) {
   EXPECT_EQ(recipe::Recipe::parse("kvzip + learned @ 4x").to_string(),
             recipe::Recipe::parse("kvzip + global + learned @ 4x").to_string());

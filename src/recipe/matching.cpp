@@ -14,9 +14,13 @@ namespace {
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 std::vector<float> transposed(std::span<const float> matrix, Index rows, Index width) {
+  constexpr Index kTile = 16;  // both sides of a tile stay in the nearest cache
   std::vector<float> out(matrix.size());
-  for (Index i = 0; i < rows; ++i)
-    for (Index j = 0; j < width; ++j) out[j * rows + i] = matrix[i * width + j];
+  for (Index top = 0; top < rows; top += kTile)
+    for (Index left = 0; left < width; left += kTile)
+      for (Index i = top; i < std::min(top + kTile, rows); ++i)
+        for (Index j = left; j < std::min(left + kTile, width); ++j)
+          out[j * rows + i] = matrix[i * width + j];
   return out;
 }
 
@@ -45,6 +49,18 @@ void transposed_product(std::span<const float> a, std::span<const float> x, std:
   for (std::size_t r = 0; r < x.size(); ++r) {
     const float* row = a.data() + static_cast<Index>(r) * width;
     for (Index j = 0; j < width; ++j) y[j] += x[r] * row[j];
+  }
+}
+
+// y = A' (A x - b), each row of A read once.
+void residual_gradient(std::span<const float> a, std::span<const float> x, std::span<const float> b,
+                       std::span<float> y) {
+  std::fill(y.begin(), y.end(), 0.0f);
+  const Index width = std::ssize(x), rows = std::ssize(a) / width;
+  for (Index r = 0; r < rows; ++r) {
+    const float* row = a.data() + r * width;
+    const float error = dot(row, x.data(), width) - b[r];
+    for (Index j = 0; j < width; ++j) y[j] += error * row[j];
   }
 }
 
@@ -214,12 +230,12 @@ std::vector<float> fit_multiplicities(std::span<const float> a, Index kept,
   const float lambda = fit.ridge * mean_squared_column(a, kept);
   const float top = curvature(a, rows, kept) + lambda;
   if (!(top > 0) || !std::isfinite(top)) return b;
-  std::vector<float> ahead = b, gradient(b.size()), error(static_cast<std::size_t>(rows));
+  std::vector<float> ahead = b, gradient(b.size());
+  const std::vector<float> ones(static_cast<std::size_t>(rows), 1.0f);
+  const std::span<const float> mass = fit.mass.empty() ? ones : fit.mass;
   double momentum = 1;
   for (Index i = 0; i < fit.iterations; ++i) {  // Beck and Teboulle 2009
-    for (Index r = 0; r < rows; ++r) error[r] = fit.mass.empty() ? -1 : -fit.mass[r];
-    add_product(a, ahead, error);
-    transposed_product(a, error, gradient);
+    residual_gradient(a, ahead, mass, gradient);
     const double next = (1 + std::sqrt(1 + 4 * momentum * momentum)) / 2;
     const auto carry = static_cast<float>((momentum - 1) / next);
     momentum = next;
@@ -256,14 +272,13 @@ std::vector<float> fit_values(std::span<const float> x, Index kept, std::span<co
   const std::vector<float> xt = transposed(x, rows, kept);
   std::vector<float> error = product(x, rows, v, depth);
   for (std::size_t i = 0; i < error.size(); ++i) error[i] = y[i] - error[i];
-  const std::vector<float> gram =
-      wide ? times_transposed(x, rows, x, rows, kept) : times_transposed(xt, kept, xt, kept, rows);
+  const std::vector<float> squares = wide ? gram(x, rows, kept) : gram(xt, kept, rows);
   const std::vector<float> right = wide ? error : product(xt, kept, error, depth);
   const float scale = mean_squared_column(x, kept), longest = kLongest * longest_row(v, depth);
   float lambda = std::max(ridge, 1e-6f) * scale;
   for (int attempt = 0; attempt < kAttempts; ++attempt, lambda *= 10) {
     std::vector<float> change = right;
-    if (!solve(gram, wide ? rows : kept, lambda, change)) continue;
+    if (!solve(squares, wide ? rows : kept, lambda, change)) continue;
     if (wide) change = product(xt, kept, change, depth);
     for (std::size_t i = 0; i < change.size(); ++i) change[i] += v[i];
     if (longest_row(change, depth) <= longest) return change;

@@ -45,6 +45,23 @@ std::vector<float> times_transposed(std::span<const float> a, Index rows, std::s
   return out;
 }
 
+std::vector<float> gram(std::span<const float> a, Index rows, Index depth) {
+  constexpr Index kTogether = 8;  // panels, which share what they read of `a`
+  const Panels panels(a, rows, depth);
+  const Index stride = panels.count * kPanel;
+  std::vector<float> wide(static_cast<std::size_t>(rows * stride));
+  for (Index p = 0; p < panels.count; p += kTogether) {
+    const Index count = std::min(kTogether, panels.count - p);
+    row_kernels().multiply(a.data(), std::min(rows, (p + count) * kPanel),
+                           panels.data.data() + p * depth * kPanel, count, depth,
+                           wide.data() + p * kPanel, stride);
+  }
+  std::vector<float> out(static_cast<std::size_t>(rows * rows));
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = i; j < rows; ++j) out[i * rows + j] = out[j * rows + i] = wide[i * stride + j];
+  return out;
+}
+
 std::vector<float> product(std::span<const float> a, Index rows, std::span<const float> b,
                            Index columns) {
   const Index depth = std::ssize(b) / columns;

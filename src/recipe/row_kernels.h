@@ -39,5 +39,7 @@ std::vector<float> times_transposed(std::span<const float> a, Index rows,  // [r
                                     std::span<const float> b, Index columns, Index depth);
 std::vector<float> product(std::span<const float> a, Index rows, std::span<const float> b,
                            Index columns);  // -> [rows, columns]
+// a a' for a [rows, depth], whose halves are the same and computed once.
+std::vector<float> gram(std::span<const float> a, Index rows, Index depth);
 
 }  // namespace pith::recipe

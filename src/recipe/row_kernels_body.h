@@ -17,11 +17,20 @@ constexpr int kWidth = 4, kRows = 2;
 constexpr int kVectors = static_cast<int>(kPanel) / kWidth;
 typedef float Vector __attribute__((vector_size(kWidth * sizeof(float)), aligned(4), may_alias));
 
-// R rows of `a` against one panel, the R x 16 sums in registers.
+// Longer rows are taken piece by piece, which keeps a panel's piece in the nearest cache.
+constexpr Index kPiece = 512;
+
+// `n` numbers of R rows of `a` against as many of one panel, the R x 16 sums in registers: they go
+// on from what `c` holds unless this is the first piece.
 template <int R>
-void block(const float* a, const float* panel, Index depth, float* c, Index stride) {
+void block(const float* a, Index depth, const float* panel, Index n, bool first, float* c,
+           Index stride) {
   Vector sum[R][kVectors] = {};
-  for (Index k = 0; k < depth; ++k) {
+  if (!first)
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < kVectors; ++v)
+        sum[r][v] = reinterpret_cast<const Vector*>(c + r * stride)[v];
+  for (Index k = 0; k < n; ++k) {
     const Vector* b = reinterpret_cast<const Vector*>(panel + k * kPanel);
     for (int r = 0; r < R; ++r) {
       const float x = a[r * depth + k];
@@ -34,13 +43,17 @@ void block(const float* a, const float* panel, Index depth, float* c, Index stri
 
 void multiply(const float* a, Index rows, const float* panels, Index count, Index depth, float* c,
               Index stride) {
-  for (Index p = 0; p < count; ++p) {
-    const float* panel = panels + p * depth * kPanel;
-    Index i = 0;
-    for (; i + kRows <= rows; i += kRows)
-      block<kRows>(a + i * depth, panel, depth, c + i * stride + p * kPanel, stride);
-    for (; i < rows; ++i)
-      block<1>(a + i * depth, panel, depth, c + i * stride + p * kPanel, stride);
+  for (Index at = 0; at == 0 || at < depth; at += kPiece) {
+    const Index n = depth - at < kPiece ? depth - at : kPiece;
+    for (Index p = 0; p < count; ++p) {
+      const float* panel = panels + (p * depth + at) * kPanel;
+      float* out = c + p * kPanel;
+      Index i = 0;
+      for (; i + kRows <= rows; i += kRows)
+        block<kRows>(a + i * depth + at, depth, panel, n, at == 0, out + i * stride, stride);
+      for (; i < rows; ++i)
+        block<1>(a + i * depth + at, depth, panel, n, at == 0, out + i * stride, stride);
+    }
   }
 }
 

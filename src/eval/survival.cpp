@@ -18,28 +18,29 @@ std::vector<Index> SourceTokens::overlapping(std::span<const TextSpan> spans) co
 }
 
 HeldTokens::HeldTokens(const cache::Cache& cache, Index tokens)
-    : exact_(probe::kept_sets(cache, tokens)), summarised_(probe::summarised_sets(cache, tokens)) {}
+    : sets_(probe::held_sets(cache, tokens)) {}
 
 Survival HeldTokens::of(std::span<const Index> tokens) const {
+  const auto& [exact_sets, summary_sets] = sets_;
   Survival result;
   const auto n = tokens.size();
   result.tokens = std::ssize(tokens);
   if (n == 0) return result;
-  result.kept_by_layer.assign(static_cast<std::size_t>(exact_.layers), 0);
+  result.kept_by_layer.assign(static_cast<std::size_t>(exact_sets.layers), 0);
   result.kept_by_token.assign(n, 0);
-  const bool all_windowed = exact_.lanes().empty();
+  const bool all_windowed = exact_sets.lanes().empty();
   std::vector<bool> anywhere(n, false);
   Index exact = 0, summary = 0, lanes = 0;
-  for (Index layer = 0; layer < exact_.layers; ++layer) {
-    const bool counts = all_windowed || !exact_.windowed[static_cast<std::size_t>(layer)];
+  for (Index layer = 0; layer < exact_sets.layers; ++layer) {
+    const bool counts = all_windowed || !exact_sets.windowed[static_cast<std::size_t>(layer)];
     Index exact_here = 0;
     std::vector<bool> in_layer(n, false);
-    for (Index head = 0; head < exact_.kv_heads; ++head) {
-      const Index lane = exact_.lane(layer, head);
+    for (Index head = 0; head < exact_sets.kv_heads; ++head) {
+      const Index lane = exact_sets.lane(layer, head);
       lanes += counts;
       for (std::size_t i = 0; i < n; ++i) {
-        const bool kept = exact_.keeps(lane, tokens[i]),
-                   summarised = !kept && summarised_.keeps(lane, tokens[i]);
+        const bool kept = exact_sets.keeps(lane, tokens[i]),
+                   summarised = !kept && summary_sets.keeps(lane, tokens[i]);
         if (kept || summarised) anywhere[i] = true;
         if (kept) in_layer[i] = true;
         exact_here += kept;
@@ -51,7 +52,7 @@ Survival HeldTokens::of(std::span<const Index> tokens) const {
     if (counts) exact += exact_here;
     result.layers += std::count(in_layer.begin(), in_layer.end(), true) == result.tokens;
     result.kept_by_layer[static_cast<std::size_t>(layer)] =
-        static_cast<double>(exact_here) / static_cast<double>(exact_.kv_heads * result.tokens);
+        static_cast<double>(exact_here) / static_cast<double>(exact_sets.kv_heads * result.tokens);
   }
   const auto pairs = static_cast<double>(lanes * result.tokens);
   result.kept = static_cast<double>(exact) / pairs;

@@ -48,14 +48,14 @@ class SourceTokens {
   Index first_ = 0;
 };
 
-// Which tokens each lane of a cache still holds. Costs two passes over the entries.
+// Which tokens each lane of a cache still holds.
 class HeldTokens {
  public:
   HeldTokens(const cache::Cache& cache, Index tokens);  // of source tokens [0, tokens)
   Survival of(std::span<const Index> tokens) const;
 
  private:
-  probe::KeptSets exact_, summarised_;
+  probe::HeldSets sets_;
 };
 
 // Where the literal answers of an item stand, all references together.

@@ -3,24 +3,6 @@
 #include <algorithm>
 
 namespace pith::probe {
-namespace {
-
-KeptSets sets_of(const cache::Cache& cache, Index tokens, bool exact) {
-  const cache::Shape& shape = cache.shape();
-  KeptSets sets(shape.layers, shape.kv_heads, tokens);
-  for (Index layer = 0; layer < shape.layers; ++layer)
-    sets.windowed[static_cast<std::size_t>(layer)] = shape.window(layer) > 0;
-  for (Index lane = 0; lane < shape.lanes(); ++lane)
-    for (const cache::EntryInfo& entry : cache.read_info(lane)) {
-      if ((entry.kind == cache::EntryKind::exact) != exact) continue;
-      for (Index t = entry.span.begin; t < std::min<Index>(entry.span.end, tokens); ++t)
-        sets.keep(lane, t);
-    }
-  return sets;
-}
-
-}  // namespace
-
 KeptSets::KeptSets(Index layer_count, Index head_count, Index token_count)
     : layers(layer_count),
       kv_heads(head_count),
@@ -42,10 +24,25 @@ std::vector<Index> KeptSets::lanes() const {
   return result;
 }
 
-KeptSets kept_sets(const cache::Cache& cache, Index tokens) { return sets_of(cache, tokens, true); }
+KeptSets kept_sets(const cache::Cache& cache, Index tokens) {
+  return held_sets(cache, tokens).exact;
+}
 
-KeptSets summarised_sets(const cache::Cache& cache, Index tokens) {
-  return sets_of(cache, tokens, false);
+HeldSets held_sets(const cache::Cache& cache, Index tokens) {
+  const cache::Shape& shape = cache.shape();
+  HeldSets sets;
+  for (KeptSets* part : {&sets.exact, &sets.summarised}) {
+    *part = KeptSets(shape.layers, shape.kv_heads, tokens);
+    for (Index layer = 0; layer < shape.layers; ++layer)
+      part->windowed[static_cast<std::size_t>(layer)] = shape.window(layer) > 0;
+  }
+  for (Index lane = 0; lane < shape.lanes(); ++lane)
+    for (const cache::EntryInfo& entry : cache.read_info(lane)) {
+      KeptSets& part = entry.kind == cache::EntryKind::exact ? sets.exact : sets.summarised;
+      for (Index t = entry.span.begin; t < std::min<Index>(entry.span.end, tokens); ++t)
+        part.keep(lane, t);
+    }
+  return sets;
 }
 
 }  // namespace pith::probe

@@ -33,7 +33,10 @@ struct KeptSets {
 // not kept.
 KeptSets kept_sets(const cache::Cache& cache, Index tokens);
 
-// Tokens that summaries or virtual entries stand for.
-KeptSets summarised_sets(const cache::Cache& cache, Index tokens);
+// The same, and those that summaries or virtual entries stand for, off one walk over the entries.
+struct HeldSets {
+  KeptSets exact, summarised;
+};
+HeldSets held_sets(const cache::Cache& cache, Index tokens);
 
 }  // namespace pith::probe

@@ -83,7 +83,7 @@ TEST(Survival, ReadsSpansOffTheCache) {
   lane.add.keys = lane.add.values = {0, 0};
   cache.apply(plan);
   EXPECT_THAT(kept_sets(cache, 4).held, ElementsAre(1, 0, 0, 1));
-  EXPECT_THAT(summarised_sets(cache, 4).held, ElementsAre(0, 1, 1, 0));
+  EXPECT_THAT(held_sets(cache, 4).summarised.held, ElementsAre(0, 1, 1, 0));
 }
 
 TEST(Overlap, IsJaccardsIndex) {

@@ -1,5 +1,6 @@
 #include "eval/runner.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -11,6 +12,7 @@
 #include "eval/documents.h"
 #include "eval/metrics.h"
 #include "eval/predictions.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith::eval {
@@ -150,6 +152,27 @@ TEST_F(RunnerTest, AnswersDoNotDependOnWhatIsDecodedBeside) {
   RunConfig alone = config();
   alone.together = 1;
   EXPECT_EQ(answers(run(alone, "alone")), answers(run(config(), "together")));
+}
+
+TEST_F(RunnerTest, AnswersDoNotDependOnWhatIsCollectedBeside) {
+  RunConfig alone = config(), beside = config();
+  alone.recipes = {"spaced + match(references=8) @ 4x"};
+  beside.recipes = {"spaced + match(references=64) @ 4x", alone.recipes[0]};
+  const auto many = answers(run(beside, "beside"));
+  for (const auto& [key, answer] : answers(run(alone, "alone"))) EXPECT_EQ(many.at(key), answer);
+}
+
+TEST_F(RunnerTest, WhatCannotBeCollectedTogetherIsRunOneAfterTheOther) {
+  RunConfig both = config();
+  both.recipes = {"echo @ 4x", "echo(chunk=64) @ 4x"};
+  EXPECT_THAT(
+      test::error_of([&] { run(both, "both"); }),
+      testing::HasSubstr("echo(chunk=64) @ 4x beside the recipes before it: echoes by chunks "
+                         "of 384 and 64"));
+  RunConfig one = config();
+  one.recipes = {both.recipes[0]};
+  run(one, "both");
+  EXPECT_EQ(answers(run(both, "both")).size() % 3, 0u);
 }
 
 TEST_F(RunnerTest, TwinsHaveTheBytesOfTheirArm) {

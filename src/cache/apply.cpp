@@ -130,7 +130,12 @@ void Cache::apply(const Plan& plan) {
     // there twice. The plan is sound, so nothing but want of memory can stop this half way.
     const bool stays =
         changes_nothing(lane_plan, lane, lane_plan.format.value_or(impl_->format)) && shared(lane);
-    if (!stays) lane = build_lane(*impl_, i, lane_plan);
+    if (!stays) {
+      lane = build_lane(*impl_, i, lane_plan);
+      continue;
+    }
+    for (Segment& segment : lane.segments) segment.tiles.shrink_to_fit();
+    lane.segments.shrink_to_fit();
   }
 }
 

@@ -61,6 +61,11 @@ Index Cache::entries() const {
   return n;
 }
 
+Index table_bytes(Index segments, Index tiles) {
+  return static_cast<Index>(sizeof(Lane)) + segments * static_cast<Index>(sizeof(Segment)) +
+         tiles * static_cast<Index>(sizeof(Tile));
+}
+
 Bytes Cache::bytes() const {
   Bytes bytes;
   for (const Lane& lane : impl_->lanes) {

@@ -38,6 +38,9 @@ struct Bytes {
   Index total() const { return keys_values + columns + tables; }
 };
 
+// What the tables of a lane take that a plan makes, of so many segments with so many tiles in all.
+Index table_bytes(Index segments, Index tiles);
+
 class Cache {
  public:
   // A cache of its own pool (shared by its forks). New entries are stored in `format`: bf16 or f32;

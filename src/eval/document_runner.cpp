@@ -20,7 +20,7 @@ namespace {
 
 // Raise it when the same settings would give other answers or scores than before: it is part of
 // every prediction's key.
-constexpr int kAnswersVersion = 2;
+constexpr int kAnswersVersion = 3;
 
 // Adds the time from here to the end of its scope to a sum.
 class Timed {
@@ -33,6 +33,13 @@ class Timed {
   double& sum_;
   Clock::time_point start_;
 };
+
+// The largest twin that takes at most these bytes.
+recipe::Recipe twin_in(Index bytes, const Twin& twin) {
+  // A binary fraction, so exactly these bytes.
+  return recipe::Recipe::parse(
+      fmt::format("{} @ {}KiB", twin.recipe, static_cast<double>(bytes) / 1024));
+}
 
 }  // namespace
 
@@ -234,27 +241,6 @@ void DocumentRunner::ask_arms(Reading& reading) {
   answer(reading, asks);
 }
 
-// The largest twin that takes at most these bytes. A budget is kept with room for the tables of all
-// lanes, which would cost a twin up to a tile per lane: the budget with that room on top is taken
-// where its cache turns out no larger.
-recipe::Recipe DocumentRunner::twin_in(Index bytes, const Twin& twin, const Reading& reading,
-                                       const ArmLabel& label) {
-  const Timed timed(summary_.compress_s);
-  const auto recipe_at = [&](Index budget) {  // a binary fraction, so exactly these bytes
-    return recipe::Recipe::parse(
-        fmt::format("{} @ {}KiB", twin.recipe, static_cast<double>(budget) / 1024));
-  };
-  const auto larger = recipe_at(bytes + recipe::kLaneTable * reading.whole.cache().shape().lanes());
-  Context trial = reading.whole.fork();
-  try {
-    if (compress(trial, larger, reading.signals).bytes_after <= bytes) return larger;
-  } catch (const Error& error) {
-    fail(error.code(), fmt::format("{} on {}: {}; or leave out the twins", label.recipe,
-                                   reading.document.id, error.what()));
-  }
-  return recipe_at(bytes);
-}
-
 // The arms themselves are answered by now, so that the log knows their bytes.
 void DocumentRunner::ask_twins(Reading& reading) {
   std::vector<Ask> asks;
@@ -268,7 +254,7 @@ void DocumentRunner::ask_twins(Reading& reading) {
       for (const Item* item : missing(reading, label))
         by_bytes[log_.cache_bytes(of, item->id)].push_back(item);
       for (const auto& [bytes, items] : by_bytes) {
-        const auto applied = std::make_shared<recipe::Recipe>(twin_in(bytes, twin, reading, label));
+        const auto applied = std::make_shared<recipe::Recipe>(twin_in(bytes, twin));
         for (const Item* item : items) asks.push_back({applied, {}, label, group, item});
         ++group;
       }

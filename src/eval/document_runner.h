@@ -49,8 +49,6 @@ class DocumentRunner {
   void read(Reading& reading);
   void ask_arms(Reading& reading);
   void ask_twins(Reading& reading);
-  recipe::Recipe twin_in(Index bytes, const Twin& twin, const Reading& reading,
-                         const ArmLabel& label);
   void answer(Reading& reading, std::vector<Ask>& asks);
   Arm make_arm(Reading& reading, const Ask& ask);
   CompressionReport read_scheduled(const Reading& reading, const Ask& ask, Context& context);

@@ -150,27 +150,28 @@ Room room_of_entries(Index total, const LaneSizes& sizes) {
 
 Index lane_bytes(const cache::Shape& shape, const LaneContent& content) {
   constexpr Index kTile = 16, kLine = 64;  // entries of a tile, its alignment in bytes
-  constexpr Index kTileTable = 16;         // pointers; measured by budget tests
-  constexpr Index kSegmentTable = 96, kCentre = 64;
+  constexpr Index kCentreTable = 64;
   constexpr Index kRun = 256, kFewest = 64;  // packed entries of a centre: at most as they are
                                              // rounded, and at least as they are left
-  const auto tiles = [&](cache::Format format, Index entries, Index column_bytes) {
-    if (entries == 0) return Index{0};
+  Index bytes = 0, segments = 0, tiles = 0;
+  const auto add = [&](cache::Format format, Index entries, Index column_bytes) {
+    if (entries == 0) return;
     const Index tile = round_up(numbers_of_tile(shape, format) + kTile * column_bytes, kLine);
-    Index count = ceil_div(entries, kTile), centres = 0;
+    Index count = ceil_div(entries, kTile), runs = 1;
     if (cache::traits(format).packed) {
-      centres = ceil_div(entries, kRun) + (content.packed_before ? entries / kFewest + 1 : 0);
-      count += content.packed_before ? centres : 0;
+      runs = ceil_div(entries, kRun) + (content.packed_before ? entries / kFewest + 1 : 0);
+      count += content.packed_before ? runs : 0;
+      bytes += runs * (4 * shape.head_dim + kCentreTable);
     }
-    return count * (tile + kTileTable) + centres * (4 * shape.head_dim + kCentre + kSegmentTable);
+    bytes += count * tile;
+    segments += runs;
+    tiles += count;
   };
-  Index bytes = kLaneTable;
-  for (std::size_t i = 0; i < content.formats.size(); ++i) {
+  for (std::size_t i = 0; i < content.formats.size(); ++i)
     for (std::size_t j = 0; j < content.formats[i].size(); ++j)
-      bytes += tiles(static_cast<cache::Format>(i), content.formats[i][j],
-                     cache::column_bytes(static_cast<cache::Columns>(j)));
-  }
-  return bytes;
+      add(static_cast<cache::Format>(i), content.formats[i][j],
+          cache::column_bytes(static_cast<cache::Columns>(j)));
+  return bytes + cache::table_bytes(segments, tiles);
 }
 
 Index entry_bytes(const cache::Shape& shape, cache::Format format, cache::Columns columns) {

@@ -47,6 +47,7 @@ struct Room {
   std::optional<double> removed;  // of a budget in fractions
   Index total = 0;                // entries over all compressible lanes
   std::vector<Index> lane;        // [lanes] the share of each if all are treated alike
+  bool whole_tiles = false;       // bytes are counted: what fits into a lane's last tile is free
 };
 
 // The entries of a cache as budgets see them; zero for lanes that are left alone.
@@ -73,8 +74,6 @@ struct LaneContent {
     return formats[static_cast<std::size_t>(format)][static_cast<std::size_t>(columns)];
   }
 };
-
-inline constexpr Index kLaneTable = 256;  // bytes of a lane's own tables, at most
 
 // What a lane allocates for its entries at most: tiles of 16, keys, values, columns and centres,
 // with their tables.

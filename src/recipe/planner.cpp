@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "recipe/local_attention.h"
 #include "recipe/matching.h"
+#include "recipe/select.h"
 
 namespace pith::recipe {
 namespace {
@@ -172,6 +173,30 @@ std::string pins_problem(const Scene& scene, const Scores& scores, const Selecti
   return {};
 }
 
+void assign_formats(const Stage& stage, const Scene& scene, const Scores& scores,
+                    cache::Plan& plan) {
+  if (stage.format.info->assign == nullptr) return;
+  for (cache::LanePlan& lane : plan.lanes) lane.formats.clear();
+  stage.format.info->assign(scene, stage.format.arguments, scores, plan);
+}
+
+// Room that is paid for anyway goes to each lane's next best entries. Lanes whose entries differ in
+// format are left as they are.
+void fill_tiles(const Scene& scene, const Scores& scores, cache::Plan& plan) {
+  constexpr Index kTile = 16;
+  for (Index lane : scene.lanes()) {
+    cache::LanePlan& own = plan.lanes[lane];
+    const Index more = round_up(std::ssize(own.keep), kTile) - std::ssize(own.keep);
+    const bool mixed = std::any_of(own.formats.begin(), own.formats.end(),
+                                   [&](cache::Format format) { return format != *own.format; });
+    if (more == 0 || mixed) continue;
+    std::vector<float> others = scores.lanes[lane];
+    for (std::int32_t j : own.keep) others[j] = kNever;
+    for (std::int32_t j : best_entries(others, more)) own.keep.push_back(j);
+    std::sort(own.keep.begin(), own.keep.end());
+  }
+}
+
 Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
   const Part& allocator = stage.allocator;
   Selection selection;
@@ -198,8 +223,11 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
     own.keep.assign(order.begin() + std::max<Index>(std::ssize(order) - window, 0), order.end());
     std::sort(own.keep.begin(), own.keep.end());
   }
-  if (stage.format.info->assign != nullptr)
-    stage.format.info->assign(scene, stage.format.arguments, scores, out.plan);
+  assign_formats(stage, scene, scores, out.plan);
+  if (scene.room().whole_tiles && allocator.info->fills_tiles) {
+    fill_tiles(scene, scores, out.plan);
+    assign_formats(stage, scene, scores, out.plan);
+  }
   if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)
     out.problem = "no entry would be left";
   if (!is_late(stage))
@@ -232,7 +260,12 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
   const Index entry = entry_bytes(scene.shape(), stage.format.info->format, cache::Columns::plain);
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
   const Index most = std::clamp(bytes / entry - sizes.additions(), least, sizes.present());
-  scene.set_room(room_of_entries(most, sizes));  // scores may depend on it: snapkv's window does
+  const auto room_of = [&](Index total) {
+    Room room = room_of_entries(total, sizes);
+    room.whole_tiles = true;
+    return room;
+  };
+  scene.set_room(room_of(most));  // scores may depend on it: snapkv's window does
   const Scores scores = score(stage, scene);
 
   const std::vector<bool> packed_before = packed_lanes(scene.cache());
@@ -240,7 +273,7 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
   Index taken = 0, best_total = 0;
   std::string problem;
   const auto too_large = [&](Index total) {
-    scene.set_room(room_of_entries(total, sizes));
+    scene.set_room(room_of(total));
     Attempt now = attempt(stage, scene, scores);
     taken = planned_bytes(scene, now.plan, sizes.added, packed_before, weighs);
     if (taken > bytes) return true;

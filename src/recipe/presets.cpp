@@ -90,6 +90,10 @@ std::vector<Preset> make_presets() {
        "kvzip_plus + global + match + int4(sinks=0, recent=0)",
        "a replay chooses, values are fitted, 4 bits (needs a budget)",
        {}},
+      {"finest",
+       "kvgrad + global + match(references=1024) + int4(sinks=0, recent=0)",
+       "best with gradients in its scores and four times the references: for 16x (needs a budget)",
+       {}},
       {"fast",
        "expected_attention + curves + int4",
        "one pass: cheap scores under budgets that `pith calibrate` measured, 4 bits (needs a "

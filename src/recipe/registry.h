@@ -118,6 +118,8 @@ struct PartInfo {
   bool worst_case = false;   // of adjusters: scorers take the maximum where they would average over
                              // queries and query heads
   bool nested = false;       // of allocators: what stays at a budget also stays at any larger one
+  bool fills_tiles = false;  // of allocators: a lane may keep its next best entries where they cost
+                             // nothing, in the last of its tiles
   bool owns_choice = false;  // of allocators: lanes do not choose freely, so nothing can be refined
   std::string_view (*refuses)(const Arguments&) = nullptr;  // why values do not fit together, or ""
   std::string_view default_allocator = "uniform";           // of a scorer that is given alone

@@ -74,7 +74,7 @@ TEST(Match, FitsToKeysAsTheyWillBeStored) {
 
 // bf16 keys stay as they are: there is nothing to see anew.
 TEST(Match, BothFitsAreOneWithoutRounding) {
-  const Reading reading = read({.replay_plus = true, .replay_queries = {64}});
+  const Reading reading = read({.replay_plus = true, .replay_queries = {256}});
   EXPECT_EQ(error_of(reading, "kvzip_plus + global + match @ 4x"),
             error_of(reading, "kvzip_plus + global + match(against=exact) @ 4x"));
 }
@@ -138,7 +138,7 @@ TEST(Match, EveryKindOfReferenceMakesAFit) {
 
 // The lowest block is what it was; those above are fitted to what they meet behind it.
 TEST(Match, OnPolicyFitsTheUpperLayersAnew) {
-  Reading reading = read({.replay_plus = true, .replay_queries = {64}}, 200);
+  Reading reading = read({.replay_plus = true, .replay_queries = {256}}, 200);
   const auto fitted = [&](const std::string& arguments, Index lane) {
     Context fork = reading.context.fork();
     compress(fork, recipe::Recipe::parse("kvzip_plus + global + match" + arguments + " @ 4x"),

@@ -38,7 +38,8 @@ PartInfo adakv_part() {
                               "part of its equal share that each head is sure of (at least one "
                               "entry; with 0 a head may keep nothing)")},
           .allocate = allocate,
-          .nested = true};
+          .nested = true,
+          .fills_tiles = true};
 }
 
 }  // namespace pith::recipe

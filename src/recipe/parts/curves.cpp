@@ -62,7 +62,8 @@ PartInfo curves_part() {
                               "part of its equal share that each lane is sure "
                               "of")},
           .needs = [](const Arguments&) { return SignalNeeds{.budget_curves = true}; },
-          .allocate = allocate};
+          .allocate = allocate,
+          .fills_tiles = true};
 }
 
 }  // namespace pith::recipe

@@ -51,7 +51,8 @@ PartInfo global_part() {
                             "what competes: everything, or each layer alone"),
                      real("floor", "0", 0, 1, "part of its equal share that each lane is sure of")},
       .allocate = allocate,
-      .nested = true};
+      .nested = true,
+      .fills_tiles = true};
 }
 
 }  // namespace pith::recipe

@@ -89,17 +89,13 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
     surprisal = surprisals(context.read_and_score(tokens, options.progress, observer));
   else
     context.read(tokens, observer, options.progress);
-  recipe::Signals signals = collector.finish(context);
-  signals.surprisal = std::move(surprisal);
+  recipe::Signals signals = collector.finish(context, std::move(surprisal));
   signals.budget_curves = std::move(budgets.budget_curves);
   signals.diffuseness = std::move(budgets.diffuseness);
   if (needs.structure) signals.structure = structure_of(context.engine().tokenizer(), tokens);
   if (needs.projected_values) measure_values(context, 0, signals);
   signals.prefix_tokens = options.prefix_tokens;
   signals.next_position = context.next_position();
-  for (std::size_t k = 0; needs.surprisal && k < signals.context_queries.size(); ++k)
-    signals.context_queries[k].surprisal =
-        surprisal_behind(collector.samples()[k], signals.prefix_tokens, signals.surprisal);
   signals.sentence_starts = options.sentence_starts;
   signals.turn_starts = options.turn_starts;
   signals.answer_prompt = options.answer_prompt;

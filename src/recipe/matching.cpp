@@ -111,18 +111,21 @@ SignalNeeds reference_needs(std::string_view queries, Index count) {
   return {.context_queries = {count}};
 }
 
-References references_of(const Scene& scene, Index layer, std::string_view queries, Index count) {
-  const Signals& all = scene.signals();
-  const ReferenceQueries* found =
-      find_references(queries == "repeat" ? all.replay_queries : all.context_queries, count);
-  PITH_CHECK(found != nullptr, "signals were checked");
-  return {found->queries[static_cast<std::size_t>(layer)], found->count, found->surprisal};
-}
-
 namespace {
 
 SelfStudy study_of(const Arguments& arguments) {
   return {arguments.integer("references"), arguments.integer("seed")};
+}
+
+const ReferenceQueries* find_references(const Signals& signals, std::string_view queries,
+                                        Index count) {
+  return find_references(queries == "repeat" ? signals.replay_queries : signals.context_queries,
+                         count);
+}
+
+References of_layer(const ReferenceQueries* found, Index layer) {
+  PITH_CHECK(found != nullptr, "signals were checked");
+  return {found->queries[static_cast<std::size_t>(layer)], found->count, found->surprisal};
 }
 
 }  // namespace
@@ -133,13 +136,15 @@ SignalNeeds reference_needs(const Arguments& arguments) {
   return {.studies = {study_of(arguments)}};
 }
 
+References references_of(const Scene& scene, Index layer, std::string_view queries, Index count) {
+  return of_layer(find_references(scene.signals(), queries, count), layer);
+}
+
 References references_of(const Scene& scene, Index layer, const Arguments& arguments) {
   const std::string_view queries = arguments.choice("queries");
   if (queries != "self_study")
     return references_of(scene, layer, queries, arguments.integer("references"));
-  const StudySignals* study = find_study(scene.signals(), study_of(arguments));
-  PITH_CHECK(study != nullptr, "signals were checked");
-  return {study->queries[static_cast<std::size_t>(layer)], study->count, study->surprisal};
+  return of_layer(find_references(scene.signals().studies, study_of(arguments)), layer);
 }
 
 const ReferenceQueries* find_references(std::span<const ReferenceQueries> collected, Index wanted) {
@@ -148,10 +153,11 @@ const ReferenceQueries* find_references(std::span<const ReferenceQueries> collec
   return at == collected.end() ? nullptr : &*at;
 }
 
-const StudySignals* find_study(const Signals& signals, const SelfStudy& kind) {
-  const auto at = std::find_if(signals.studies.begin(), signals.studies.end(),
+const ReferenceQueries* find_references(std::span<const StudySignals> collected,
+                                        const SelfStudy& kind) {
+  const auto at = std::find_if(collected.begin(), collected.end(),
                                [&](const StudySignals& study) { return study.kind == kind; });
-  return at == signals.studies.end() ? nullptr : &*at;
+  return at == collected.end() ? nullptr : &at->references;
 }
 
 std::vector<float> surprisal_weights(std::span<const float> surprisal, Index group) {

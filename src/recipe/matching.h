@@ -13,7 +13,7 @@
 
 namespace pith::recipe {
 
-// Reference queries of one layer.
+// ReferenceQueries of one layer.
 struct References {
   std::span<const float> queries;         // [Hq, count, D], rotated at positions behind the context
   Index count = 0;                        // of each query head
@@ -33,7 +33,8 @@ References references_of(const Scene& scene, Index layer, std::string_view queri
 
 // What was collected for a need, or null.
 const ReferenceQueries* find_references(std::span<const ReferenceQueries> collected, Index wanted);
-const StudySignals* find_study(const Signals& signals, const SelfStudy& kind);
+const ReferenceQueries* find_references(std::span<const StudySignals> collected,
+                                        const SelfStudy& kind);
 
 // What rows count in a fit, by the surprisal of what their queries predict: between 0.05 and 8
 // nats, divided by the mean. Of every query head of a group one after another.

@@ -51,7 +51,7 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
   for (const Index count : needs.replay_queries)
     expect_references(find_references(signals.replay_queries, count), "the replay");
   for (const SelfStudy& study : needs.studies)
-    expect_references(find_study(signals, study), "self-study");
+    expect_references(find_references(signals.studies, study), "self-study");
   if (needs.surprisal && std::ssize(signals.surprisal) != tokens)
     refuse(fmt::format("{} surprisals of {} tokens", signals.surprisal.size(), tokens));
   const BudgetCurves& curves = signals.budget_curves;

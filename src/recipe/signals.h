@@ -123,10 +123,9 @@ struct ReferenceQueries {
 
 struct StudySignals {
   SelfStudy kind;
-  Index count = 0, replayed = 0;            // all queries, and those of the replay, which are first
-  std::vector<std::vector<float>> queries;  // [L][Hq, count, D], rotated behind the context
-  std::vector<float> surprisal;             // [count], as of ReferenceQueries
-  std::vector<ReferenceText> texts;         // that the model wrote, with what asked for them
+  ReferenceQueries references;       // those of the replay first
+  Index replayed = 0;                // so many are the replay's
+  std::vector<ReferenceText> texts;  // that the model wrote, with what asked for them
 };
 
 // What each lane keeps when all lanes share a budget, measured once per model.

@@ -30,13 +30,9 @@ class TurnObserver final : public ReadObserver {
                std::span<const Index> sampled)
       : stream_(stream),
         rotation_(context.cache().rotation()),
-        wanted_(sampled),
+        samples_(context.engine().config(), rows, sampled),
         first_token_(context.next_position()),
-        behind_(first_token_ + rows) {
-    const auto& config = context.engine().config();
-    for (const Index count : sampled)
-      samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim, rows, count);
-  }
+        behind_(first_token_ + rows) {}
 
   bool wants_unrotated() const override { return stream_.wants_unrotated(); }
   void begin_chunk(Index first, Index rows) override {
@@ -49,28 +45,19 @@ class TurnObserver final : public ReadObserver {
   }
   void rotated(Index layer, std::span<const float> queries) override {
     stream_.rotated(layer, queries);
-    for (QuerySample& sample : samples_)
-      sample.take_moved({layer, first_ - first_token_, queries}, rotation_, first_token_, behind_);
+    samples_.take_moved({layer, first_ - first_token_, queries}, rotation_, first_token_, behind_);
   }
   cache::AttentionTap* tap(Index layer) override { return stream_.tap(layer); }
   void end_layer(Index layer) override { stream_.end_layer(layer); }
 
   void finish(recipe::Signals& signals) {
-    for (std::size_t k = 0; k < samples_.size(); ++k) {
-      auto& kind = signals.context_queries.emplace_back();
-      kind.wanted = wanted_[k];
-      kind.count = samples_[k].count();
-      if (!signals.surprisal.empty())
-        kind.surprisal = surprisal_behind(samples_[k], first_token_, signals.surprisal);
-      kind.queries = samples_[k].finish();
-    }
+    signals.context_queries = samples_.finish(predicted_surprisal(signals.surprisal, first_token_));
   }
 
  private:
   StreamCollector& stream_;
   const cache::Rotation& rotation_;
-  std::span<const Index> wanted_;
-  std::vector<QuerySample> samples_;  // of the turn's own queries, one for each need
+  QuerySamples samples_;  // of the turn's own queries
   Index first_token_, behind_, first_ = 0;
 };
 

@@ -52,10 +52,10 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
     for (auto& layer : signals_.layers)
       layer.local_attention.emplace_back(heads * static_cast<std::size_t>(tokens));
   }
-  for (const Index count : needs.context_queries)
-    samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim,
-                          tokens - prefix_, count);
-  if (!samples_.empty()) rotation_ = engine.cache_rotation();
+  if (!needs.context_queries.empty()) {
+    samples_.emplace(config, tokens - prefix_, needs.context_queries);
+    rotation_ = engine.cache_rotation();
+  }
   if (needs.echo > 0) echo_.emplace(engine, needs.echo, prefix_, tokens);
   if (needs.query_filters || needs.kvzap) look_up_calibration();
 }
@@ -193,8 +193,8 @@ void SignalCollector::collect_local(Index layer, std::span<const float> queries)
 void SignalCollector::rotated(Index layer, std::span<const float> queries) {
   collect_local(layer, queries);
   if (echo_) echo_->rotated(layer, first_, rows_, queries, keys_);
-  for (QuerySample& sample : samples_)
-    sample.take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
+  if (samples_)
+    samples_->take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim;
   const Index start = signals_.tokens - signals_.window;  // of the window
   auto& window = signals_.layers[static_cast<std::size_t>(layer)].window_queries;
@@ -251,13 +251,12 @@ void SignalCollector::finish_moments() {
   }
 }
 
-recipe::Signals SignalCollector::finish(const Context& context) {
+recipe::Signals SignalCollector::finish(const Context& context, std::vector<float> surprisal) {
   finish_moments();
+  signals_.surprisal = std::move(surprisal);
   if (echo_) echo_->finish(context, signals_);
-  for (std::size_t i = 0; i < samples_.size(); ++i)
-    signals_.context_queries.push_back({.wanted = needs_.context_queries[i],
-                                        .count = samples_[i].count(),
-                                        .queries = samples_[i].finish()});
+  if (samples_)
+    signals_.context_queries = samples_->finish(predicted_surprisal(signals_.surprisal, prefix_));
   return std::move(signals_);
 }
 

@@ -37,12 +37,9 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   cache::AttentionTap* tap(Index layer) override;
   void end_layer(Index layer) override;
 
-  // Which tokens behind the prefix the context's reference queries are of, one sample for each
-  // need.
-  std::span<const QuerySample> samples() const { return samples_; }
-
-  // The signals; call once, after the last chunk, with the context that was read.
-  recipe::Signals finish(const Context& context);
+  // The signals; call once, after the last chunk, with the context that was read and the surprisal
+  // of its tokens, if that was wanted.
+  recipe::Signals finish(const Context& context, std::vector<float> surprisal = {});
 
  private:
   void observe(const cache::WeightBlock& block) override;
@@ -75,7 +72,7 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   std::vector<float> keys_;       // [R, Hkv, D] of the layer at hand
   std::optional<EchoCollector> echo_;
   std::vector<std::vector<float>> kvzap_;  // [L][Hkv, E + 1]
-  std::vector<QuerySample> samples_;       // of the document's queries, one for each need
+  std::optional<QuerySamples> samples_;    // of the document's queries behind the prefix
   cache::Rotation rotation_;
   Index prefix_ = 0, first_ = 0, rows_ = 0;
 };

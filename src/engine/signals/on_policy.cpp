@@ -33,10 +33,10 @@ void renew_references(const Context& context, const recipe::SignalNeeds& needs,
   for (recipe::StudySignals& study : signals.studies) {
     if (std::find(needs.studies.begin(), needs.studies.end(), study.kind) == needs.studies.end())
       continue;
-    const auto replay = read_references(context, signals.replay_texts, study.replayed, prefix),
-               own = read_references(context, study.texts, study.count - study.replayed, prefix);
-    for (std::size_t l = 0; l < study.queries.size(); ++l)
-      study.queries[l] = join_queries(replay.queries[l], own.queries[l], signals.query_heads);
+    const Index own = study.references.count - study.replayed;
+    auto renewed = read_references(context, signals.replay_texts, study.replayed, prefix);
+    join_queries(renewed, read_references(context, study.texts, own, prefix), signals.query_heads);
+    study.references.queries = std::move(renewed.queries);
   }
 }
 

@@ -4,55 +4,64 @@
 
 namespace pith {
 
-QuerySample::QuerySample(Index layers, Index query_heads, Index head_dim, Index rows, Index count)
-    : heads_(query_heads),
-      head_dim_(head_dim),
-      rows_(rows),
-      count_(std::min(rows, count)),
-      queries_(static_cast<std::size_t>(layers)) {
-  for (auto& layer : queries_)
-    layer.resize(static_cast<std::size_t>(query_heads * count_ * head_dim));
-}
-
-template <typename Each>
-void QuerySample::each(const Block& block, Each&& use) {
-  const Index width = heads_ * head_dim_, rows = std::ssize(block.queries) / width;
-  for (Index i = 0; i < count_; ++i) {
-    const Index at = row(i) - block.first;
-    if (at >= 0 && at < rows) use(i, row(i), block.queries.data() + at * width);
+QuerySamples::QuerySamples(const ModelConfig& config, Index rows, std::span<const Index> wanted)
+    : heads_(config.query_heads), head_dim_(config.head_dim), rows_(rows) {
+  for (const Index count : wanted) {
+    auto& sample = samples_.emplace_back();
+    sample.wanted = count;
+    sample.count = std::min(rows, count);
+    sample.queries.assign(
+        static_cast<std::size_t>(config.layer_count()),
+        std::vector<float>(static_cast<std::size_t>(heads_ * sample.count * head_dim_)));
   }
 }
 
-float* QuerySample::slot(Index layer, Index head, Index sample) {
-  return queries_[static_cast<std::size_t>(layer)].data() + (head * count_ + sample) * head_dim_;
+template <typename Each>
+void QuerySamples::each_query(const Block& block, Each&& each) {
+  const Index width = heads_ * head_dim_, rows = std::ssize(block.queries) / width;
+  for (auto& sample : samples_) {
+    float* own = sample.queries[static_cast<std::size_t>(block.layer)].data();
+    for (Index i = 0; i < sample.count; ++i) {
+      const Index at = row(sample, i) - block.first;
+      if (at < 0 || at >= rows) continue;
+      for (Index h = 0; h < heads_; ++h)
+        each(own + (h * sample.count + i) * head_dim_,
+             block.queries.data() + at * width + h * head_dim_, row(sample, i), i);
+    }
+  }
 }
 
-void QuerySample::take(const Block& block) {
-  each(block, [&](Index sample, Index /*row*/, const float* queries) {
-    for (Index h = 0; h < heads_; ++h)
-      std::copy_n(queries + h * head_dim_, head_dim_, slot(block.layer, h, sample));
+void QuerySamples::take(const Block& block) {
+  each_query(block, [&](float* own, const float* query, Index /*row*/, Index /*place*/) {
+    std::copy_n(query, head_dim_, own);
   });
 }
 
-void QuerySample::take_moved(const Block& block, const cache::Rotation& rotation,
-                             Index first_position, Index behind) {
+void QuerySamples::take_moved(const Block& block, const cache::Rotation& rotation,
+                              Index first_position, Index behind) {
   take(block);
   if (rotation.inverse_frequencies.empty()) return;
   const auto& frequencies = rotation.inverse_frequencies[static_cast<std::size_t>(block.layer)];
-  each(block, [&](Index sample, Index row, const float* /*queries*/) {
-    for (Index h = 0; h < heads_; ++h)
-      cache::rotate(frequencies, static_cast<float>(first_position + row),
-                    static_cast<float>(behind + sample), slot(block.layer, h, sample));
+  each_query(block, [&](float* own, const float* /*query*/, Index row, Index place) {
+    cache::rotate(frequencies, static_cast<float>(first_position + row),
+                  static_cast<float>(behind + place), own);
   });
 }
 
-std::vector<float> surprisal_behind(const QuerySample& sample, Index first,
-                                    std::span<const float> surprisal) {
-  std::vector<float> out;
-  for (Index i = 0; i < sample.count(); ++i)
-    out.push_back(surprisal[static_cast<std::size_t>(
-        std::min(first + sample.row(i) + 1, std::ssize(surprisal) - 1))]);
-  return out;
+std::vector<recipe::ReferenceQueries> QuerySamples::finish(
+    std::span<const float> predicted_surprisal) {
+  for (auto& sample : samples_)
+    for (Index i = 0; i < sample.count && !predicted_surprisal.empty(); ++i)
+      sample.surprisal.push_back(predicted_surprisal[static_cast<std::size_t>(row(sample, i))]);
+  return std::move(samples_);
+}
+
+std::vector<float> predicted_surprisal(std::span<const float> surprisal, Index first) {
+  if (std::ssize(surprisal) <= first) return {};
+  const auto from = surprisal.subspan(static_cast<std::size_t>(first));
+  std::vector<float> next(from.begin() + 1, from.end());
+  next.push_back(from.back());
+  return next;
 }
 
 }  // namespace pith

@@ -24,17 +24,17 @@ constexpr Sampling kStudySampling = {.temperature = 0.7, .top_k = 20, .top_p = 0
 
 class SampleObserver final : public ReadObserver {
  public:
-  SampleObserver(QuerySample& sample, Index first_row) : sample_(sample), row_(first_row) {}
+  SampleObserver(QuerySamples& samples, Index first_row) : samples_(samples), row_(first_row) {}
   void begin_chunk(Index /*first*/, Index rows) override {
     row_ += rows_;
     rows_ = rows;
   }
   void rotated(Index layer, std::span<const float> queries) override {
-    sample_.take({layer, row_, queries});
+    samples_.take({layer, row_, queries});
   }
 
  private:
-  QuerySample& sample_;
+  QuerySamples& samples_;
   Index row_, rows_ = 0;
 };
 
@@ -57,20 +57,19 @@ cache::Plan keep_part(const cache::Cache& cache, Index prefix, Index begin, Inde
 
 }  // namespace
 
-ReferenceReading read_references(const Context& context,
-                                 std::span<const recipe::ReferenceText> texts, Index count,
-                                 Index prefix, bool with_surprisal) {
-  const auto& config = context.engine().config();
+recipe::ReferenceQueries read_references(const Context& context,
+                                         std::span<const recipe::ReferenceText> texts, Index count,
+                                         Index prefix, bool with_surprisal) {
   Index rows = 0;
   for (const auto& text : texts) rows += std::ssize(text.tokens);
-  QuerySample sample(config.layer_count(), config.query_heads, config.head_dim, rows, count);
+  QuerySamples samples(context.engine().config(), rows, std::span(&count, 1));
   std::vector<float> surprisal;
   Index row = 0;
   for (const auto& text : texts) {
     Context fork = context.fork();
     if (text.begin > prefix || text.end < context.next_position())
       fork.cache().apply(keep_part(fork.cache(), prefix, text.begin, text.end));
-    SampleObserver observer(sample, row);
+    SampleObserver observer(samples, row);
     row += std::ssize(text.tokens);
     if (!with_surprisal) {
       fork.read(text.tokens, &observer);
@@ -83,25 +82,25 @@ ReferenceReading read_references(const Context& context,
                                        : -std::reduce(scores.begin(), scores.end()) /
                                              static_cast<float>(scores.size()));
   }
-  ReferenceReading out{.queries = {}, .count = sample.count(), .surprisal = {}};
-  if (with_surprisal)
-    for (Index i = 0; i < out.count; ++i)
-      out.surprisal.push_back(surprisal[static_cast<std::size_t>(sample.row(i))]);
-  out.queries = sample.finish();
-  return out;
+  return std::move(samples.finish(surprisal).front());
 }
 
-std::vector<float> join_queries(std::span<const float> a, std::span<const float> b, Index heads) {
-  std::vector<float> out;
-  out.reserve(a.size() + b.size());
-  const std::size_t first = a.size() / static_cast<std::size_t>(heads),
-                    second = b.size() / static_cast<std::size_t>(heads);
-  for (std::size_t h = 0; h < static_cast<std::size_t>(heads); ++h) {
-    const auto x = a.subspan(h * first, first), y = b.subspan(h * second, second);
-    out.insert(out.end(), x.begin(), x.end());
-    out.insert(out.end(), y.begin(), y.end());
+void join_queries(recipe::ReferenceQueries& to, const recipe::ReferenceQueries& more, Index heads) {
+  for (std::size_t l = 0; l < to.queries.size(); ++l) {
+    const auto first = std::ssize(to.queries[l]) / heads,
+               second = std::ssize(more.queries[l]) / heads;
+    std::vector<float> joined;
+    joined.reserve(to.queries[l].size() + more.queries[l].size());
+    for (Index h = 0; h < heads; ++h) {
+      const auto own = to.queries[l].begin() + h * first;
+      const auto added = more.queries[l].begin() + h * second;
+      joined.insert(joined.end(), own, own + first);
+      joined.insert(joined.end(), added, added + second);
+    }
+    to.queries[l] = std::move(joined);
   }
-  return out;
+  to.count += more.count;
+  to.surprisal.insert(to.surprisal.end(), more.surprisal.begin(), more.surprisal.end());
 }
 
 std::vector<recipe::ReferenceText> study_texts(const Context& context, Index prefix,
@@ -128,14 +127,10 @@ std::vector<recipe::ReferenceText> study_texts(const Context& context, Index pre
 
 void finish_study(const Context& context, std::vector<recipe::ReferenceText> texts,
                   recipe::StudySignals& study, const recipe::Signals& signals) {
-  const Index heads = signals.query_heads;
-  const bool scored = !signals.surprisal.empty();
-  auto reading = read_references(context, texts, study.kind.queries - study.replayed,
-                                 signals.prefix_tokens, scored);
-  for (std::size_t l = 0; l < study.queries.size(); ++l)
-    study.queries[l] = join_queries(study.queries[l], reading.queries[l], heads);
-  study.count = study.replayed + reading.count;
-  study.surprisal.insert(study.surprisal.end(), reading.surprisal.begin(), reading.surprisal.end());
+  join_queries(study.references,
+               read_references(context, texts, study.kind.queries - study.replayed,
+                               signals.prefix_tokens, !signals.surprisal.empty()),
+               signals.query_heads);
   study.texts = std::move(texts);
 }
 

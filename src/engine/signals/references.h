@@ -11,19 +11,14 @@
 
 namespace pith {
 
-struct ReferenceReading {
-  std::vector<std::vector<float>> queries;  // [L][Hq, count, D], evenly spaced over all texts
-  Index count = 0;
-  std::vector<float> surprisal;  // [count] of the tokens that they predict; empty if not asked for
-};
 // Reads each text on a fork of its own, which sees the chat prefix and what the text is about, as
-// far as the context still holds them.
-ReferenceReading read_references(const Context& context,
-                                 std::span<const recipe::ReferenceText> texts, Index count,
-                                 Index prefix, bool with_surprisal = false);
+// far as the context still holds them. The sample is of all texts, one after another.
+recipe::ReferenceQueries read_references(const Context& context,
+                                         std::span<const recipe::ReferenceText> texts, Index count,
+                                         Index prefix, bool with_surprisal = false);
 
-// Queries of two samples as one: [Hq, a, D] and [Hq, b, D] -> [Hq, a + b, D].
-std::vector<float> join_queries(std::span<const float> a, std::span<const float> b, Index heads);
+// Adds the queries of `more` behind those of `to`, with their surprisal.
+void join_queries(recipe::ReferenceQueries& to, const recipe::ReferenceQueries& more, Index heads);
 
 // The texts of self-study (Attention Matching, arXiv 2602.16284, after Cartridges, 2506.06266): the
 // model summarises its context, gathers facts from it, writes it as JSON and asks questions about

@@ -32,7 +32,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   // is replayed. `gradients` [L][rows], if there are any, weigh the rows in place of 1 /
   // ||hidden||, and the scores are those of replay_gradient.
   ReplayObserver(const Context& context, const ReplayOptions& wanted, Index length,
-                 std::vector<Lane> lanes, std::span<QuerySample> samples, Index first_row = 0,
+                 std::vector<Lane> lanes, QuerySamples& samples, Index first_row = 0,
                  std::vector<std::vector<float>> gradients = {})
       : context_(context),
         plain_(wanted.plain && !wanted.gradients),
@@ -56,7 +56,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   }
 
   void rotated(Index layer, std::span<const float> queries) override {
-    for (QuerySample& sample : samples_) sample.take({layer, row_, queries});
+    samples_.take({layer, row_, queries});
   }
 
   void unrotated(Index layer, std::span<const float> hidden,
@@ -176,7 +176,7 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   bool plain_, plus_;
   Index length_;             // tokens of the chunk
   std::vector<Lane> lanes_;  // [lanes]
-  std::span<QuerySample> samples_;
+  QuerySamples& samples_;
   Index row_, first_row_, rows_ = 0;  // of the block at hand
   std::vector<std::vector<float>> gradients_;
   Index heads_, layers_;
@@ -197,68 +197,52 @@ cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChun
   return plan;
 }
 
-// The queries of a replay that are asked for, and where they go.
-class ReplayQueries {
- public:
-  ReplayQueries(const ModelConfig& config, const ReplayOptions& options,
-                std::span<const ReplayChunk> chunks)
-      : options_(options), chunks_(chunks) {
-    Index rows = 0;
-    for (const auto& chunk : chunks) rows += std::ssize(chunk.tokens);
-    const auto add = [&](Index count) {
-      samples_.emplace_back(config.layer_count(), config.query_heads, config.head_dim, rows, count);
-    };
-    for (const Index count : options.queries) add(count);
-    for (const auto& study : options.studies) add(study.queries / 2);
-  }
+// Samples of the queries of all chunks, one after another: for each need of them, then each study's
+// part.
+QuerySamples samples_for(const ModelConfig& config, const ReplayOptions& options,
+                         std::span<const ReplayChunk> chunks) {
+  Index rows = 0;
+  for (const auto& chunk : chunks) rows += std::ssize(chunk.tokens);
+  std::vector<Index> wanted = options.queries;
+  for (const auto& study : options.studies) wanted.push_back(study.queries / 2);
+  return {config, rows, wanted};
+}
 
-  std::span<QuerySample> samples() { return samples_; }
-
-  void finish(recipe::Signals& signals) {
-    if (samples_.empty()) return;
-    signals.replay_texts.assign(chunks_.begin(), chunks_.end());
-    std::size_t next = 0;
-    for (const Index wanted : options_.queries) {
-      QuerySample& sample = samples_[next++];
-      auto& kind = signals.replay_queries.emplace_back();
-      kind.wanted = wanted;
-      kind.count = sample.count();
-      kind.surprisal = surprisal(sample, signals);
-      kind.queries = sample.finish();
-    }
-    for (const auto& kind : options_.studies) {
-      QuerySample& sample = samples_[next++];
-      auto& study = signals.studies.emplace_back();
-      study.kind = kind;
-      study.count = study.replayed = sample.count();
-      study.surprisal = surprisal(sample, signals);
-      study.queries = sample.finish();
-    }
-  }
-
- private:
-  // Of the document's token behind each sampled row; of rows that are followed by none, the mean.
-  std::vector<float> surprisal(const QuerySample& sample, const recipe::Signals& signals) const {
-    if (signals.surprisal.empty()) return {};
-    const float mean = std::reduce(signals.surprisal.begin(), signals.surprisal.end()) /
-                       static_cast<float>(signals.surprisal.size());
-    std::vector<float> out;
-    for (Index i = 0; i < sample.count(); ++i) {
-      Index row = sample.row(i);
-      auto chunk = chunks_.begin();
-      for (; row >= std::ssize(chunk->tokens); ++chunk) row -= std::ssize(chunk->tokens);
-      const Index token = chunk->end - std::ssize(chunk->tokens) + row + 1;
-      out.push_back(token < chunk->begin || token >= chunk->end
+// Of what each row of the chunks predicts: of the document's token behind it; of rows that are
+// followed by none, the mean. Empty if the document's is not known.
+std::vector<float> repeated_surprisal(std::span<const ReplayChunk> chunks,
+                                      std::span<const float> surprisal) {
+  if (surprisal.empty()) return {};
+  const float mean =
+      std::reduce(surprisal.begin(), surprisal.end()) / static_cast<float>(surprisal.size());
+  std::vector<float> out;
+  for (const auto& chunk : chunks) {
+    // The last rows of a chunk are its document tokens.
+    const Index prompt = std::ssize(chunk.tokens) - (chunk.end - chunk.begin);
+    for (Index row = 0; row < std::ssize(chunk.tokens); ++row) {
+      const Index next = chunk.begin + row + 1 - prompt;
+      out.push_back(next < chunk.begin || next >= chunk.end
                         ? mean
-                        : signals.surprisal[static_cast<std::size_t>(token)]);
+                        : surprisal[static_cast<std::size_t>(next)]);
     }
-    return out;
   }
+  return out;
+}
 
-  const ReplayOptions& options_;
-  std::span<const ReplayChunk> chunks_;
-  std::vector<QuerySample> samples_;
-};
+void keep_queries(QuerySamples& samples, const ReplayOptions& options,
+                  std::span<const ReplayChunk> chunks, recipe::Signals& signals) {
+  if (samples.empty()) return;
+  signals.replay_texts.assign(chunks.begin(), chunks.end());
+  signals.replay_queries = samples.finish(repeated_surprisal(chunks, signals.surprisal));
+  const auto first = signals.replay_queries.begin() + std::ssize(options.queries);
+  for (auto part = first; part != signals.replay_queries.end(); ++part) {
+    const auto& kind = options.studies[static_cast<std::size_t>(part - first)];
+    const Index replayed = part->count;
+    signals.studies.push_back(
+        {.kind = kind, .references = std::move(*part), .replayed = replayed, .texts = {}});
+  }
+  signals.replay_queries.erase(first, signals.replay_queries.end());
+}
 
 }  // namespace
 
@@ -312,7 +296,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
   const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
   Index total = 0, done = 0;
   for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
-  ReplayQueries queries(context.engine().config(), options, chunks);
+  QuerySamples samples = samples_for(context.engine().config(), options, chunks);
   for (const auto& chunk : chunks) {
     Context fork = context.fork();
     const bool bounded =
@@ -327,8 +311,8 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
                                     .chunk = bounded ? options.prefix_tokens : chunk.begin,
                                     .replay = seen};
     ReplayObserver observer(fork, options, chunk.end - chunk.begin,
-                            std::vector(static_cast<std::size_t>(shape.lanes()), lane),
-                            queries.samples(), done,
+                            std::vector(static_cast<std::size_t>(shape.lanes()), lane), samples,
+                            done,
                             options.gradients ? replay_gradients(fork, chunk.tokens)
                                               : std::vector<std::vector<float>>{});
     fork.read(chunk.tokens, &observer, [&](Index now, Index) {
@@ -337,7 +321,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
     observer.finish(chunk.begin, signals);
     done += static_cast<Index>(chunk.tokens.size());
   }
-  queries.finish(signals);
+  keep_queries(samples, options, chunks, signals);
 }
 
 void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
@@ -363,11 +347,11 @@ void replay_newest(const Context& context, Index begin, const ReplayOptions& opt
     lane.replay = std::ssize(own.keep);
   }
   fork.cache().apply(plan);
-  ReplayQueries queries(context.engine().config(), options, std::span(&chunk, 1));
-  ReplayObserver observer(fork, options, length, std::move(lanes), queries.samples());
+  QuerySamples samples = samples_for(context.engine().config(), options, std::span(&chunk, 1));
+  ReplayObserver observer(fork, options, length, std::move(lanes), samples);
   fork.read(chunk.tokens, &observer, options.progress);
   observer.finish(begin, signals);
-  queries.finish(signals);
+  keep_queries(samples, options, std::span(&chunk, 1), signals);
 }
 
 }  // namespace pith

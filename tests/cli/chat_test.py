@@ -174,6 +174,12 @@ def test_chat_refuses_recipes_that_see_the_question(fails, tiny):
     fails("chat", "-m", tiny, "--kv", "question_attention @ 0.5", input="", words=["question_attention", "between turns"])
 
 
+@pytest.mark.parametrize("recipe", ["snapkv @ auto", "auto"])
+def test_chat_refuses_the_budget_auto_before_the_first_turn(fails, tiny, recipe):
+    result = fails("chat", "-m", tiny, "--kv", recipe, input="hello\n", words=[recipe, "whole documents", "@ 4x"])
+    assert result.out == ""
+
+
 def test_a_store_that_cannot_be_made_is_refused(fails, tiny):
     fails("chat", "-m", tiny, "--store", "/dev/null/blocks", input="", words=["/dev/null/blocks", "folder"])
 

@@ -204,6 +204,11 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
 }
 
 void check_turn_recipe(const recipe::Recipe& recipe) {
+  if (recipe.risk())
+    fail(ErrorCode::bad_recipe,
+         fmt::format("{}: the guard behind \"@ auto\" judges whole documents, not turn by turn; "
+                     "give a fixed budget such as \"@ 4x\"",
+                     recipe.name()));
   if (recipe.fits_in_blocks())
     fail(ErrorCode::bad_recipe,
          fmt::format("{}: on_policy reads a whole document again and again, not turn by turn; "

@@ -20,7 +20,8 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
                           const recipe::SignalNeeds& needs, const ReadOptions& options);
 
 // Throws bad_recipe if turns cannot be compressed by this recipe one by one: it looks at the
-// question, or its signals can only be collected over a whole document.
+// question, has no budget of its own (`auto`), or its signals can only be collected over a whole
+// document.
 void check_turn_recipe(const recipe::Recipe& recipe);
 
 // The recipe for one turn. Budgets count against the turn: a fraction or a ratio becomes the

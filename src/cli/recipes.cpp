@@ -74,7 +74,7 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
 Json parameter_json(const recipe::Parameter& parameter) {
   Json json = {{"name", parameter.name},
                {"type", to_string(parameter.type)},
-               {"default", parameter.default_value}};
+               {"default", parameter.no_default ? Json() : Json(parameter.default_value)}};
   if (parameter.type == recipe::ParameterType::choice) {
     json["choices"] = parameter.choices;
   } else if (parameter.type == recipe::ParameterType::integer ||
@@ -105,7 +105,8 @@ Json preset_json(const Preset& preset) {
   return {{"name", preset.name},
           {"kind", "preset"},
           {"recipe", preset.text},
-          {"summary", preset.summary}};
+          {"summary", preset.summary},
+          {"needs_budget", !recipe::needs_beside(preset).empty()}};
 }
 
 void put_all() {
@@ -132,7 +133,7 @@ void put_all() {
   table.add_column("what it is", Table::Align::left);
   for (const Preset& preset : recipe::presets())
     table.add_row(
-        {std::string(preset.name), std::string(preset.text), std::string(preset.summary)});
+        {std::string(preset.name), std::string(preset.text), recipe::full_summary(preset)});
   print("\n{}\npith recipes NAME explains one.\n", table.to_string());
 }
 
@@ -157,7 +158,8 @@ void put_part(const PartInfo& part) {
     else if (parameter.type == recipe::ParameterType::integer ||
              parameter.type == recipe::ParameterType::real)
       values = fmt::format("{} … {}", parameter.least, parameter.most);
-    table.add_row({std::string(parameter.name), std::string(parameter.default_value), values,
+    table.add_row({std::string(parameter.name),
+                   parameter.no_default ? "none" : std::string(parameter.default_value), values,
                    std::string(parameter.doc)});
   }
   put("\n" + table.to_string());
@@ -206,7 +208,8 @@ void put_one(const std::string& name, bool json) {
     if (part) put_part(*part);
     if (part && preset) put("\n");
     if (preset)
-      print("{}: preset\n{}\n\n  stands for     {}\n", preset->name, preset->summary, preset->text);
+      print("{}: preset\n{}\n\n  stands for     {}\n", preset->name, recipe::full_summary(*preset),
+            preset->text);
   }
 }
 

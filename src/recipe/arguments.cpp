@@ -70,6 +70,12 @@ Parameter Parameter::unless(std::string_view other, std::string_view value) cons
   return out;
 }
 
+Parameter Parameter::without_default() const {
+  Parameter out = *this;
+  out.no_default = true;
+  return out;
+}
+
 Parameter quirk(std::string_view what_kvpress_does) {
   return choice("quirk", {"none", "kvpress"}, what_kvpress_does);
 }
@@ -164,7 +170,7 @@ bool Arguments::given(std::string_view name) const { return find(name).given; }
 std::string Arguments::to_string() const {
   std::string out;
   for (const Value& value : values_) {
-    if (value.text == default_of(value)) continue;
+    if (value.parameter->no_default ? !value.given : value.text == default_of(value)) continue;
     const bool text = value.parameter->type == ParameterType::text;
     out += fmt::format("{}{}={}", out.empty() ? "(" : ", ", value.parameter->name,
                        text ? recipe::quoted(value.text) : value.text);

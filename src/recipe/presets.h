@@ -2,6 +2,7 @@
 // own.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -27,5 +28,10 @@ inline constexpr std::string_view kDefaultRecipe = "kvzip_plus + global + int4";
 
 const std::vector<Preset>& presets();
 const Preset* find_preset(std::string_view name);
+
+// What the preset needs beside its name, since it does not say how much stays: "a budget", "a
+// budget or at=...", or nothing.
+std::string needs_beside(const Preset& preset);
+std::string full_summary(const Preset& preset);  // "summary (needs a budget)"
 
 }  // namespace pith::recipe

@@ -195,7 +195,8 @@ std::string recipes_table() {
       "retained. Layers with a "
       "sliding "
       "window are left alone: they keep their last `window` entries, which count in bytes only. "
-      "Under `x` and bytes `global`, `adakv` and `curves` fill the last tile of 16 entries of every "
+      "Under `x` and bytes `global`, `adakv` and `curves` fill the last tile of 16 entries of "
+      "every "
       "lane with its next best ones, which costs nothing.\n\n"
       "When a recipe runs is said apart from it: `--when prefill` (once the document is read), "
       "`chunk:512` (while it is read, after every 512 tokens: memory stays bounded), `turn` (of a "
@@ -229,14 +230,15 @@ std::string recipes_table() {
                                            : "";
         const std::string with =
             p.with.empty() ? "" : fmt::format("; `{}` where `{}` is given", p.default_with, p.with);
-        out += fmt::format("- `{}={}`{}: {}{}\n", p.name, p.default_value, range, p.doc, with);
+        out += fmt::format("- `{}={}`{}: {}{}\n", p.name, p.no_default ? "..." : p.default_value,
+                           range, p.doc, with);
       }
       out += "\n";
     }
   }
   out += "## presets\n\n| preset | is | what it does |\n|---|---|---|\n";
   for (const Preset& preset : presets())
-    out += fmt::format("| `{}` | `{}` | {} |\n", preset.name, preset.text, preset.summary);
+    out += fmt::format("| `{}` | `{}` | {} |\n", preset.name, preset.text, full_summary(preset));
   return out;
 }
 

@@ -28,8 +28,11 @@ struct Parameter {
   std::string_view doc = {};
   // Where the parameter `with` is given another value than its own default, the default is this.
   std::string_view with = {}, default_with = {};
+  // Nothing is meant where it is not given; the default only fills its place.
+  bool no_default = false;
 
   Parameter unless(std::string_view other, std::string_view value) const;
+  Parameter without_default() const;
 };
 
 Parameter integer(std::string_view name, std::string_view value, double least, double most,
@@ -56,7 +59,8 @@ class Arguments {
   std::string_view text(std::string_view name) const;  // "" for the default
   bool kvpress_quirk() const;                          // quirk=kvpress
   bool given(std::string_view name) const;
-  std::string to_string() const;  // "(key=value, ...)" of what differs from the defaults, or ""
+  // "(key=value, ...)" of what differs from the defaults or has none and is given, or "".
+  std::string to_string() const;
 
  private:
   struct Value {

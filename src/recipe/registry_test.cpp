@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/files.h"
+#include "recipe/grammar.h"
 #include "recipe/presets.h"
 #include "recipe/recipe_test_support.h"
 #include "recipe/stage.h"
@@ -43,18 +44,65 @@ TEST(Registry, DefaultsAreCanonical) {
     for (const Parameter& p : part.parameters) {
       Arguments arguments(part.parameters);
       EXPECT_EQ(arguments.set(p.name, p.default_value), "") << part.name << " " << p.name;
-      EXPECT_EQ(arguments.to_string(), "") << part.name << " " << p.name;
+      EXPECT_EQ(arguments.to_string().empty(), !p.no_default) << part.name << " " << p.name;
     }
 }
 
-TEST(Registry, EveryPresetParsesWithItsOwnBudgetOrOne) {
+// Parses, or says why not; whoever parses prints a text that parses to the same recipe.
+std::string refusal_or_same(const std::string& text) {
+  std::string printed;
+  const std::string refusal = test::error_of([&] { printed = Recipe::parse(text).to_string(); });
+  if (refusal != "no error") return refusal;
+  EXPECT_EQ(test::error_of([&] { Recipe::parse(printed); }), "no error") << text;
+  const Recipe again = Recipe::parse(printed);
+  EXPECT_EQ(again.to_string(), printed) << text;
+  EXPECT_EQ(again.needs(), Recipe::parse(text).needs()) << text;
+  EXPECT_EQ(again.sees_question(), Recipe::parse(text).sees_question()) << text;
+  return "";
+}
+
+TEST(Registry, PresetsThatNeedABudgetSaySo) {
   for (const Preset& preset : presets()) {
-    const bool sized =
-        find_part("route") != nullptr && preset.text.find("route") != preset.text.npos;
-    const std::string text = std::string(preset.name) + (sized ? "" : " @ 0.5");
-    const std::string printed = Recipe::parse(text).to_string();
-    EXPECT_EQ(Recipe::parse(printed).to_string(), printed) << preset.name;
+    SCOPED_TRACE(preset.name);
+    const std::string name(preset.name);
+    EXPECT_EQ(preset.summary.find("needs a budget"), preset.summary.npos);
+    const std::string alone = refusal_or_same(name);
+    if (needs_beside(preset).empty()) {
+      EXPECT_EQ(alone, "");
+      EXPECT_EQ(full_summary(preset), preset.summary);
+    } else {
+      EXPECT_NE(alone.find("a budget is missing"), alone.npos) << alone;
+      EXPECT_EQ(refusal_or_same(name + " @ 0.5"), "");
+      EXPECT_NE(full_summary(preset).find(" (needs a budget"), std::string::npos);
+    }
   }
+  EXPECT_EQ(needs_beside(*find_preset("best")), "a budget");
+  EXPECT_EQ(needs_beside(*find_preset("simlayerkv")), "a budget or at=...");
+  EXPECT_EQ(needs_beside(*find_preset("summary_route")), "");
+}
+
+// A recipe that names a part of this kind, at a budget or with a size of its own.
+std::string recipe_around(const PartInfo& part, const std::string& arguments) {
+  const std::string text = std::string(part.name) + arguments;
+  if (part.kind == PartKind::scorer || part.kind == PartKind::format) return text;
+  const auto required = part.required_allocator;
+  const std::string_view allocator = required ? required(Arguments(part.parameters)) : "";
+  return "knorm + " + text + (allocator.empty() ? "" : " + " + std::string(allocator));
+}
+
+TEST(Registry, PrintingKeepsDefaultsThatAreGiven) {
+  int parsed = 0;
+  for (const PartInfo& part : parts()) {
+    std::vector<std::string> arguments = {""};
+    for (const Parameter& p : part.parameters)
+      arguments.push_back("(" + std::string(p.name) + "=" + quoted(p.default_value) + ")");
+    for (const std::string& given : arguments)
+      for (const char* budget : {"", " @ 0.5", " @ auto"})
+        parsed += refusal_or_same(recipe_around(part, given) + budget).empty() ? 1 : 0;
+  }
+  EXPECT_GT(parsed, 200);
+  EXPECT_EQ(Recipe::parse("knorm + threshold(at=0)").to_string(),
+            "knorm + threshold(at=0) + drop + bf16");
 }
 
 TEST(Registry, TheTableNamesEveryPartPresetAndParameter) {
@@ -117,12 +165,7 @@ TEST(Registry, PrintingIsAFixedPointOfRandomRecipes) {
       if (!arguments.empty()) text += "(" + arguments + ")";
     }
     text += budgets[static_cast<std::size_t>(rng.below(std::ssize(budgets)))];
-    std::string printed;
-    const std::string refusal = test::error_of([&] { printed = Recipe::parse(text).to_string(); });
-    if (refusal != "no error") continue;
-    ++parsed;
-    EXPECT_EQ(Recipe::parse(printed).to_string(), printed) << text;
-    EXPECT_EQ(Recipe::parse(printed).needs(), Recipe::parse(text).needs()) << text;
+    parsed += refusal_or_same(text).empty() ? 1 : 0;
   }
   EXPECT_GT(parsed, 200);
 }

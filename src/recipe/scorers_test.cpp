@@ -171,7 +171,7 @@ TEST(Threshold, SizesFollowTheScoresUnlessThereIsABudget) {
   EXPECT_THAT(test::error_of([&] { plan_of("knorm + threshold(-2) @ 0.5", world); }),
               ::testing::HasSubstr("both say how much stays"));
   EXPECT_THAT(test::error_of([&] { plan_of("knorm + threshold", world); }),
-              ::testing::HasSubstr("a budget is missing"));
+              ::testing::HasSubstr("or, without one, threshold(at=...)"));
 }
 
 TEST(DropKv, TheErrorOfRemovingOneEntry) {

@@ -16,6 +16,14 @@ std::string hint(std::string_view name, const std::vector<std::string_view>& kno
   return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
 }
 
+// Whether a stage says how much stays: by its budget, or by its allocator.
+bool is_sized(const Stage& stage) {
+  const Part& allocator = stage.allocator;
+  const std::string_view by = allocator.info->sized_by;
+  return stage.budget || allocator.info->sizes_itself ||
+         (!by.empty() && allocator.arguments.given(by));
+}
+
 bool is_full_name(std::string_view name) { return name == "full" || name == "no_press"; }
 
 class StageReader {
@@ -23,6 +31,13 @@ class StageReader {
   StageReader(std::string_view text, const StageText& from) : text_(text), from_(from) {}
 
   Stage read() {
+    Stage stage = complete_stage();
+    check(stage);
+    return stage;
+  }
+
+  // As read(), but what does not fit together is not refused.
+  Stage complete_stage() {
     std::vector<Placed> placed;
     for (const PartText& part : from_.parts)
       for (Placed& p : resolve(part)) placed.push_back(std::move(p));
@@ -31,7 +46,6 @@ class StageReader {
     if (!stage.budget) stage.budget = preset_budget_;
     for (Placed& p : placed) place(stage, p);
     complete(stage);
-    check(stage);
     return stage;
   }
 
@@ -207,13 +221,14 @@ class StageReader {
                       name, to_string(*stage.budget)));
     if (stage.budget && stage.budget->unit == BudgetUnit::automatic) check_guarded(stage);
     const std::string_view size = allocator.info->sized_by;
-    const bool sized =
-        allocator.info->sizes_itself || (!size.empty() && allocator.arguments.given(size));
-    if (!stage.budget && !sized)
+    if (!is_sized(stage))
       fail_at(
           text_, from_.column,
-          "a budget is missing: how much to remove (\"@ 0.5\"), a ratio (\"@ 4x\"), entries per "
-          "lane (\"@ 1024tok\") or bytes (\"@ 64MiB\")");
+          fmt::format("a budget is missing: how much to remove (\"@ 0.5\"), a ratio (\"@ 4x\"), "
+                      "entries per "
+                      "lane (\"@ 1024tok\"){} bytes (\"@ 64MiB\"){}",
+                      size.empty() ? " or" : ",",
+                      size.empty() ? "" : fmt::format(" or, without one, {}({}=...)", name, size)));
     if (stage.budget && !size.empty() && allocator.arguments.given(size))
       fail_at(text_, from_.column,
               fmt::format("{}({}=...) and the budget @ {} both say how much stays: give one", name,
@@ -287,6 +302,19 @@ std::vector<Stage> read_stages(std::string_view text) {
       fail_at(text, 1, "\"@ auto\" is for recipes of one stage; give every stage a fixed budget");
   check_signals_agree(text, stages);
   return stages;
+}
+
+std::string needs_beside(const Preset& preset) {
+  const std::vector<StageText> read = read_recipe(preset.text);
+  const Stage stage = StageReader(preset.text, read.front()).complete_stage();
+  if (is_sized(stage)) return "";
+  const std::string_view size = stage.allocator.info->sized_by;
+  return size.empty() ? "a budget" : fmt::format("a budget or {}=...", size);
+}
+
+std::string full_summary(const Preset& preset) {
+  const std::string needs = needs_beside(preset);
+  return std::string(preset.summary) + (needs.empty() ? "" : fmt::format(" (needs {})", needs));
 }
 
 std::string to_string(const Stage& stage) {

@@ -32,8 +32,10 @@ PartInfo threshold_part() {
           .source = "DMS, arXiv 2506.05345; KVzap, arXiv 2601.07891",
           .cost = Cost::columns,
           .parameters = {real("at", "0", -1e6, 1e6,
-                              "the least score that stays (kvzap: -4; protect the newest tokens "
-                              "with pins); with a budget it is solved from that")},
+                              "the least score that stays (kvzap: -4, simlayer: -0.9; protect the "
+                              "newest tokens with pins); with a budget it is solved from that and "
+                              "must not be given")
+                             .without_default()},
           .allocate = allocate,
           .sized_by = "at"};
 }

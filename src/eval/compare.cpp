@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "eval/arms.h"
 
 namespace pith::eval {
 namespace {
@@ -67,6 +68,32 @@ void correct(std::vector<Comparison>& comparisons) {
   }
 }
 
+std::string list_of_arms(std::span<const Prediction> predictions) {
+  std::string names;
+  std::set<std::string> listed;
+  for (const auto& p : predictions)
+    if (listed.insert(p.recipe).second)
+      names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", p.recipe);
+  return names;
+}
+
+// An arm by its name as given or in full, or by any text for the same recipe.
+std::string find_arm(std::span<const Prediction> predictions, const std::string& name,
+                     std::string_view option, std::string_view run) {
+  const auto is_there = [&](const std::string& arm) {
+    return std::any_of(predictions.begin(), predictions.end(),
+                       [&](const Prediction& p) { return is_arm(p, arm); });
+  };
+  if (is_there(name)) return name;
+  try {
+    if (const std::string canonical = parse_arm(name).to_string(); is_there(canonical))
+      return canonical;
+  } catch (const Error&) {  // no recipe: not the name of an arm, then
+  }
+  fail(ErrorCode::bad_input, fmt::format("{}: the {} run has no arm \"{}\"; it has {}", option, run,
+                                         name, list_of_arms(predictions)));
+}
+
 }  // namespace
 
 std::vector<Comparison> compare(std::span<const Prediction> a, std::span<const Prediction> b,
@@ -74,7 +101,12 @@ std::vector<Comparison> compare(std::span<const Prediction> a, std::span<const P
                                 std::uint64_t seed) {
   std::vector<std::pair<std::string, std::string>> arms;
   if (!arm_a.empty() || !arm_b.empty()) {
-    arms.emplace_back(arm_a.empty() ? arm_b : arm_a, arm_b.empty() ? arm_a : arm_b);
+    const bool both = !arm_a.empty() && !arm_b.empty();
+    const std::string_view one = arm_a.empty() ? "--arm-b" : "--arm-a";
+    const std::string left =
+        find_arm(a, arm_a.empty() ? arm_b : arm_a, both ? "--arm-a" : one, "first");
+    arms.emplace_back(left,
+                      find_arm(b, arm_b.empty() ? arm_a : arm_b, both ? "--arm-b" : one, "second"));
   } else {
     for (const auto& p : a)
       if (std::none_of(arms.begin(), arms.end(),

@@ -118,6 +118,29 @@ TEST(Files, NothingAppearsBeforeCommit) {
   std::filesystem::remove(path);
 }
 
+TEST(Files, WhereNothingCanBeWrittenIsSaidBefore) {
+  const auto folder = std::filesystem::temp_directory_path() / "pith_writable_test";
+  std::filesystem::create_directories(folder);
+  EXPECT_NO_THROW(check_writable(folder / "file"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_THROW(check_writable(folder / "none" / "file"), Error);
+  EXPECT_THROW(check_writable(folder), Error);
+  EXPECT_THROW(check_writable("/dev/null"), Error);
+  std::filesystem::remove(folder);
+}
+
+TEST(Files, AFolderIsNotMadeWhereAFileIs) {
+  const auto folder = std::filesystem::temp_directory_path() / "pith_folder_test";
+  make_folder(folder / "a" / "b");
+  make_folder(folder / "a" / "b");
+  EXPECT_TRUE(std::filesystem::is_directory(folder / "a" / "b"));
+  FileWriter file(folder / "file");
+  file.commit();
+  EXPECT_THROW(make_folder(folder / "file"), Error);
+  EXPECT_THROW(make_folder(folder / "file" / "below"), Error);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Files, AMissingFileIsNamed) {
   try {
     read_file("/nonexistent/file");

@@ -132,4 +132,28 @@ void FileWriter::commit() {
   if (directory.value >= 0) ::fsync(directory.value);
 }
 
+void make_folder(const std::filesystem::path& path) {
+  std::error_code error, unknown;
+  std::filesystem::create_directories(path, error);
+  if (path.empty() || std::filesystem::is_directory(path, unknown)) return;
+  if (!error || error == std::errc::file_exists || error == std::errc::not_a_directory)
+    fail(ErrorCode::bad_input,
+         fmt::format("cannot make the folder {}: there is a file of that name, or of one above it; "
+                     "name another folder",
+                     path.string()));
+  fail(ErrorCode::io, fmt::format("cannot make the folder {}: {}", path.string(), error.message()));
+}
+
+void check_writable(const std::filesystem::path& path) {
+  std::error_code unknown;
+  const auto status = std::filesystem::status(path, unknown);
+  if (std::filesystem::is_directory(status))
+    fail(ErrorCode::bad_input, fmt::format("{} is a folder; a file was expected", path.string()));
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    fail(ErrorCode::bad_input, fmt::format("{} is no ordinary file; a file was expected, which is "
+                                           "written beside it and then renamed",
+                                           path.string()));
+  const FileWriter removed_at_once(path);
+}
+
 }  // namespace pith

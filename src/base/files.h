@@ -55,4 +55,12 @@ class FileWriter {
   void flush();
 };
 
+// Makes a folder and those above it; one that is there is fine. Throws bad_input where a file has
+// the name, io with the cause otherwise.
+void make_folder(const std::filesystem::path& path);
+
+// Throws what a FileWriter would throw for this path, before the work whose result goes there is
+// done; also for what is no file (a folder, a device). Leaves nothing behind.
+void check_writable(const std::filesystem::path& path);
+
 }  // namespace pith

@@ -131,6 +131,7 @@ void show_estimate(const std::shared_ptr<Engine>& engine, const eval::RunConfig&
 }
 
 void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
+  eval::check_run(*engine, config);
   eval::record(eval::recorded(config, eval::facts_of(*engine)), config.out);
   StepProgress steps("answering");
   const auto show = steps.callback();
@@ -161,6 +162,8 @@ void eval_command(const CLI::App& sub, const EvalCommand& command) {
   if (!command.merge.empty()) return merge(command, config);
   if (config.suites.empty())
     throw CLI::ValidationError("--suite", "which suite? pith eval --list names them");
+  if (!config.budgets.empty() && config.recipes.empty())
+    throw CLI::ValidationError("--budgets", "of which recipes? name them with --kv");
   eval::all_arms(config);  // refuses what it does not know before the model is loaded
   const auto engine = Engine::load(find_model(config.model), eval::engine_options(config));
   if (command.estimate) return show_estimate(engine, config, command.json);

@@ -54,7 +54,7 @@ std::vector<std::filesystem::path> line_files(const std::filesystem::path& folde
 }
 
 LineFile::LineFile(const std::filesystem::path& path) : path_(path) {
-  std::filesystem::create_directories(path.parent_path());
+  make_folder(path.parent_path());
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor_ < 0)
     fail(ErrorCode::io, fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));

@@ -269,7 +269,7 @@ RecordedRun joined(const RecordedRun& there, const RecordedRun& more, const std:
 }
 
 void record(const RecordedRun& run, const std::filesystem::path& out) {
-  std::filesystem::create_directories(out);
+  make_folder(out);
   const std::filesystem::path path = out / "config.yaml";
   // Settings of a run that answered nothing bind nobody.
   const auto files = prediction_files(out);

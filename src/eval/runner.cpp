@@ -129,6 +129,20 @@ EngineOptions engine_options(const RunConfig& config) {
           .ignore_batch_size = true};
 }
 
+void check_run(const Engine& engine, const RunConfig& config) {
+  corpus_of(engine, config);
+  recipe::SignalNeeds needs;
+  for (const RunArm& arm : all_arms(config)) {
+    if (!arm.once()) continue;
+    try {
+      needs |= arm.recipe.needs();
+    } catch (const Error& error) {
+      fail(error.code(),
+           fmt::format("{} beside the recipes before it: {}", arm.name(), error.what()));
+    }
+  }
+}
+
 RunSummary run_suites(const std::shared_ptr<Engine>& engine, const RunConfig& config,
                       const std::filesystem::path& out,
                       const std::function<void(const RunProgress&)>& progress) {

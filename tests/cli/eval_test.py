@@ -130,21 +130,27 @@ def test_more_recipes_are_added_to_a_finished_run(tmp_path, pith, model):
         ("suite: kvv\n", ["kvv", "kv"]),
         ("suite: [kv\n", ["run.yaml:", "no YAML"]),
         ("suite: folder:nowhere\n", ["nowhere"]),
+        ("suite: kv\nkv: [expected_attention @ 2x, expected_attention(n_sink=8) @ 2x]\n", ["beside the recipes before it", "n_sink"]),
     ],
 )
 def test_bad_settings_are_refused(tmp_path, fails, model, text, words):
     (tmp_path / "run.yaml").write_text(text)
     fails("eval", tmp_path / "run.yaml", "-m", model, "--out", tmp_path / "out", words=words)
-    assert not (tmp_path / "out" / "metrics.json").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_settings_in_the_same_folder_are_refused(fails, config, whole):
     fails("eval", config, "--tokens", 310, "--out", whole, words=["300", "310", "--out"])
 
 
-@pytest.mark.parametrize("arguments", [["eval", "--suite", "kv"], ["eval", "--out", "x"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["eval", "--suite", "kv"], ["eval", "--out", "x"], ["eval", "--suite", "kv", "--out", "x", "--budgets", "2x"]], ids=" ".join)
 def test_what_is_missing_is_named(fails, arguments):
     fails(*arguments, code=2, words=["--help"])
+
+
+def test_a_file_in_place_of_the_folder_is_named(fails, config, tmp_path):
+    (tmp_path / "file").write_text("there")
+    fails("eval", config, "--out", tmp_path / "file", words=["cannot make the folder", str(tmp_path / "file"), "name another"])
 
 
 def test_bad_shards_are_refused(fails, config, tmp_path):
@@ -174,10 +180,13 @@ def test_compare_a_run_with_itself_and_arms_with_each_other(pith, whole):
     assert all(c["difference"] == 0 and c["gained"] == c["lost"] == 0 and c["n"] == 20 for c in same)
     arms = pith("compare", whole, whole, "--arm-a", ARMS[0], "--arm-b", ARMS[1], "--json").json
     assert {(c["recipe_a"], c["recipe_b"]) for c in arms} == {ARMS}
+    otherwise = ["--arm-a", "knorm+uniform@2.0x", "--arm-b", "random @2x"]  # the same recipes
+    assert pith("compare", whole, whole, *otherwise, "--json").json == arms
     table = pith("compare", whole, whole).out
     assert "B - A" in table and "knorm @ 2x" in table
 
 
 def test_compare_refuses_what_is_no_run(fails, whole, tmp_path):
     fails("compare", whole, tmp_path, words=[str(tmp_path), "predictions"])
-    fails("compare", whole, whole, "--arm-a", "tova @ 2x", words=["--arm-a"])
+    fails("compare", whole, whole, "--arm-a", "tova @ 2x", words=["--arm-a", '"tova @ 2x"', "first run", *ARMS])
+    fails("compare", whole, whole, "--arm-a", ARMS[0], "--arm-b", "kmorn", words=["--arm-b", '"kmorn"', "second run", *ARMS])

@@ -101,7 +101,7 @@ void VirtualStore::keep(const std::string& name, const VirtualState& state) cons
         .append(bytes_of(&state.best_hits, 1));
   const std::uint64_t hash = XXH3_64bits(text.data(), text.size());
   text += bytes_of(&hash, 1);
-  std::filesystem::create_directories(folder_);
+  make_folder(folder_);
   FileWriter writer(path_of(name));
   writer.write(text);
   writer.commit();

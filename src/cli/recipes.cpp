@@ -5,6 +5,7 @@
 #include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "eval/arms.h"
 #include "recipe/presets.h"
 #include "recipe/recipe.h"
 #include "recipe/registry.h"
@@ -22,6 +23,8 @@ constexpr const char* kGrammar =
     R"x(recipe = stage { " then " stage }        stage = part { " + " part } [ " @ " budget ]
 part   = name [ "(" key=value {, key=value} ")" ]     value = a word, a number, a path, or any text in quotes
 budget = 0.9 (fraction removed) | 10x (bytes, against the full bf16 cache) | 1024tok (mean entries per lane) | 64MiB (bytes)
+       | auto or auto(risk=0.1) (as small as the guard allows)
+full = no compression; it stands alone
 )x";
 constexpr const char* kExamples = R"(Examples:
   pith recipes
@@ -165,29 +168,48 @@ void put_part(const PartInfo& part) {
   put("\n" + table.to_string());
 }
 
-// A recipe as a whole: what it expands to and what it takes.
+// Words of the language that are neither parts nor presets.
+std::string_view meaning_of(std::string_view name) {
+  if (name == "full" || name == "no_press")
+    return "no compression: the whole cache as it was read. It stands alone, without parts, "
+           "arguments or budget";
+  if (name == "auto")
+    return "a budget: \"... @ auto(risk=0.1)\" is the largest ratio at which at most that share of "
+           "right answers is expected to be lost, chosen for each document by the guard "
+           "(docs/guard.md). Alone it is the default recipe under it";
+  return "";
+}
+
+// A recipe as a whole: what it expands to, what it takes, and when it runs ("... when turn").
 void put_recipe(const std::string& text, bool json) {
-  const recipe::Recipe parsed = recipe::Recipe::parse(text);
+  const eval::RunArm arm = eval::parse_arm(text);
+  const recipe::Recipe& parsed = arm.recipe;
   const auto needs = names_of(parsed.needs());
+  const std::string_view meaning = meaning_of(text);
   if (json) {
-    put_json({{"name", parsed.name()},
+    put_json({{"name", arm.name()},
               {"kind", "recipe"},
               {"recipe", parsed.to_string()},
+              {"when", to_string(arm.schedule)},
               {"stages", parsed.stages()},
               {"sees_question", parsed.sees_question()},
               {"oracle", parsed.is_oracle()},
               {"needs", needs}});
     return;
   }
-  print("{}\n\n  in full        {}\n  needs          {}\n  sees question  {}\n", parsed.name(),
-        parsed.to_string(), needs.empty() ? "nothing" : fmt::format("{}", fmt::join(needs, ", ")),
-        parsed.sees_question() ? "yes" : "no");
+  print(
+      "{}{}{}\n\n  in full        {}\n  when           {}\n  needs          {}\n  sees question  "
+      "{}\n",
+      arm.name(), meaning.empty() ? "" : ": ", meaning, parsed.to_string(), to_string(arm.schedule),
+      needs.empty() ? "nothing" : fmt::format("{}", fmt::join(needs, ", ")),
+      parsed.sees_question() ? "yes" : "no");
 }
 
 [[noreturn]] void fail_unknown(const std::string& name) {
   std::vector<std::string> known;
   for (const PartInfo& part : recipe::parts()) known.emplace_back(part.name);
   for (const Preset& preset : recipe::presets()) known.emplace_back(preset.name);
+  for (const char* word : {"full", "auto"}) known.emplace_back(word);
   const auto near = nearest_names(name, known);
   fail(ErrorCode::bad_recipe,
        fmt::format("no part and no preset is called '{}'; {}pith recipes lists them", name,
@@ -197,7 +219,7 @@ void put_recipe(const std::string& text, bool json) {
 void put_one(const std::string& name, bool json) {
   const PartInfo* part = recipe::find_part(name);
   const Preset* preset = recipe::find_preset(name);
-  if (name.find_first_of(" @+(") != std::string::npos) {
+  if (name.find_first_of(" @+(") != std::string::npos || !meaning_of(name).empty()) {
     put_recipe(name, json);
   } else if (part == nullptr && preset == nullptr) {
     fail_unknown(name);
@@ -235,12 +257,13 @@ void add_recipes(CLI::App& app) {
   CLI::Option* name =
       command->add_option("name", options->name, "A part, a preset or a whole recipe")
           ->type_name("NAME");
+  CLI::Option* json = command->add_flag("--json", options->json,
+                                        "One JSON object per part or preset, on a line of its own");
   command
       ->add_flag("--markdown", options->markdown,
                  "All parts and presets as markdown, as in docs/recipes.md")
-      ->excludes(name);
-  command->add_flag("--json", options->json,
-                    "One JSON object per part or preset, on a line of its own");
+      ->excludes(name)
+      ->excludes(json);
   command->footer(kExamples);
   command->callback([options] { recipes_command(*options); });
 }

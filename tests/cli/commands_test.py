@@ -33,6 +33,12 @@ def test_generate_from_a_compressed_cache(pith, tiny):
     assert result["cache_bytes"] < result["full_bytes"]
 
 
+@pytest.mark.parametrize("recipe", ["full", "knorm @ 0.5"])
+def test_generate_counts_the_peak_with_its_tables(pith, tiny, recipe):
+    (result,) = pith("generate", "-m", tiny, "-p", "hello", "--kv", recipe, "--max-tokens", 4, "--json").json
+    assert result["peak_bytes"] >= max(result["cache_bytes"], result["end_bytes"])
+
+
 def test_inspect_shows_what_a_model_is(pith, tiny):
     (shown,) = pith("inspect", tiny, "--json", "--tensors").json
     assert shown["config"]["architecture"] == "qwen2"
@@ -53,6 +59,25 @@ def test_recipes_are_printed_from_the_registry(pith):
     assert parts["summary_route"]["kind"] == "preset"
     assert "snapkv" in pith("recipes").out
     assert "| `snapkv` |" in pith("recipes", "--markdown").out
+
+
+def test_recipes_explains_words_that_are_no_parts(pith, fails):
+    assert "no compression" in pith("recipes", "full").out
+    auto = pith("recipes", "auto").out
+    assert "guard" in auto and "@ auto(risk=0.1)" in auto
+    assert "auto(risk=0.1)" in pith("recipes").out
+    turn = pith("recipes", "snapkv @ 4x when turn").out
+    assert "snapkv + uniform + drop + bf16 @ 4x" in turn and "when           turn" in turn
+    (shown,) = pith("recipes", "snapkv @ 4x when turn", "--json").json
+    assert (shown["when"], shown["recipe"]) == ("turn", "snapkv + uniform + drop + bf16 @ 4x")
+    fails("recipes", "--markdown", "--json", code=2, words=["--markdown", "--json"])
+
+
+def test_recipes_say_which_presets_need_a_budget(pith):
+    presets = {one["name"]: one for one in pith("recipes", "--json").json if one["kind"] == "preset"}
+    assert presets["kvzap_linear"]["needs_budget"] and not presets["summary_route"]["needs_budget"]
+    assert "needs a budget or at=..." in pith("recipes", "simlayerkv").out
+    assert pith("recipes", "simlayerkv(at=-0.9)").code == 0
 
 
 def test_docs_are_printed_from_the_registry(pith):

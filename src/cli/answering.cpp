@@ -148,6 +148,19 @@ Generated Answering::write_rerouted(Context& context, const Arm& arm,
   });
 }
 
+Answer Answering::unasked(const Arm& arm) const {
+  const cache::Cache& cache = arm.context->cache();
+  Answer answer;
+  answer.report = arm.report;
+  answer.compress_seconds = arm.compress_seconds;
+  answer.entries = cache.entries();
+  answer.bytes = cache.bytes().total();
+  answer.stored_as = cache_format_name(cache);
+  answer.peak_bytes =
+      std::max(arm.peak_bytes > 0 ? arm.peak_bytes : full_cache_bytes_, answer.bytes);
+  return answer;
+}
+
 Answer Answering::answer(Index index, std::span<const Token> question,
                          const GenerateOptions& options, const OnText& on_text) {
   Arm& arm = arms_[static_cast<std::size_t>(index)];

@@ -72,6 +72,9 @@ class Answering {
   Answer answer(Index arm, std::span<const Token> question, const GenerateOptions& options,
                 const OnText& on_text);
 
+  // What is known of a cache before any question: an answer without text.
+  Answer unasked(const Arm& arm) const;
+
   const std::vector<Arm>& arms() const { return arms_; }
   Index context_tokens() const { return context_tokens_; }
   Index full_bytes() const { return full_bytes_; }  // of the whole document as a bf16 cache

@@ -103,6 +103,7 @@ Mean mean_of(const std::vector<double>& x) {
 }  // namespace
 
 void calibrate_encoder(const EncoderCalibration& command) {
+  check_writable(command.out);
   const auto engine = load_engine(command.model);
   std::vector<std::string> texts = generated(command, *engine), held_out;
   for (std::string& text : from_folder(command, *engine)) texts.push_back(std::move(text));

@@ -1,5 +1,6 @@
 #include "engine/generate.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -98,7 +99,9 @@ void put_result(const Result& result, const Context& context, Index prompt_token
   json["entries"] = result.compressions > 0 ? report.entries_after : cache.entries();
   json["cache_bytes"] = result.compressions > 0 ? report.bytes_after : cache.bytes().total();
   json["end_bytes"] = cache.bytes().total();
-  json["peak_bytes"] = cache::peak_bytes(cache);
+  // The pool counts tiles; a cache also has tables, which are all there is to know of its others.
+  json["peak_bytes"] = std::max(
+      {cache::peak_bytes(cache), report.bytes_before, report.bytes_after, cache.bytes().total()});
   json["cache_type"] = cache_format_name(context.cache());
   json["full_bytes"] = result.compressions > 0 ? report.full_bytes : cache.full_bytes();
   json["model"] = context.engine().config().name;
@@ -112,6 +115,7 @@ void generate_command(const GenerateCommand& command) {
     throw CLI::ValidationError("generate",
                                "give either a prompt (-p TEXT) or a file with one (-f FILE)");
   const recipe::Recipe recipe = recipe::Recipe::parse(command.recipe);
+  refuse_turns(recipe);
   if (recipe.sees_question())
     fail(ErrorCode::bad_recipe,
          fmt::format("{}: it looks at a question, and a prompt has none; take another recipe, or "

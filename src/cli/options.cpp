@@ -106,6 +106,15 @@ std::vector<std::string> read_lines(const std::string& file) {
   return lines;
 }
 
+void refuse_turns(const recipe::Recipe& recipe) {
+  if (recipe.needs().turns)
+    fail(
+        ErrorCode::bad_recipe,
+        fmt::format("{}: it counts the turns of a conversation, and a document has none; leave out "
+                    "turn_quota, or measure it on conversations: pith eval --suite transcript",
+                    recipe.name()));
+}
+
 std::string_view isa_name() { return to_string(active_isa()); }
 std::string_view numerics_name(const Engine& engine) {
   return engine.options().numerics == Numerics::exact ? "exact" : "fast";

@@ -47,6 +47,9 @@ std::string read_text(const std::string& file);
 // is left.
 std::vector<std::string> read_lines(const std::string& file);
 
+// For commands that read plain text: throws bad_recipe for a recipe that counts turns.
+void refuse_turns(const recipe::Recipe& recipe);
+
 // Numbers that every account of a run carries.
 std::string_view isa_name();
 std::string_view numerics_name(const Engine& engine);

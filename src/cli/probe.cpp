@@ -83,12 +83,37 @@ probe::Judgement judge(std::string_view text, std::string_view expected) {
   return eval::abstains(answer) ? probe::Judgement::abstained : probe::Judgement::wrong;
 }
 
+void put_report(const ProbeOptions& options, const Engine& engine, const probe::Report& report) {
+  if (options.json) {
+    Json document = document_json(report);
+    document["model"] = model_label(options.model);
+    document["numerics"] = numerics_name(engine);
+    document["isa"] = isa_name();
+    put_json(document);
+    for (const auto& arm : report.arms) put_json(arm_json(report, arm));
+    for (const auto& series : report.series) put_json(series_json(series));
+    return;
+  }
+  print("{}: {} tokens, {} before them; {} ({}, {})\n", options.document,
+        human_count(report.tokens - report.prefix), human_count(report.prefix),
+        model_label(options.model), numerics_name(engine), isa_name());
+  put_probe(report, options.layers);
+}
+
 }  // namespace
 
 probe::ExamineOptions examine_options(const ProbeOptions& options) {
   probe::ExamineOptions examine;
   for (const std::string& text : options.recipes) add_series(text, options.grid, examine);
-  for (const auto& arm : examine.arms) refuse_routing_again(arm.recipe);
+  for (const auto& arm : examine.arms) {
+    refuse_routing_again(arm.recipe);
+    if (arm.recipe.risk())
+      fail(ErrorCode::bad_recipe,
+           fmt::format("{}: \"@ auto\" chooses a ratio for each document, and a probe shows what "
+                       "happens at given ones; give a budget such as \"@ 4x\", or none, for the "
+                       "ratios of --grid",
+                       arm.recipe.name()));
+  }
   examine.max_tokens = options.max_tokens;
   examine.replay_tokens = options.replay;
   examine.epsilon = options.epsilon;
@@ -98,6 +123,12 @@ probe::ExamineOptions examine_options(const ProbeOptions& options) {
 
 void probe_document(const ProbeOptions& options) {
   probe::ExamineOptions examine = examine_options(options);
+  for (const auto& arm : examine.arms) refuse_turns(arm.recipe);
+  for (const auto& arm : examine.arms)
+    if (arm.recipe.sees_question() && options.questions.empty())
+      fail(ErrorCode::bad_recipe,
+           fmt::format("{}: it looks at the question; ask one with -q", arm.recipe.name()));
+  if (!options.html.empty()) check_writable(options.html);
   for (std::size_t q = 0; q < options.questions.size(); ++q)
     examine.questions.push_back({.text = options.questions[q],
                                  .answer = options.answers.empty() ? "" : options.answers[q],
@@ -122,28 +153,15 @@ void probe_document(const ProbeOptions& options) {
     if (!question.answer.empty() && question.places.empty())
       note(fmt::format("the document does not state \"{}\": it has no GER and no routes",
                        one_line(question.answer)));
-  if (!options.html.empty()) {
-    FileWriter writer(options.html);
-    writer.write(probe_page(report, {.document = options.document,
-                                     .model = engine->config().name,
-                                     .numerics = numerics_name(*engine)}));
-    writer.commit();
-    note(fmt::format("wrote {}", options.html));
-  }
-  if (options.json) {
-    Json document = document_json(report);
-    document["model"] = model_label(options.model);
-    document["numerics"] = numerics_name(*engine);
-    document["isa"] = isa_name();
-    put_json(document);
-    for (const auto& arm : report.arms) put_json(arm_json(report, arm));
-    for (const auto& series : report.series) put_json(series_json(series));
-    return;
-  }
-  print("{}: {} tokens, {} before them; {} ({}, {})\n", options.document,
-        human_count(report.tokens - report.prefix), human_count(report.prefix),
-        model_label(options.model), numerics_name(*engine), isa_name());
-  put_probe(report, options.layers);
+  put_report(options, *engine, report);
+  flush();
+  if (options.html.empty()) return;
+  FileWriter writer(options.html);
+  writer.write(probe_page(report, {.document = options.document,
+                                   .model = engine->config().name,
+                                   .numerics = numerics_name(*engine)}));
+  writer.commit();
+  note(fmt::format("wrote {}", options.html));
 }
 
 void add_probe(CLI::App& app) {

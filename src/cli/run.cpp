@@ -1,6 +1,8 @@
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "cli/answering.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -36,6 +38,7 @@ std::vector<recipe::Recipe> parse_recipes(const RunOptions& options) {
   std::vector<recipe::Recipe> recipes;
   const auto add = [&](const std::string& text) {
     recipe::Recipe parsed = recipe::Recipe::parse(text);
+    refuse_turns(parsed);
     for (const auto& other : recipes) {
       if (other.to_string() == parsed.to_string()) return;
     }
@@ -71,7 +74,7 @@ std::vector<std::string> collect_expected(const RunOptions& options, std::size_t
 }
 
 // Usage errors that the parser cannot see.
-void check_usage(const RunOptions& options) {
+void check_usage(const CLI::App& command, const RunOptions& options) {
   if (options.document.empty() == options.load.empty())
     throw CLI::ValidationError("run",
                                "give either a document (-f FILE) or a saved cache (--load FILE)");
@@ -84,6 +87,14 @@ void check_usage(const RunOptions& options) {
   if (!options.load.empty() && !options.system.empty())
     throw CLI::ValidationError("--system",
                                "the system text of a saved cache (--load) is already in it");
+  if (!options.load.empty() && command.count("--when") > 0)
+    throw CLI::ValidationError(
+        "--when", "a saved cache (--load) was compressed when it was made; leave out --when");
+  if (options.save == "-")
+    throw CLI::ValidationError(
+        "--save",
+        "a cache is written beside its name and renamed when it is whole, which standard "
+        "output cannot do; name a file");
   if (!options.save.empty() && options.recipes.size() > 1)
     throw CLI::ValidationError("--save", "saves one cache; give a single --kv");
   if (options.questions.empty() && options.questions_file.empty() && options.save.empty())
@@ -91,8 +102,19 @@ void check_usage(const RunOptions& options) {
         "run", "nothing to do: ask with -q \"…\" or --questions FILE, or --save the cache");
 }
 
-void run_command(const RunOptions& options) {
-  check_usage(options);
+// Returns what went wrong.
+std::optional<Error> save(const Arm& arm, const std::string& file) {
+  try {
+    arm.context->save(file, arm.choice ? arm.choice->recipe.to_string() : arm.canonical);
+    note(fmt::format("saved {}", file));
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
+void run_command(const CLI::App& command, const RunOptions& options) {
+  check_usage(command, options);
   const auto recipes =
       options.load.empty() ? parse_recipes(options) : std::vector<recipe::Recipe>{};
   if (!options.save.empty() && recipes.front().sees_question())
@@ -101,6 +123,7 @@ void run_command(const RunOptions& options) {
                      "asked; save with a recipe that does not",
                      recipes.front().name()));
   const Schedule schedule = parse_schedule(options.when, {When::prefill, When::chunk});
+  if (!options.save.empty()) check_writable(options.save);
   const auto questions = collect_questions(options);
   const auto expected = collect_expected(options, questions.size());
   const bool saved = !options.load.empty();
@@ -124,15 +147,16 @@ void run_command(const RunOptions& options) {
   Answering answering(engine);
   if (saved) {
     answering.load(options.load);
+    const std::string stored = cache_format_name(answering.arms().front().context->cache());
+    if (options.model.exact && stored != "f32")
+      note(fmt::format("{} stays stored as it is ({}); --exact computes with it in f32",
+                       options.load, stored));
   } else {
     StepProgress reading("reading"), replaying("replaying");
     answering.read(prompt, recipes, longest, reading.callback(), replaying.callback(), schedule);
   }
-  if (!options.save.empty()) {
-    const Arm& arm = answering.arms().front();
-    arm.context->save(options.save, arm.choice ? arm.choice->recipe.to_string() : arm.canonical);
-    note(fmt::format("saved {}", options.save));
-  }
+  std::optional<Error> unsaved;  // costs no answer
+  if (!options.save.empty()) unsaved = save(answering.arms().front(), options.save);
 
   RunReport report(answering, model_label(options.model), questions, expected, options.json);
   report.document(saved ? options.load : options.document);
@@ -151,7 +175,9 @@ void run_command(const RunOptions& options) {
                     answering.answer(arm, asked[static_cast<std::size_t>(q)], generation, show));
     }
   }
+  if (asked.empty()) report.caches();
   report.table();
+  if (unsaved) throw Error(*unsaved);
 }
 
 }  // namespace
@@ -167,7 +193,9 @@ void add_run(CLI::App& app) {
       ->add_option("-q,--question", options->questions, "A question (may be given several times)")
       ->allow_extra_args(false)
       ->type_name("TEXT");
-  command->add_option("--questions", options->questions_file, "Questions, one per line")
+  command
+      ->add_option("--questions", options->questions_file,
+                   "Questions, one per line; lines that begin with # are left out")
       ->type_name("FILE");
   command
       ->add_option("--answers", options->answers_file,
@@ -189,9 +217,11 @@ void add_run(CLI::App& app) {
       ->type_name("FILE");
   command->add_option("--load", options->load, "Answer from a saved cache instead of a document")
       ->type_name("FILE");
-  command->add_flag("--json", options->json, "One JSON object per answer, on a line of its own");
+  command->add_flag(
+      "--json", options->json,
+      "One JSON object per answer (without questions: of the saved cache), on a line of its own");
   command->footer(kExamples);
-  command->callback([options] { run_command(*options); });
+  command->callback([options, command] { run_command(*command, *options); });
 }
 
 }  // namespace pith::cli

@@ -152,11 +152,7 @@ void RunReport::answer(Index question, Index index, const Answer& answer) {
   flush();
 }
 
-void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& answer) const {
-  const Engine& engine = answering_.engine();
-  Json json;
-  json["question"] = questions_[static_cast<std::size_t>(question)];
-  json["answer"] = answer.generated.text;
+void RunReport::add_recipe(Json& json, const Arm& arm) const {
   json["recipe"] = arm.name;
   json["recipe_canonical"] = arm.canonical;
   if (arm.choice)
@@ -170,11 +166,9 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["when"] = to_string(answering_.schedule());
   json["sees_question"] = arm.sees_question;
   json["oracle"] = arm.oracle;
-  if (!expected_.empty()) {
-    const std::string& expected = expected_[static_cast<std::size_t>(question)];
-    json["expected"] = expected;
-    json["right"] = is_right(answer.generated.text, expected);
-  }
+}
+
+void RunReport::add_cache(Json& json, const Answer& answer) const {
   json["n_context_tokens"] = answering_.context_tokens();
   json["entries"] = answer.entries;
   json["lanes"] = answering_.lanes();
@@ -186,16 +180,47 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["peak_bytes"] = answer.peak_bytes;
   json["prefill_s"] = answering_.read_seconds();
   json["compress_s"] = answer.compress_seconds;
+}
+
+void RunReport::add_engine(Json& json) const {
+  json["model"] = model_;
+  json["numerics"] = numerics_name(answering_.engine());
+  json["isa"] = isa_name();
+  json["threads"] = answering_.threads();
+}
+
+void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& answer) const {
+  Json json;
+  json["question"] = questions_[static_cast<std::size_t>(question)];
+  json["answer"] = answer.generated.text;
+  add_recipe(json, arm);
+  if (!expected_.empty()) {
+    const std::string& expected = expected_[static_cast<std::size_t>(question)];
+    json["expected"] = expected;
+    json["right"] = is_right(answer.generated.text, expected);
+  }
+  add_cache(json, answer);
   json["decode_tok_s"] = answer.generated.tokens_per_second();
   json["n_answer_tokens"] = answer.generated.tokens.size();
   json["stop_reason"] = to_string(answer.generated.reason);
   json["rss_bytes"] = answer.memory.resident;
   json["peak_rss_bytes"] = answer.memory.peak;
-  json["model"] = model_;
-  json["numerics"] = numerics_name(engine);
-  json["isa"] = isa_name();
-  json["threads"] = answering_.threads();
+  add_engine(json);
   put_json(json);
+}
+
+void RunReport::caches() const {
+  if (!json_) return;
+  for (const Arm& arm : answering_.arms()) {
+    if (!arm.context) continue;
+    Json json;
+    add_recipe(json, arm);
+    add_cache(json, answering_.unasked(arm));
+    json["rss_bytes"] = answering_.memory_after_compression().resident;
+    json["peak_rss_bytes"] = answering_.memory_after_compression().peak;
+    add_engine(json);
+    put_json(json);
+  }
 }
 
 void RunReport::table() const {

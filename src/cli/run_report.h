@@ -1,5 +1,5 @@
 // How the main job is shown: answers grouped by question, a table of what each recipe cost, or one
-// JSON object per answer. It computes no answers.
+// JSON object per answer or cache. It computes no answers.
 #pragma once
 
 #include <string>
@@ -36,6 +36,7 @@ class RunReport {
   void question(Index question) const;
   void begin_answer(Index arm) const;
   void answer(Index question, Index arm, const Answer& answer);
+  void caches() const;  // as JSON, where there are no answers
   void table() const;
 
   IndentedText answer_text() const { return IndentedText(label_width() + 4); }
@@ -49,6 +50,9 @@ class RunReport {
   std::string label(const Arm& arm) const;
   Index label_width() const;
   void choices() const;  // the guard's, one line each
+  void add_recipe(Json& json, const Arm& arm) const;
+  void add_cache(Json& json, const Answer& answer) const;
+  void add_engine(Json& json) const;
   void put_answer_json(Index question, const Arm& arm, const Answer& answer) const;
   void footnotes() const;
 

@@ -37,7 +37,10 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     refuse("no queries of a question; ask one, or take a recipe that does not see it");
   if (needs.sentences && signals.sentence_starts.empty()) refuse("no beginnings of sentences");
   if (needs.turns && signals.turn_starts.empty())
-    refuse("no turns: the text is not a conversation");
+    fail(ErrorCode::bad_input,
+         fmt::format("\"{}\": there are no turns, since the text is not a conversation; leave out "
+                     "the part that counts them (turn_quota)",
+                     to_string(stage)));
   const auto expect_references = [&](const auto* found, std::string_view what) {
     if (found == nullptr || found->count == 0 || std::ssize(found->queries) != shape.layers)
       refuse(fmt::format("no reference queries of {}", what));

@@ -1,11 +1,13 @@
 """Bad input gets one clear line and a non-zero exit: no crash, no hang, no memory without bound, nothing lost."""
 
+import json
 import os
 import random
 import struct
 import subprocess
 
 import pytest
+from conftest import PITH, limit_files
 
 MEMORY_GIB = 8  # address space; threads and maps take some of it
 
@@ -252,8 +254,6 @@ def test_full_disk_keeps_what_was_there(fails, tiny, document, full_disk):
 
 
 def test_full_disk_under_standard_output(tiny, document):
-    from conftest import PITH
-
     with open("/dev/full", "w") as full:
         done = subprocess.run([PITH, "recipes"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == 1
@@ -261,4 +261,14 @@ def test_full_disk_under_standard_output(tiny, document):
 
 
 def test_save_into_a_folder_that_is_not_there(fails, tiny, document, tmp_path):
-    fails("run", "-m", tiny, "-f", document, "--kv", "full", "--save", tmp_path / "none" / "cache.pith", words=["cache.pith"])
+    target = tmp_path / "none" / "cache.pith"
+    fails("run", "-m", "no_such_model", "-f", "no_such_document", "--kv", "full", "--save", target, words=["cache.pith", "No such file"])
+
+
+def test_a_cache_that_cannot_be_saved_costs_no_answer(tiny, document, tmp_path):
+    command = [PITH, "run", "-m", tiny, "-f", document, "--kv", "knorm @ 0.5", "-q", "Who?", "--json", "--save", tmp_path / "z.pith"]
+    done = subprocess.run([*command, "--max-tokens", "4"], capture_output=True, text=True, timeout=60, preexec_fn=limit_files(1000))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("pith: ") and "z.pith" in done.stderr
+    assert json.loads(done.stdout)["recipe"] == "knorm @ 0.5"
+    assert list(tmp_path.glob("z.pith*")) == []

@@ -3,13 +3,12 @@
 import json
 import os
 import pty
-import resource
 import signal
 import subprocess
 import time
 
 import pytest
-from conftest import PITH
+from conftest import PITH, limit_files
 
 LINES = "hello the and in the hello and the in the\nand then the end?\nin the end the others\nmore\n"
 TURNS = ("chat", "--max-tokens", 6, "--json", "--kv", "knorm @ 0.5")
@@ -132,14 +131,10 @@ def test_an_interrupt_at_a_terminal_ends_the_compression_only(tiny):
     os.close(ours)
 
 
-def full_disk(bytes_left):
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, bytes_left))
-
-
 def test_a_file_that_cannot_be_written_costs_the_block_only(pith, tiny, tmp_path):
     whole = pith(*TURNS, "-m", tiny, "--store", tmp_path / "there", input=LINES)
     command = [PITH, *map(str, TURNS), "-m", tiny, "--store", tmp_path / "full"]
-    done = subprocess.run(command, input=LINES.encode(), capture_output=True, timeout=60, preexec_fn=full_disk(500))
+    done = subprocess.run(command, input=LINES.encode(), capture_output=True, timeout=60, preexec_fn=limit_files(500))
     assert done.returncode == 0, done.stderr
     assert b"goes on without it" in done.stdout
     turns = [json.loads(line) for line in done.stdout.decode(errors="replace").splitlines()]

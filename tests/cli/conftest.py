@@ -42,6 +42,11 @@ def limit_memory(gibibytes):
     return lambda: resource.setrlimit(resource.RLIMIT_AS, (gibibytes << 30, gibibytes << 30))
 
 
+def limit_files(size):
+    """No file may grow beyond it: what a full disk does, without one."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
 @pytest.fixture(scope="session")
 def pith():
     assert PITH.exists(), f"{PITH} is missing: run make first"

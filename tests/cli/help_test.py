@@ -52,6 +52,8 @@ def test_unknown_instruction_set_is_refused(fails):
         ["run", "-f", "a.txt", "-q", "?", "--max-tokens", "0"],
         ["run", "-f", "a.txt", "--kv", "full", "--kv", "knorm @ 0.5", "--save", "b.pith"],
         ["run", "--load", "b.pith", "--kv", "full", "-q", "?"],
+        ["run", "--load", "b.pith", "--when", "chunk:64", "-q", "?"],
+        ["run", "-f", "a.txt", "--kv", "full", "--save", "-"],
         ["generate"],
         ["tokenize"],
         ["inspect"],

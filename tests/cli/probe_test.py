@@ -2,8 +2,10 @@
 
 import json
 import re
+import subprocess
 
 import pytest
+from conftest import PITH, limit_files
 
 RECIPES = ("--kv", "random", "--grid", "0,0.5,0.9")
 
@@ -142,6 +144,24 @@ def test_a_suite_goes_on_from_its_folder(pith, make_model, tmp_path):
 def test_an_at_sign_in_quotes_is_no_budget(fails, tiny, document):
     recipe = 'virtual(encoder="a@b") then random'
     fails("probe", "-m", tiny, "-f", document, "--kv", recipe, "--grid", "0.5", words=["cannot open a@b"])
+
+
+def test_what_cannot_be_probed_is_refused_before_anything_is_read(fails, tmp_path):
+    probe = ["probe", "-f", "no_such_document.txt", "-m", "no_such_model"]
+    fails(*probe, "--kv", "summary_route", words=["summary_route", "-q"])
+    fails(*probe, "--kv", "knorm + turn_quota @ 0.5", words=["turn_quota", "has none", "--suite transcript"])
+    fails(*probe, "--kv", "snapkv @ auto", words=["snapkv @ auto", "--grid"])
+    fails(*probe, "--kv", "knorm", "--html", tmp_path / "none" / "page.html", words=["page.html", "No such file"])
+    fails(*probe, "--kv", "knorm", "--html", tmp_path, words=[str(tmp_path), "folder"])
+
+
+def test_a_page_that_cannot_be_written_costs_no_table(tiny, document, tmp_path):
+    command = [PITH, "probe", "-m", tiny, "-f", document, "--kv", "random", "--grid", "0.5", "--html", tmp_path / "page.html"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, preexec_fn=limit_files(1000))
+    assert done.returncode == 1
+    assert "page.html" in done.stderr.splitlines()[-1]
+    assert "removed %" in done.stdout and "docs/diagnostics.md" in done.stdout
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_unknown_recipes_are_refused_before_anything_is_read(fails, tiny, document):

@@ -98,6 +98,29 @@ def test_a_cache_can_be_saved_without_a_question(pith, tiny, document, tmp_path)
     assert sum(layer["entries"] for layer in shown["layers"]) == shown["entries"]
 
 
+def test_a_saved_cache_without_a_question_is_told_as_json(pith, tiny, document, tmp_path):
+    save = ["run", "-m", tiny, "-f", document, "--kv", "knorm @ 0.5", "--save", tmp_path / "z.pith", "--json"]
+    (cache,) = pith(*save).json
+    (answered,) = pith(*save, "-q", "Who?", "--max-tokens", 2).json
+    for key in ("recipe", "recipe_canonical", "entries", "cache_bytes", "full_bytes", "cache_type", "n_context_tokens"):
+        assert cache[key] == answered[key], key
+    assert cache["ratio"] == pytest.approx(cache["full_bytes"] / cache["cache_bytes"])
+    assert cache["peak_bytes"] >= cache["cache_bytes"]
+    assert "answer" not in cache
+
+
+def test_exact_says_that_a_saved_cache_stays_as_it_is(pith, tiny, document, tmp_path):
+    assert pith("run", "-m", tiny, "-f", document, "--kv", "knorm @ 0.5", "--save", tmp_path / "fast.pith").code == 0
+    result = pith("run", "-m", tiny, "-q", "Who?", "--max-tokens", 2, "--json", "--exact", "--load", tmp_path / "fast.pith")
+    assert (result.json[0]["numerics"], result.json[0]["cache_type"]) == ("exact", "bf16")
+    assert "fast.pith stays stored as it is (bf16)" in result.err
+
+
+@pytest.mark.parametrize("command", [["run", "-q", "?"], ["generate"]], ids=" ".join)
+def test_recipes_that_count_turns_are_refused_before_reading(fails, command):
+    fails(*command, "-f", "no_such_document", "--kv", "knorm + turn_quota @ 0.5", words=["turn_quota", "a document has none", "--suite transcript"])
+
+
 def test_the_document_may_come_from_a_pipe(pith, tiny):
     result = pith("run", "-m", tiny, "-f", "-", "-q", "Who?", "--max-tokens", 4, "--kv", "full", "--json", input="The ferry is late.")
     assert result.code == 0, result.err

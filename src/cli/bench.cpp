@@ -181,7 +181,8 @@ void add_bench(CLI::App& app) {
   add_count("--depth", options->depth, "Tokens in the cache before either begins");
   command->add_option("--kv", options->recipe, "Compress the cache of --depth first")
       ->type_name("RECIPE");
-  add_schedule_option(*command, options->when, "prefill or chunk:N, for --kv");
+  add_schedule_option(*command, options->when, "prefill or chunk:N, for --kv",
+                      {When::prefill, When::chunk});
   command->add_option("--repeat", options->repeat, "Repetitions")
       ->capture_default_str()
       ->check(in_range(1, 1000))

@@ -265,7 +265,7 @@ void add_chat(CLI::App& app) {
   command->add_option("--kv", options->recipe, "The recipe")
       ->capture_default_str()
       ->type_name("RECIPE");
-  add_schedule_option(*command, options->when, "turn, or over:SIZE");
+  add_schedule_option(*command, options->when, "turn, or over:SIZE", {When::turn, When::over});
   command->add_option("--system", options->system, "System text")->type_name("TEXT");
   command->add_option("--store", options->store, "Folder of compressed turns, used again")
       ->type_name("FOLDER");

@@ -1,12 +1,17 @@
 #include "cli/cli.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
+#include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "kernels/isa.h"
@@ -15,6 +20,7 @@ namespace pith::cli {
 namespace {
 
 constexpr int kDone = 0, kInputAtFault = 1, kWrongUsage = 2;
+constexpr Index kLongestShown = 40;  // symbols of a mistyped word
 
 constexpr const char* kExamples = R"(Start here:
   pith pull qwen2.5-coder-0.5b-instruct
@@ -40,6 +46,19 @@ int report(const std::string& message) {
   std::fflush(stdout);
   fmt::print(stderr, "pith: {}\n", one_line(message));
   return kInputAtFault;
+}
+
+// Says so, if the first word is no command: the parser would only ask for one.
+bool unknown_command(const CLI::App& app, const std::string& word) {
+  if (word.empty() || word.front() == '-') return false;
+  std::vector<std::string> known;
+  for (const CLI::App* sub : app.get_subcommands({})) known.push_back(sub->get_name());
+  if (std::find(known.begin(), known.end(), word) != known.end()) return false;
+  const auto near = nearest_names(word, known);
+  fmt::print(stderr, "pith: there is no command \"{}\"{}; see pith --help\n",
+             shorten(word, kLongestShown),
+             near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or ")));
+  return true;
 }
 
 int parse_and_run(CLI::App& app, int argc, char** argv) {
@@ -91,6 +110,7 @@ int run(int argc, char** argv) {
   add_pull(app);
   add_calibrate(app);
   try {
+    if (argc > 1 && unknown_command(app, argv[1])) return kWrongUsage;
     return parse_and_run(app, argc, argv);
   } catch (const OutputClosed&) {
     return kDone;

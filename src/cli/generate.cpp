@@ -110,7 +110,9 @@ void put_result(const Result& result, const Context& context, Index prompt_token
   put_json(json);
 }
 
-void generate_command(const GenerateCommand& command) {
+void generate_command(const CLI::App& app, const GenerateCommand& command) {
+  if (app.count("--prompt") > 0 && command.prompt.empty())
+    throw CLI::ValidationError("-p", "the prompt is empty; give some text to continue");
   if (command.prompt.empty() == command.file.empty())
     throw CLI::ValidationError("generate",
                                "give either a prompt (-p TEXT) or a file with one (-f FILE)");
@@ -169,7 +171,8 @@ void add_generate(CLI::App& app) {
       ->capture_default_str()
       ->type_name("RECIPE");
   add_schedule_option(*command, options->when,
-                      "prefill, chunk:N while reading, every:N while writing, over:SIZE");
+                      "prefill, chunk:N while reading, every:N while writing, over:SIZE",
+                      {When::prefill, When::chunk, When::every, When::over});
   command->add_option("--max-tokens", options->max_tokens, "Tokens to generate at most")
       ->capture_default_str()
       ->check(in_range(1, Index{1} << 20))
@@ -178,7 +181,7 @@ void add_generate(CLI::App& app) {
   command->add_flag("--special", options->special, "Recognise control tokens in the prompt");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(kExamples);
-  command->callback([options] { generate_command(*options); });
+  command->callback([options, command] { generate_command(*command, *options); });
 }
 
 }  // namespace pith::cli

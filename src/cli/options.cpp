@@ -20,6 +20,7 @@ namespace pith::cli {
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr double kHottest = 1e6;  // a temperature at which every token is as likely as any
 constexpr Index kLargestText = Index{1} << 28;  // bytes: far beyond any model's range
 
 std::string read_standard_input() {
@@ -68,18 +69,23 @@ std::string model_label(const ModelOptions& options) {
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   Sampling& sampling = options.sampling;
+  const auto share = CLI::Range(0.0, 1.0).description("");
   command.add_option("--temperature", sampling.temperature, "0 always takes the likeliest token")
       ->capture_default_str()
+      ->check(CLI::Range(0.0, kHottest).description(""))
       ->type_name("T");
   command.add_option("--top-k", sampling.top_k, "Draw from the K likeliest tokens; 0: from all")
+      ->check(in_range(0, Index{1} << 32))
       ->type_name("K");
   command
       .add_option("--top-p", sampling.top_p,
                   "Draw from the likeliest tokens that together reach probability P")
+      ->check(share)
       ->type_name("P");
   command
       .add_option("--min-p", sampling.min_p,
                   "Leave out tokens below P times the likeliest one's probability")
+      ->check(share)
       ->type_name("P");
   command.add_option("--seed", sampling.seed, "The same seed draws the same text")->type_name("N");
   command.add_option("--stop", options.stop, "End before this text (may be given several times)")

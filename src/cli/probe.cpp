@@ -1,3 +1,4 @@
+#include <charconv>
 #include <limits>
 #include <map>
 #include <memory>
@@ -51,6 +52,18 @@ void check_usage(const ProbeOptions& options) {
   }
 }
 
+// What is wrong with one word of --grid that is no number, or "".
+std::string not_a_fraction(std::string& word) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error == std::errc() && end == word.data() + word.size()) return "";
+  return fmt::format(
+      "\"{}\" is no fraction; fractions removed were expected, such as 0.5,0.75 (other budgets "
+      "stand "
+      "in the recipe: --kv \"snapkv @ 4x\")",
+      word);
+}
+
 // Whether a recipe has a budget, or does without one. What is wrong with it otherwise is said when
 // it is read with a ratio.
 bool stands_alone(const std::string& text) {
@@ -63,10 +76,17 @@ bool stands_alone(const std::string& text) {
   }
 }
 
+bool is_full(const std::string& text) { return text == "full" || text == "no_press"; }
+bool full_is_named(const probe::ExamineOptions& options) {
+  return std::any_of(options.series.begin(), options.series.end(), is_full);
+}
+
 void add_series(const std::string& text, const std::vector<double>& grid,
                 probe::ExamineOptions& options) {
   const Index series = std::ssize(options.series);
+  if (is_full(text) && full_is_named(options)) return;
   options.series.push_back(text);
+  if (is_full(text)) return;  // every series begins with it
   if (stands_alone(text)) {
     options.arms.push_back(
         {series, std::numeric_limits<double>::quiet_NaN(), recipe::Recipe::parse(text)});
@@ -184,6 +204,7 @@ void add_probe(CLI::App& app) {
   sub->add_option("--grid", options->grid, "Fractions removed, for recipes without a budget")
       ->delimiter(',')
       ->capture_default_str()
+      ->check(CLI::Validator(not_a_fraction, ""))
       ->type_name("A,B,…");
   sub->add_option("--suite", options->suite,
                   "Documents and questions of a suite instead; see pith eval --list")

@@ -61,10 +61,9 @@ void pull_command(const PullCommand& command) {
       });
     }
     if (command.json) {
-      put_json({{"name", name},
-                {"path", pulled.path.string()},
-                {"was_there", pulled.was_there},
-                {"sha256", pulled.sha256}});
+      Json json = {{"name", name}, {"path", pulled.path.string()}, {"was_there", pulled.was_there}};
+      if (!pulled.sha256.empty()) json["sha256"] = pulled.sha256;  // of what came just now
+      put_json(json);
     } else {
       print("{}{}\n", pulled.path.string(), pulled.was_there ? " (was there already)" : "");
       flush();

@@ -205,8 +205,8 @@ void add_run(CLI::App& app) {
   command->add_option("--kv", options->recipes, "A recipe (may be given several times)")
       ->allow_extra_args(false)
       ->type_name("RECIPE");
-  add_schedule_option(*command, options->when,
-                      "prefill or chunk:N (compress after every N tokens)");
+  add_schedule_option(*command, options->when, "prefill or chunk:N (compress after every N tokens)",
+                      {When::prefill, When::chunk});
   command->add_option("--max-tokens", options->max_tokens, "Longest answer")
       ->capture_default_str()
       ->check(in_range(1, Index{1} << 20))

@@ -3,11 +3,14 @@
 
 #include <CLI/App.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/schedule.h"
 
 namespace pith::cli {
 
-void add_schedule_option(CLI::App& command, std::string& schedule, const std::string& kinds);
+// Other schedules than those of `allowed` are wrong usage.
+void add_schedule_option(CLI::App& command, std::string& schedule, const std::string& kinds,
+                         const std::vector<When>& allowed);
 
 }  // namespace pith::cli

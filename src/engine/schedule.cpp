@@ -56,7 +56,7 @@ std::optional<Schedule> parse(std::string_view text) {
 
 }  // namespace
 
-Schedule parse_schedule(std::string_view text, std::initializer_list<When> allowed) {
+Schedule parse_schedule(std::string_view text, const std::vector<When>& allowed) {
   std::vector<std::string_view> examples;
   for (const Kind& kind : kKinds)
     if (std::find(allowed.begin(), allowed.end(), kind.when) != allowed.end())

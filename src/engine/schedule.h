@@ -8,9 +8,9 @@
 //     over:64MiB  whenever the cache is larger than that
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/types.h"
 
@@ -25,7 +25,7 @@ struct Schedule {
 };
 
 // Throws bad_input that says what is known and which of it is `allowed` here.
-Schedule parse_schedule(std::string_view text, std::initializer_list<When> allowed);
+Schedule parse_schedule(std::string_view text, const std::vector<When>& allowed);
 std::string to_string(const Schedule& schedule);  // parse_schedule gives the same back
 
 }  // namespace pith

@@ -227,6 +227,11 @@ std::string to_yaml(const RecordedRun& run) {
 
 RecordedRun read_recorded(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.yaml";
+  if (!std::filesystem::exists(path))
+    fail(ErrorCode::not_found,
+         fmt::format("{} holds no run (config.yaml is missing); it must be the --out of a run of "
+                     "pith eval",
+                     folder.string()));
   const std::string text = read_file(path, kLargestConfig);
   const YAML::Node facts = load_map(text, path.string())[std::string(kRecorded)];
   const auto fact = [&](const char* key) {

@@ -131,8 +131,16 @@ class Reader {
           fmt::format("recipe \"{}\", column {}: \"{}\" is no budget; expected a fraction to "
                       "remove below 1 (0.9), a ratio in bytes (10x), entries per lane "
                       "(1024tok), bytes (64MiB), or auto(risk=0.05) with a risk from 0.001 to 0.5",
-                      shown(text_), start, shown(value)));
+                      shown(text_), start, shown(budget_text(start - 1))));
     return *budget;
+  }
+
+  // All that stands where a budget should, up to the next part or stage.
+  std::string_view budget_text(Index begin) const {
+    std::string_view rest = text_.substr(static_cast<std::size_t>(begin));
+    for (const std::string_view end : {" then ", " + "}) rest = rest.substr(0, rest.find(end));
+    while (!rest.empty() && is_space(rest.back())) rest.remove_suffix(1);
+    return rest;
   }
 
   std::string read_name(const char* what) {
@@ -207,14 +215,16 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-// Levenshtein's distance, in one row.
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// Levenshtein's distance, in one row, whatever the case of letters.
 Index edit_distance(std::string_view a, std::string_view b) {
   std::vector<Index> row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0);
   for (std::size_t i = 0; i < a.size(); ++i) {
     Index diagonal = std::exchange(row[0], static_cast<Index>(i) + 1);
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const Index replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      const Index replaced = diagonal + (lower(a[i]) == lower(b[j]) ? 0 : 1);
       diagonal = row[j + 1];
       row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
     }

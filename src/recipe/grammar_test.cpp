@@ -150,6 +150,9 @@ TEST(Grammar, SyntaxErrorsSayWhatWasExpected) {
       "recipe \"knorm @ 4\", column 9: \"4\" is no budget; expected a fraction to remove below "
       "1 (0.9), a ratio in bytes (10x), entries per lane (1024tok), bytes (64MiB), or "
       "auto(risk=0.05) with a risk from 0.001 to 0.5");
+  EXPECT_THAT(refusal("snapkv @ 10% then int4"), ::testing::HasSubstr(": \"10%\" is no budget"));
+  EXPECT_THAT(refusal("snapkv @ 4 x"), ::testing::HasSubstr(": \"4 x\" is no budget"));
+  EXPECT_THAT(refusal("SNAPKV @ 4x"), ::testing::HasSubstr("did you mean \"snapkv\"?"));
   for (const char* bad : {"-1", "1", "nanx", "0.5x", "0tok", "1e99MiB", "5 tok", "0.5.5", "inf"})
     EXPECT_THROW(Recipe::parse(std::string("knorm @ ") + bad), Error) << bad;
 }
@@ -165,8 +168,12 @@ TEST(Grammar, CombinationsThatCannotBeAreRefusedByName) {
             "recipe \"adakv @ 0.5\", column 1: adakv needs a scorer, for "
             "example \"snapkv + adakv\"");
   EXPECT_EQ(refusal("pins @ 0.5"),
-            "recipe \"pins @ 0.5\", column 1: uniform needs a scorer, for "
-            "example \"snapkv + uniform\"");
+            "recipe \"pins @ 0.5\", column 1: a scorer is missing, which says what stays: for "
+            "example \"snapkv + pins @ 0.5\"");
+  EXPECT_EQ(
+      refusal("int4 @ 4x"),
+      "recipe \"int4 @ 4x\", column 1: a scorer is missing, which says what stays: for example "
+      "\"snapkv + int4 @ 4x\"; or \"int4\" without a budget, which keeps all");
   EXPECT_EQ(refusal("knorm"),
             "recipe \"knorm\", column 1: a budget is missing: how much to remove (\"@ 0.5\"), a "
             "ratio (\"@ 4x\"), entries per lane (\"@ 1024tok\") or bytes (\"@ 64MiB\")");

@@ -192,9 +192,7 @@ class StageReader {
     const std::string_view name = allocator.info->name;
     const bool scored = allocator.info->needs_scorer == nullptr ||
                         allocator.info->needs_scorer(allocator.arguments);
-    if (!stage.scorer && scored)
-      fail_at(text_, from_.column,
-              fmt::format("{} needs a scorer, for example \"snapkv + {}\"", name, name));
+    if (!stage.scorer && scored) refuse_unscored(stage);
     for (const Part* part : stage.all()) {
       const PartInfo& info = *part->info;
       const std::string_view required =
@@ -233,6 +231,24 @@ class StageReader {
       fail_at(text_, from_.column,
               fmt::format("{}({}=...) and the budget @ {} both say how much stays: give one", name,
                           size, to_string(*stage.budget)));
+  }
+
+  [[noreturn]] void refuse_unscored(const Stage& stage) const {
+    const std::string_view name = stage.allocator.info->name;
+    const auto names_it = [&](const PartText& part) { return part.name == name; };
+    if (std::any_of(from_.parts.begin(), from_.parts.end(), names_it))
+      fail_at(text_, from_.column,
+              fmt::format("{} needs a scorer, for example \"snapkv + {}\"", name, name));
+    const bool format_alone = from_.parts.size() == 1 &&
+                              find_part(from_.parts[0].name) != nullptr &&
+                              find_part(from_.parts[0].name)->kind == PartKind::format;
+    fail_at(
+        text_, from_.column,
+        fmt::format("a scorer is missing, which says what stays: for example \"snapkv + {}{}\"{}",
+                    from_.parts[0].name, stage.budget ? " @ " + to_string(*stage.budget) : " @ 0.5",
+                    format_alone ? fmt::format("; or \"{}\" without a budget, which keeps all",
+                                               from_.parts[0].name)
+                                 : ""));
   }
 
   // The guard tries one ratio after the other, before any question, so larger ratios must lose

@@ -177,7 +177,9 @@ def test_answers_that_do_not_fit_the_questions(fails, tiny, document, tmp_path):
 
 
 def test_sampling_out_of_range(fails, tiny):
-    fails("generate", "-m", tiny, "-p", "hello", "--temperature", "-1", words=["temperature"])
+    fails("generate", "-m", tiny, "-p", "hello", "--temperature", "-1", code=2, words=["temperature"])
+    fails("generate", "-m", tiny, "-p", "hello", "--top-p", "2", code=2, words=["--top-p"])
+    fails("generate", "-m", tiny, "-p", "", code=2, words=["-p", "the prompt is empty"])
 
 
 # Saved caches

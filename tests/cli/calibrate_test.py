@@ -16,7 +16,7 @@ def answer(recipe, model, document):
 
 def test_without_a_calibration_the_command_is_named(fails, model, document):
     for recipe in RECIPES:
-        fails(*answer(recipe, model, document), words=["pith calibrate -m MODEL"])
+        fails(*answer(recipe, model, document), words=[f"pith calibrate -m {model}"])
 
 
 def test_calibrated_models_answer(pith, model, document):

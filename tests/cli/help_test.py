@@ -39,6 +39,15 @@ def test_unknown_instruction_set_is_refused(fails):
     fails("--version", env={"PITH_ISA": "abacus"}, words=["abacus", "scalar"])
 
 
+def test_an_unknown_command_is_named(fails):
+    fails("bogus", code=2, words=['there is no command "bogus"', "pith --help"])
+    fails("genrate", "-p", "x", code=2, words=["genrate", "did you mean generate?"])
+
+
+def test_grid_takes_fractions(fails):
+    fails("probe", "-f", "a", "--kv", "knorm", "--grid", "4x", code=2, words=['"4x" is no fraction', "0.5,0.75"])
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

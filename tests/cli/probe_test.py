@@ -107,6 +107,13 @@ def test_the_page_needs_nothing_else(pith, tiny, tmp_path):
         assert bits.count("1") / len(bits) == pytest.approx(1 - arm["removed"], abs=0.12)
 
 
+def test_the_full_cache_alone_is_one_row(pith, tiny, document):
+    result = probe(pith, tiny, document, "--kv", "full", "--json")
+    assert [arm["recipe"] for arm in by_kind(result, "arm")] == ["full"]
+    table = probe(pith, tiny, document, "--kv", "full").out
+    assert len([line for line in table.splitlines() if line.split()[:1] == ["full"] and len(line.split()) > 1]) == 2  # of two tables
+
+
 def test_a_suite_gives_one_row_per_recipe_and_ratio(pith, make_model):
     model = make_model("wide", context=2048)
     result = pith("probe", "-m", model, "--suite", "physics_base", "--tokens", 600, "--contexts", 2, "--max-tokens", 3, "--replay", 16, "--threads", 1,

@@ -35,7 +35,7 @@ def test_bench_reads_its_depth_in_chunks(pith, tiny):
 
 
 def test_schedules_that_make_no_sense_are_refused(fails, tiny):
-    fails("generate", "-m", tiny, "-p", "a", "--when", "turn", words=["turn", "every:128"])
-    fails("generate", "-m", tiny, "-p", "a", "--when", "sometimes", words=["sometimes", "is no schedule"])
-    fails("bench", "-m", tiny, "--when", "every:4", words=["every:4", "chunk:512"])
-    fails("chat", "-m", tiny, "--when", "chunk:4", input="", words=["chunk:4", "over:64MiB"])
+    fails("generate", "-m", tiny, "-p", "a", "--when", "turn", code=2, words=["turn", "every:128"])
+    fails("generate", "-m", tiny, "-p", "a", "--when", "sometimes", code=2, words=["sometimes", "is no schedule"])
+    fails("bench", "-m", tiny, "--when", "every:4", code=2, words=["every:4", "chunk:512"])
+    fails("chat", "-m", tiny, "--when", "chunk:4", input="", code=2, words=["chunk:4", "over:64MiB"])

@@ -49,14 +49,14 @@ const CalibratedArray& Calibration::at(std::string_view name, std::span<const In
   if (found == arrays.end())
     fail(ErrorCode::not_found,
          fmt::format("the calibration of {} has no {}; make it again: pith calibrate -m {}",
-                     model_name, name, model_name));
+                     model_name, name, model_argument));
   if (!std::equal(shape.begin(), shape.end(), found->second.shape.begin(),
                   found->second.shape.end()))
     fail(ErrorCode::bad_file,
          fmt::format("the calibration of {} has {} in shape [{}] where [{}] is expected; make it "
                      "again: pith calibrate -m {}",
                      model_name, name, fmt::join(found->second.shape, ", "), fmt::join(shape, ", "),
-                     model_name));
+                     model_argument));
   return found->second;
 }
 
@@ -114,15 +114,23 @@ Calibration Calibration::of(const Engine& engine) {
   if (path.empty() || !std::filesystem::exists(path))
     fail(ErrorCode::not_found,
          fmt::format("the recipe needs a calibration of {}{}; make it once with: pith calibrate -m "
-                     "MODEL",
-                     name, path.empty() ? "" : fmt::format(", which is not at {}", path.string())));
+                     "{}",
+                     name, path.empty() ? "" : fmt::format(", which is not at {}", path.string()),
+                     pith::model_argument(engine)));
   Calibration calibration = load(path);
   if (calibration.model_hash != engine.model().hash())
     fail(ErrorCode::bad_input,
          fmt::format("{} was calibrated on another model ({}) than the one that is loaded ({}); "
-                     "make it again: pith calibrate -m MODEL",
-                     path.string(), calibration.model_name, name));
+                     "make it again: pith calibrate -m {}",
+                     path.string(), calibration.model_name, name, pith::model_argument(engine)));
+  calibration.model_argument = pith::model_argument(engine);
   return calibration;
+}
+
+std::string model_argument(const Engine& engine) {
+  const auto& path = engine.options().calibration;  // the model's, with one more ending
+  if (path.extension() != ".calibration") return "MODEL";
+  return std::filesystem::path(path).replace_extension().string();
 }
 
 }  // namespace pith

@@ -35,6 +35,7 @@ struct Calibration {
   std::uint64_t model_hash = 0;
   std::string note;  // how it was made, for people
   std::map<std::string, CalibratedArray, std::less<>> arrays;
+  std::string model_argument = "MODEL";  // of the command that makes it; not in the file
 
   // The array, which must have this shape. Throws bad_file if it has another, not_found with the
   // command that makes it.
@@ -48,5 +49,8 @@ struct Calibration {
   // makes it, bad_input for another model's.
   static Calibration of(const Engine& engine);
 };
+
+// What `pith calibrate -m` calls an engine's model: its file, or MODEL where that is not known.
+std::string model_argument(const Engine& engine);
 
 }  // namespace pith

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/calibration/calibration.h"
 #include "engine/guard/guards_json.h"
 
 namespace pith {
@@ -132,8 +133,8 @@ GuardTable GuardTable::of(const Engine& engine, const recipe::Recipe& recipe) {
   fail(
       ErrorCode::not_found,
       fmt::format("@ auto is not calibrated for `{}` on {}; calibrate it once with: pith calibrate "
-                  "-m MODEL --what guard --kv \"{}\"; or give a fixed budget such as \"@ 4x\"",
-                  parts, engine.config().name, parts));
+                  "-m {} --what guard --kv \"{}\"; or give a fixed budget such as \"@ 4x\"",
+                  parts, engine.config().name, model_argument(engine), parts));
 }
 
 void save_guard_table(const GuardTable& table, const std::filesystem::path& file) {

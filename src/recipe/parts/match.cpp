@@ -19,10 +19,11 @@ namespace {
 // In place of 0, which would put an entry into a tile apart from its neighbours' for nothing.
 constexpr float kLeastLogWeight = 1e-6f;
 
-// Chooses the lane's entries anew, as many as there are. The chat template's and the first tokens
-// stay whatever they earn, and so do entries that are stored in another format than the rest.
+// Chooses the lane's entries anew, as many as there are. Protected entries stay, the chat
+// template's and the first tokens whatever they earn, and those that are stored in another format
+// than the rest.
 void choose_anew(const Scene& scene, Index lane, std::span<const float> p,
-                 const MultiplicityFit& fit, cache::LanePlan& plan) {
+                 const MultiplicityFit& fit, std::span<const float> scores, cache::LanePlan& plan) {
   const Index first = std::max<Index>(scene.signals().prefix_tokens, 4);
   std::map<std::int32_t, cache::Format> apart;
   std::vector<std::int32_t> fixed;
@@ -30,7 +31,7 @@ void choose_anew(const Scene& scene, Index lane, std::span<const float> p,
     const std::int32_t j = plan.keep[i];
     const bool other = !plan.formats.empty() && plan.formats[i] != plan.format;
     if (other) apart[j] = plan.formats[i];
-    if (other || scene.info(lane)[j].span.end <= first) fixed.push_back(j);
+    if (other || scores[j] >= kForced || scene.info(lane)[j].span.end <= first) fixed.push_back(j);
   }
   plan.keep = pursue(p, scene.size(lane), std::ssize(plan.keep), fixed, fit);
   for (std::size_t i = 0; i < plan.formats.size(); ++i) {
@@ -77,7 +78,9 @@ bool is_packed(const cache::LanePlan& plan) {
   return packed(*plan.format) || std::any_of(plan.formats.begin(), plan.formats.end(), packed);
 }
 
-void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cache::LanePlan& plan) {
+// `scores` [n] of the stage; empty where it is fitted again: what was chosen then stays.
+void match_lane(const Scene& scene, const Arguments& arguments, Index lane,
+                std::span<const float> scores, cache::LanePlan& plan) {
   const Index n = scene.size(lane), depth = scene.shape().head_dim;
   const bool rounded = arguments.choice("against") == "stored" && is_packed(plan);
   if (plan.keep.empty() || (std::ssize(plan.keep) == n && !rounded)) return;
@@ -89,10 +92,10 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cach
   weigh_rows(weights, mass);
   const MultiplicityFit fit{.ridge = static_cast<float>(arguments.real("weight_ridge")),
                             .mass = mass};
-  if (arguments.choice("keys") == "omp" && std::ssize(plan.keep) < n) {
+  if (arguments.choice("keys") == "omp" && std::ssize(plan.keep) < n && !scores.empty()) {
     std::vector<float> weighed = p;
     weigh_rows(weights, weighed);
-    choose_anew(scene, lane, weighed, fit, plan);
+    choose_anew(scene, lane, weighed, fit, scores, plan);
   }
   const Index kept = std::ssize(plan.keep);
   const bool weighted = arguments.choice("beta") == "nnls";
@@ -122,9 +125,13 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cach
                            static_cast<float>(arguments.real("ridge")));
 }
 
-void realise(const Scene& scene, const Arguments& arguments, const Scores&, cache::Plan& plan) {
+void realise(const Scene& scene, const Arguments& arguments, const Scores& scores,
+             cache::Plan& plan) {
   scene.parallel(std::ssize(scene.lanes()), [&](Index i, int) {
-    match_lane(scene, arguments, scene.lanes()[i], plan.lanes[scene.lanes()[i]]);
+    const Index lane = scene.lanes()[i];
+    const std::vector<float> none;
+    match_lane(scene, arguments, lane, scores.lanes.empty() ? none : scores.lanes[lane],
+               plan.lanes[lane]);
   });
 }
 

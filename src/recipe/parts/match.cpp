@@ -85,15 +85,14 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane,
   const bool rounded = arguments.choice("against") == "stored" && is_packed(plan);
   if (plan.keep.empty() || (std::ssize(plan.keep) == n && !rounded)) return;
   const References references = references_of(scene, lane / scene.shape().kv_heads, arguments);
-  const std::vector<float> p = reference_weights(scene, lane, references),
-                           weights = row_weights(scene, arguments, references);
-  const Index rows = std::ssize(p) / n;
+  const std::vector<float> weights = row_weights(scene, arguments, references);
+  const Index rows = scene.group() * references.count;
   std::vector<float> mass(static_cast<std::size_t>(rows), 1.0f);
   weigh_rows(weights, mass);
   const MultiplicityFit fit{.ridge = static_cast<float>(arguments.real("weight_ridge")),
                             .mass = mass};
   if (arguments.choice("keys") == "omp" && std::ssize(plan.keep) < n && !scores.empty()) {
-    std::vector<float> weighed = p;
+    std::vector<float> weighed = reference_weights(scene, lane, references);
     weigh_rows(weights, weighed);
     choose_anew(scene, lane, weighed, fit, scores, plan);
   }
@@ -101,7 +100,18 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane,
   const bool weighted = arguments.choice("beta") == "nnls";
   // Set before the keys are rounded: entries with and without a weight have centres of their own.
   if (weighted) plan.log_weight.assign(static_cast<std::size_t>(kept), kLeastLogWeight);
-  std::vector<float> a = columns_of(p, n, plan.keep);
+  // What the references pay to the kept entries and, if values are fitted, what the lane answers.
+  const bool fits_values = arguments.choice("values") != "original";
+  const std::vector<float> values = fits_values ? scene.values(lane) : std::vector<float>();
+  std::vector<float> a, y;
+  a.reserve(static_cast<std::size_t>(rows * kept));
+  for_reference_weights(scene, lane, references, [&](std::span<const float> p) {
+    const std::vector<float> columns = columns_of(p, n, plan.keep);
+    a.insert(a.end(), columns.begin(), columns.end());
+    if (!fits_values) return;
+    const std::vector<float> answers = product(p, std::ssize(p) / n, values, depth);
+    y.insert(y.end(), answers.begin(), answers.end());
+  });
   if (rounded)
     change_keys(reference_rows(scene, lane, references), depth,
                 rows_of(scene.keys(lane), depth, plan.keep), scene.cache().planned_keys(lane, plan),
@@ -116,9 +126,8 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane,
       plan.log_weight[i] = weight == 0 ? kLeastLogWeight : weight;
     }
   }
-  if (arguments.choice("values") == "original") return;
-  const std::vector<float> values = scene.values(lane);
-  std::vector<float> x = renormalised(a, b), y = product(p, rows, values, depth);
+  if (!fits_values) return;
+  std::vector<float> x = renormalised(a, b);
   weigh_rows(weights, x);
   weigh_rows(weights, y);
   plan.values = fit_values(x, kept, y, rows_of(values, depth, plan.keep), depth,

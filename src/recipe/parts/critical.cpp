@@ -19,9 +19,9 @@ std::vector<float> products(const Scene& scene, const Arguments& arguments, Inde
       lane,
       signal.subspan(static_cast<std::size_t>(head * tokens), static_cast<std::size_t>(tokens)));
   for (std::size_t j = 0; j < out.size(); ++j) {
-    const bool set = scores[j] >= kForced || scores[j] == kNever;
-    out[j] = set ? scores[j]
-                 : weighted(scores[j] + static_cast<float>(arguments.real("epsilon")), out[j]);
+    out[j] = is_computed(scores[j])
+                 ? weighted(scores[j] + static_cast<float>(arguments.real("epsilon")), out[j])
+                 : scores[j];
   }
   return out;
 }

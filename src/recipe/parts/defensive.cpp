@@ -26,7 +26,7 @@ float lane_mean(std::span<const float> scores) {
   double sum = 0;
   Index count = 0;
   for (float s : scores)
-    if (s < kForced && s != kNever) {
+    if (is_computed(s)) {
       sum += s;
       ++count;
     }
@@ -43,7 +43,7 @@ void raise_covering(std::span<const float> before, double coverage, Index share,
   std::vector<std::int32_t> order;
   double total = 0;
   for (std::int32_t j = 0; j < std::ssize(before); ++j) {
-    if (before[j] >= kForced || before[j] == kNever) continue;
+    if (!is_computed(before[j])) continue;
     if (before[j] < 0)
       fail(ErrorCode::bad_recipe,
            "defensive(coverage): parts of a sum need scores of at least 0, and this scorer gives "
@@ -78,7 +78,7 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
       auto& own = scores.lanes[scene.shape().lane(layer, head)];
       const float prior = arguments.flag("floor") ? lane_mean(own) : kNever;
       for (std::size_t j = 0; j < own.size(); ++j) {
-        if (own[j] >= kForced || own[j] == kNever) continue;
+        if (!is_computed(own[j])) continue;
         own[j] = weighted(std::max(own[j], prior), sizes[head][j] * scale);
       }
     }

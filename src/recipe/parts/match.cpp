@@ -31,7 +31,8 @@ void choose_anew(const Scene& scene, Index lane, std::span<const float> p,
     const std::int32_t j = plan.keep[i];
     const bool other = !plan.formats.empty() && plan.formats[i] != plan.format;
     if (other) apart[j] = plan.formats[i];
-    if (other || scores[j] >= kForced || scene.info(lane)[j].span.end <= first) fixed.push_back(j);
+    if (other || is_protected(scores[j]) || scene.info(lane)[j].span.end <= first)
+      fixed.push_back(j);
   }
   plan.keep = pursue(p, scene.size(lane), std::ssize(plan.keep), fixed, fit);
   for (std::size_t i = 0; i < plan.formats.size(); ++i) {

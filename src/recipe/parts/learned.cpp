@@ -64,7 +64,8 @@ PartInfo learned_part() {
           .source = "after Cartridges, arXiv 2506.06266",
           .cost = Cost::optimisation,
           .parameters =
-              {integer("steps", "200", 0, 1 << 20, "of training"),
+              {integer("steps", "200", 0, 1 << 20,
+                       "of training, in f32; a packed format rounds what comes of it"),
                real("lr", "0.01", 0, 1000, "learning rate of Adam, falling to 0 over the steps"),
                integer("length", "64", 1, 65536, "tokens of the document that a step repeats"),
                integer("teacher", "20", 0, 1024,

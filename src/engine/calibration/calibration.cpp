@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "engine/engine.h"
+#include "recipe/signals.h"
 
 namespace pith {
 namespace {
@@ -123,6 +124,13 @@ Calibration Calibration::of(const Engine& engine) {
                      "make it again: pith calibrate -m MODEL",
                      path.string(), calibration.model_name, name));
   return calibration;
+}
+
+std::string looked_up_hash(const Engine& engine, const recipe::SignalNeeds& needs) {
+  if (!needs.query_filters && !needs.kvzap && !needs.budget_curves && !needs.diffuseness) return "";
+  Calibration::of(engine);
+  const std::string bytes = read_file(engine.options().calibration);
+  return fmt::format("|{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
 }
 
 }  // namespace pith

@@ -200,6 +200,21 @@ TEST(Calibration, OfAnotherModelOrMissingIsRefusedWithTheCommand) {
               HasSubstr("pith calibrate -m MODEL"));
 }
 
+TEST(Calibration, LookedUpHashesFollowTheFileAndOnlyWhereItIsLookedUp) {
+  const auto path = temporary("hashed.calibration");
+  const auto engine = tiny_engine({.calibration = path});
+  recipe::SignalNeeds curves, none;
+  curves.budget_curves = true;
+  EXPECT_THAT(error_of([&] { looked_up_hash(*engine, curves); }), HasSubstr("pith calibrate -m"));
+  const auto hash_with = [&](float number) {
+    Calibration{"tiny", engine->model().hash(), "", {{"a", {{1}, {number}}}}}.save(path);
+    return looked_up_hash(*engine, curves);
+  };
+  EXPECT_EQ(hash_with(1), hash_with(1));
+  EXPECT_NE(hash_with(1), hash_with(2));
+  EXPECT_EQ(looked_up_hash(*engine, none), "");
+}
+
 // Fewer tokens than hidden components: the ridge can repeat what it was shown.
 TEST(Calibrator, FitsWhatItWasShown) {
   const auto path = temporary("tiny.calibration");

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "engine/calibration/calibration.h"
 #include "engine/conversation/conversation_work.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
@@ -22,6 +23,17 @@ struct Conversation::Background {
   std::thread thread;
 };
 
+namespace {
+
+// A recipe with what it looks up in files: blocks that were made with others are other blocks.
+std::string name_in_keys(const Engine& engine, const std::optional<recipe::Recipe>& recipe) {
+  if (!recipe) return "full";
+  const recipe::SignalNeeds needs = recipe->needs();
+  return recipe->to_string() + encoder_hashes(engine, needs) + looked_up_hash(engine, needs);
+}
+
+}  // namespace
+
 Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions options)
     : engine_(std::move(engine)),
       options_(std::move(options)),
@@ -29,9 +41,7 @@ Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions o
       context_(engine_),
       blocks_(engine_) {
   if (options_.recipe) check_turn_recipe(*options_.recipe);
-  recipe_name_ = options_.recipe ? options_.recipe->to_string() +
-                                       encoder_hashes(*engine_, options_.recipe->needs())
-                                 : "full";
+  recipe_name_ = name_in_keys(*engine_, options_.recipe);
   if (!options_.store.empty()) store_.emplace(options_.store);
   options_.generation.stop.insert(options_.generation.stop.end(), frame_.stop.begin(),
                                   frame_.stop.end());

@@ -59,7 +59,7 @@ struct Eviction;         // eviction.h
 class Conversation {
  public:
   // Throws bad_recipe for a recipe that cannot compress turn by turn, io for a store that cannot be
-  // made.
+  // made, and what Calibration::of and Encoder::load do for files that the recipe looks up.
   Conversation(std::shared_ptr<Engine> engine, ConversationOptions options);
   // Goes on where a saved one ended. All but its last turn stays as it was saved.
   Conversation(Context saved, ConversationOptions options);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/calibration/calibration.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
 #include "support/tiny_model.h"
@@ -106,6 +107,25 @@ TEST_F(ConversationTest, AnotherRecipeHasOtherBlocks) {
     talk(conversation);
     EXPECT_EQ(conversation.account().from_store, 0);
   }
+}
+
+TEST_F(ConversationTest, AnotherCalibrationHasOtherBlocks) {
+  fs::create_directories(store_);
+  const auto file = store_ / "calibration";
+  const auto engine =
+      Engine::from(gguf::File::parse(bytes_, "tiny"), {.threads = 2, .calibration = file});
+  ConversationOptions with_store = options("knorm + csa @ 0.5");
+  with_store.store = store_ / "blocks";
+  const auto talk_with = [&](std::vector<float> diffuseness) {
+    Calibration made{"tiny", engine->model().hash(), "", {{"diffuseness", {{4}, diffuseness}}}};
+    made.save(file);
+    Conversation conversation(engine, with_store);
+    talk(conversation);
+    return conversation.account().from_store;
+  };
+  EXPECT_EQ(talk_with({1, 2, 3, 4}), 0);
+  EXPECT_EQ(talk_with({1, 2, 3, 4}), 3);
+  EXPECT_EQ(talk_with({4, 3, 2, 1}), 0);
 }
 
 TEST_F(ConversationTest, ADamagedBlockIsMadeAnew) {

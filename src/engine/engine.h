@@ -43,7 +43,7 @@ class Engine {
   static std::shared_ptr<Engine> sharing(const Engine& other, int threads);
 
   // From now on a forward pass throws Error{cancelled} before its next layer once `stop` asks for
-  // it. What was being read is half there then: only forks are read under such a token.
+  // it; the context that was reading is then as it was before (context.h).
   void stop_when(std::stop_token stop) { stop_ = std::move(stop); }
   void check_stop() const {
     if (stop_.stop_requested()) fail(ErrorCode::cancelled, "stopped on request");

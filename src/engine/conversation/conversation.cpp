@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -139,28 +140,45 @@ std::unique_ptr<ConversationWork> Conversation::make_work() const {
 void Conversation::compress_in_background() {
   take_over_if_done();
   if (background_ || !due()) return;
+  auto background = std::make_unique<Background>();
+  background->work = make_work();
+  try {
+    background->thread = std::thread([this, job = background.get()] {
+      run_idle(*job);
+      job->done.store(true, std::memory_order_release);
+    });
+  } catch (const std::system_error& error) {
+    background->work->note(error);
+    take_over(*background->work);
+    return;
+  }
+  background_ = std::move(background);
   evicted_at_ = std::ssize(turn_starts_);
-  background_ = std::make_unique<Background>();
-  background_->work = make_work();
-  background_->thread = std::thread([this, job = background_.get()] {
+}
+
+// What leaves a thread ends the process.
+void Conversation::run_idle(Background& job) noexcept {
+  try {
     // Threads of an engine inherit this policy: they run when no other thread wants a core.
     const sched_param no_priority{};
     ::sched_setscheduler(0, SCHED_IDLE, &no_priority);
     if (!idle_engine_) idle_engine_ = Engine::sharing(*engine_, engine_->pool().size());
-    idle_engine_->stop_when(job->stop.get_token());
-    job->work->run(idle_engine_, {});
-    job->done.store(true, std::memory_order_release);
-  });
+    const Engine::Stoppable stoppable(*idle_engine_, job.stop.get_token());
+    job.work->run(idle_engine_, {});
+  } catch (const std::exception& error) {
+    job.work->note(error);
+  }
 }
 
 void Conversation::compress_now(std::stop_token stop_token, const Progress& progress) {
   stop();
   if (!due()) return;
-  evicted_at_ = std::ssize(turn_starts_);
   const auto work = make_work();
-  engine_->stop_when(std::move(stop_token));
-  work->run(engine_, progress);
-  engine_->stop_when({});
+  evicted_at_ = std::ssize(turn_starts_);
+  {
+    const Engine::Stoppable stoppable(*engine_, std::move(stop_token));
+    work->run(engine_, progress);
+  }
   take_over(*work);
 }
 

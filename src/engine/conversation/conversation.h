@@ -96,6 +96,7 @@ class Conversation {
   void read_prefix();
   bool due() const;
   std::unique_ptr<ConversationWork> make_work() const;
+  void run_idle(Background& job) noexcept;
   void take_over_if_done();
   void take_over(ConversationWork& work);
   void recall(std::span<const Token> question);

@@ -179,6 +179,40 @@ TEST_F(ConversationTest, StoppedWorkLeavesTheTurnsExact) {
   EXPECT_EQ(stopped.account().compressed, 3);
 }
 
+// A calibration that cannot be looked for: a link to itself makes the standard library throw what
+// is no Error.
+TEST_F(ConversationTest, WhatTheBackgroundThrowsIsNoted) {
+  fs::create_directories(store_);
+  const auto file = store_ / "calibration";
+  const auto engine =
+      Engine::from(gguf::File::parse(bytes_, "tiny"), {.threads = 2, .calibration = file});
+  Calibration{"tiny", engine->model().hash(), "", {{"diffuseness", {{4}, {1, 2, 3, 4}}}}}.save(
+      file);
+  Conversation conversation(engine, options("knorm + csa @ 0.5"));
+  fs::remove(file);
+  fs::create_symlink(file, file);
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  conversation.compress_in_background();
+  while (conversation.working()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  conversation.compress_in_background();  // takes over, and begins anew
+  conversation.stop();
+  EXPECT_THAT(conversation.take_notes(), ::testing::Contains(HasSubstr("stays exact")));
+  EXPECT_EQ(conversation.account().compressed, 0);
+  EXPECT_EQ(conversation.say(kTexts[2]).tokens.size(), 6u);
+}
+
+TEST_F(ConversationTest, AStopTokenEndsWithItsCallWhateverIsThrown) {
+  Conversation conversation(engine_, options("virtual(ratio=2,steps=10)"));
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  std::stop_source stop;
+  const auto give_up = [](Index, Index) { throw 1; };
+  EXPECT_THROW(conversation.compress_now(stop.get_token(), give_up), int);
+  stop.request_stop();
+  EXPECT_EQ(conversation.say(kTexts[2]).tokens.size(), 6u);
+}
+
 TEST_F(ConversationTest, TheBackgroundMakesTheSameBlocks) {
   Conversation now(engine_, options("kvzip_plus + global @ 0.5")),
       later(engine_, options("kvzip_plus + global @ 0.5"));

@@ -41,20 +41,28 @@ void extend(std::optional<cache::Cache>& cache, cache::Cache more) {
 
 void ConversationWork::run(std::shared_ptr<Engine> engine, const Progress& progress) {
   const auto start = Clock::now();
-  task_.blocks = task_.blocks.fork_on(engine);
-  task_.live = task_.live.fork_on(engine);
   try {
+    task_.blocks = task_.blocks.fork_on(engine);
+    task_.live = task_.live.fork_on(engine);
     for (std::size_t i = 0; i + 1 < task_.turn_starts.size(); ++i)
       if (task_.turn_starts[i] >= task_.blocks.next_position())
         compress_turn(task_.turn_starts[i], task_.turn_starts[i + 1], progress);
     evict();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::cancelled)
-      notes_.push_back(fmt::format("compression: {}; what is left stays exact", error.what()));
-  } catch (const std::bad_alloc&) {
-    notes_.push_back("compression: no memory left for it; what is left stays exact");
+  } catch (const std::exception& error) {
+    note(error);
   }
   account_.compress_seconds = seconds_since(start);
+}
+
+void ConversationWork::note(const std::exception& error) noexcept {
+  try {
+    const auto* own = dynamic_cast<const Error*>(&error);
+    if (own && own->code() == ErrorCode::cancelled) return;
+    const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+    notes_.push_back(fmt::format("compression: {}; what is left stays exact",
+                                 memory ? "no memory left for it" : error.what()));
+  } catch (const std::bad_alloc&) {  // not even for the note
+  }
 }
 
 std::span<const Token> ConversationWork::tokens(Index begin, Index end) const {

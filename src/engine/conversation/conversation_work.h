@@ -19,9 +19,11 @@ class ConversationWork {
   };
   explicit ConversationWork(Task task) : task_(std::move(task)) {}
 
-  // Throws nothing: what goes wrong is noted, and turns that are done stay done. The engine's stop
-  // token ends it early.
+  // Lets no std::exception out: what goes wrong is noted, and turns that are done stay done. The
+  // engine's stop token ends it early.
   void run(std::shared_ptr<Engine> engine, const Progress& progress);
+  // Notes that the work was given up for an error, unless it was asked to stop.
+  void note(const std::exception& error) noexcept;
 
   Context& blocks() { return task_.blocks; }
   const BlockKey& key() const { return task_.key; }

@@ -199,15 +199,16 @@ void Conversation::take_over_if_done() {
 }
 
 void Conversation::take_over(ConversationWork& work) {
-  blocks_ = work.blocks().fork_on(engine_);
-  key_ = work.key();
+  Context blocks = work.blocks().fork_on(engine_);
+  BlockKey key = work.key();
   if (recalled_meanwhile_) {
-    blocks_.cache().extend(*recalled_meanwhile_);
-    key_ = KeyMaker(key_).add("recall").add(*recalled_meanwhile_, false).key();
-    recalled_meanwhile_.reset();
+    blocks.cache().extend(*recalled_meanwhile_);
+    key = KeyMaker(key).add("recall").add(*recalled_meanwhile_, false).key();
   }
-  rebuild();
+  Context whole = rebuilt(blocks);
   if (work.cold()) add_cold(std::move(*work.cold()));
+  adopt(std::move(blocks), std::move(whole), std::move(key));
+  recalled_meanwhile_.reset();
   const ConversationAccount& done = work.account();
   account_.compressed += done.compressed;
   account_.from_store += done.from_store;
@@ -220,13 +221,19 @@ void Conversation::take_over(ConversationWork& work) {
   std::move(work.notes().begin(), work.notes().end(), std::back_inserter(notes_));
 }
 
-void Conversation::rebuild() {
-  const Index begin = blocks_.next_position();
-  Context whole = blocks_.fork();
+Context Conversation::rebuilt(const Context& blocks) const {
+  const Index begin = blocks.next_position();
+  Context whole = blocks.fork();
   whole.append(context_.cache().part(begin),
                std::span(context_.tokens()).subspan(static_cast<std::size_t>(begin)),
                context_.logits());
+  return whole;
+}
+
+void Conversation::adopt(Context blocks, Context whole, BlockKey key) noexcept {
+  blocks_ = std::move(blocks);
   context_ = std::move(whole);
+  key_ = std::move(key);
 }
 
 // The question is read twice: first with everything that is cold in sight, as it lies there, to see
@@ -246,10 +253,12 @@ void Conversation::recall(std::span<const Token> question) {
   const Eviction chosen = plan_recall(*cold_, attention, most);
   if (chosen.entries > 0) {
     cache::Cache back = take_out_of_cold(chosen);
-    blocks_.cache().extend(back);
-    key_ = KeyMaker(key_).add("recall").add(back, false).key();
-    rebuild();
+    Context blocks = blocks_.fork();
+    blocks.cache().extend(back);
+    BlockKey key = KeyMaker(key_).add("recall").add(back, false).key();
+    Context whole = rebuilt(blocks);
     if (background_) extend(recalled_meanwhile_, std::move(back));
+    adopt(std::move(blocks), std::move(whole), std::move(key));
     account_.recalled += chosen.entries;
   }
   account_.recall_seconds +=

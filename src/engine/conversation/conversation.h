@@ -102,7 +102,9 @@ class Conversation {
   void recall(std::span<const Token> question);
   cache::Cache take_out_of_cold(Eviction chosen);
   void add_cold(cache::Cache more);
-  void rebuild();  // the context, from blocks and what follows them
+  // The context, from blocks and what follows them; and taking them over, which throws nothing.
+  Context rebuilt(const Context& blocks) const;
+  void adopt(Context blocks, Context whole, BlockKey key) noexcept;
 
   std::shared_ptr<Engine> engine_, idle_engine_;
   ConversationOptions options_;

@@ -77,10 +77,11 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
   const auto number = std::lower_bound(task_.turn_starts.begin(), task_.turn_starts.end(), begin) -
                       task_.turn_starts.begin() + 1;
   TurnReport report{.turn = number, .tokens = std::ssize(turn), .recipe = "full"};
+  Context longer = task_.blocks.fork();
   const auto add = [&](const cache::Cache& entries) {
     report.entries = entries.entries();
     report.bytes = entries.bytes().total();
-    task_.blocks.append(entries, turn);
+    longer.append(entries, turn);
   };
   const auto& recipe = task_.options->recipe;
   if (!recipe || recipe->is_full()) {
@@ -103,7 +104,7 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
     add(block.entries);
     if (block.left_out) add_cold(std::move(*block.left_out));
   }
-  task_.key = key;
+  adopt(std::move(longer), key);
   report.seconds = seconds_since(start);
   if (recipe && !recipe->is_full()) {
     ++account_.compressed;
@@ -135,9 +136,14 @@ void ConversationWork::store(const BlockKey& key, std::span<const Token> turn,
   }
 }
 
-Context ConversationWork::assembled(Index end) const {
-  const Index begin = task_.blocks.next_position();
-  Context out = task_.blocks.fork();
+void ConversationWork::adopt(Context blocks, BlockKey key) noexcept {
+  task_.blocks = std::move(blocks);
+  task_.key = std::move(key);
+}
+
+Context ConversationWork::assembled(const Context& blocks, Index end) const {
+  const Index begin = blocks.next_position();
+  Context out = blocks.fork();
   out.append(task_.live.until(end).cache().part(begin), tokens(begin, end));
   return out;
 }
@@ -146,11 +152,11 @@ void ConversationWork::evict() {
   const Index over = task_.options->over_bytes, end = task_.live.next_position();
   if (over == 0) return;
   const auto target = static_cast<Index>(task_.options->evict_to * static_cast<double>(over));
-  const Index held = assembled(end).cache().bytes().total();
+  const Index held = assembled(task_.blocks, end).cache().bytes().total();
   if (held <= over) return;
   const Index last = task_.turn_starts.back();
   const Index from = task_.answer_begin < end ? task_.answer_begin : last;
-  const Context before = assembled(from);
+  const Context before = assembled(task_.blocks, from);
   const Index blocks_end = task_.blocks.next_position();
   const auto attention =
       of_older(attention_of(before, tokens(from, end)), before.cache(), blocks_end);
@@ -159,24 +165,25 @@ void ConversationWork::evict() {
                         .fewest_of_turn = kFewestOfTurn,
                         .bytes = held - target};
   // Lanes allocate whole tiles: what entries take is an estimate, corrected until it is enough.
-  Context original = task_.blocks.fork();
+  Context blocks = task_.blocks.fork();
   Eviction eviction;
   for (Index last_count = -1;;) {
-    eviction = plan_eviction(original.cache(), attention, limits);
-    task_.blocks = original.fork();
-    task_.blocks.cache().apply(eviction.keep);
-    const Index left = assembled(end).cache().bytes().total();
+    eviction = plan_eviction(task_.blocks.cache(), attention, limits);
+    blocks = task_.blocks.fork();
+    blocks.cache().apply(eviction.keep);
+    const Index left = assembled(blocks, end).cache().bytes().total();
     if (left <= target || eviction.entries == last_count) break;
     last_count = eviction.entries;
     limits.bytes += left - target;
   }
   if (eviction.entries == 0) return;
-  task_.key = KeyMaker(task_.key).add("evict").add(task_.blocks.cache(), false).key();
-  ++account_.evictions;
-  account_.evicted += eviction.entries;
-  cache::Cache gone = std::move(original.cache());
+  BlockKey key = KeyMaker(task_.key).add("evict").add(blocks.cache(), false).key();
+  cache::Cache gone = task_.blocks.cache().fork();
   gone.apply(eviction.evict);
   add_cold(std::move(gone));
+  adopt(std::move(blocks), std::move(key));
+  ++account_.evictions;
+  account_.evicted += eviction.entries;
 }
 
 void ConversationWork::add_cold(cache::Cache entries) {

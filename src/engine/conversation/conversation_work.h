@@ -38,8 +38,11 @@ class ConversationWork {
   std::optional<BlockStore::Found> find(const BlockKey& key, std::span<const Token> turn);
   void store(const BlockKey& key, std::span<const Token> turn, const cache::Cache& entries,
              const std::string& recipe);
-  Context assembled(Index end) const;  // the blocks and what follows them, up to a token
+  // Blocks and what follows them, up to a token.
+  Context assembled(const Context& blocks, Index end) const;
   void evict();
+  // Blocks change together with their key. Throws nothing.
+  void adopt(Context blocks, BlockKey key) noexcept;
   void add_cold(cache::Cache entries);
 
   Task task_;

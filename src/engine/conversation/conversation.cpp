@@ -13,6 +13,7 @@
 #include "engine/conversation/conversation_work.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/conversation/turn_recipe.h"
 #include "engine/learned/encoder.h"
 
 namespace pith {
@@ -26,11 +27,15 @@ struct Conversation::Background {
 
 namespace {
 
+// Raise it when the same recipe makes other blocks than before.
+constexpr int kBlocksVersion = 2;
+
 // A recipe with what it looks up in files: blocks that were made with others are other blocks.
 std::string name_in_keys(const Engine& engine, const std::optional<recipe::Recipe>& recipe) {
   if (!recipe) return "full";
   const recipe::SignalNeeds needs = recipe->needs();
-  return recipe->to_string() + encoder_hashes(engine, needs) + looked_up_hash(engine, needs);
+  return fmt::format("{}|{}{}{}", recipe->to_string(), kBlocksVersion,
+                     encoder_hashes(engine, needs), looked_up_hash(engine, needs));
 }
 
 }  // namespace

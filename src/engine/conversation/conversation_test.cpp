@@ -14,6 +14,7 @@
 #include "engine/calibration/calibration.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/conversation/turn_recipe.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -339,18 +340,6 @@ TEST(TurnFrame, TurnsBeginBehindThePrefixAndWhereTheTemplateParts) {
   EXPECT_THAT(
       find_turns(std::vector<Token>{1, 2, 3, 8, 9, 4, 8, 9, 5}, 1, std::vector<Token>{8, 9}),
       ElementsAre(1, 3, 6));
-}
-
-TEST(TurnRecipe, BudgetsCountAgainstTheTurn) {
-  const cache::Shape shape{.layers = 1, .kv_heads = 1, .head_dim = 64};
-  const auto of = [&](const char* recipe, Index tokens) {
-    const std::string text = of_turn(recipe::Recipe::parse(recipe), shape, tokens).to_string();
-    return text.substr(text.find(" @ "));
-  };
-  EXPECT_EQ(of("knorm @ 0.75", 100), " @ 25tok");
-  EXPECT_EQ(of("knorm @ 0.75", 4), " @ 2tok");  // kFewestOfTurn
-  EXPECT_EQ(of("knorm @ 10tok", 100), " @ 10tok");
-  EXPECT_EQ(of("knorm @ 2x", 65), " @ 32tok");  // 256 bytes of 260
 }
 
 TEST(Recall, TakesTheChunksThatGotTheMostAttention) {

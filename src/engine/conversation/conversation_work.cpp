@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/conversation/turn_recipe.h"
 
 namespace pith {
 namespace {

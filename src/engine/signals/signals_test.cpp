@@ -202,6 +202,7 @@ TEST(Calibration, OfAnotherModelOrMissingIsRefusedWithTheCommand) {
 
 TEST(Calibration, LookedUpHashesFollowTheFileAndOnlyWhereItIsLookedUp) {
   const auto path = temporary("hashed.calibration");
+  std::filesystem::remove(path);
   const auto engine = tiny_engine({.calibration = path});
   recipe::SignalNeeds curves, none;
   curves.budget_curves = true;

@@ -38,6 +38,16 @@ std::string name_in_keys(const Engine& engine, const std::optional<recipe::Recip
                      encoder_hashes(engine, needs), looked_up_hash(engine, needs));
 }
 
+// Recall tells cold entries apart by where they lie in a lane that holds them, too: behind all
+// others, as packed ones do (Cache::extend).
+void check_cold(cache::Format format) {
+  if (!cache::traits(format).packed)
+    fail(ErrorCode::bad_input,
+         fmt::format("cold entries in {}: only packed formats can be told apart when a question "
+                     "looks at them; take int4 or int2",
+                     cache::to_string(format)));
+}
+
 }  // namespace
 
 Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions options)
@@ -47,6 +57,7 @@ Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions o
       context_(engine_),
       blocks_(engine_) {
   if (options_.recipe) check_turn_recipe(*options_.recipe);
+  if (options_.cold) check_cold(*options_.cold);
   recipe_name_ = name_in_keys(*engine_, options_.recipe);
   if (!options_.store.empty()) store_.emplace(options_.store);
   options_.generation.stop.insert(options_.generation.stop.end(), frame_.stop.begin(),

@@ -15,6 +15,7 @@
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
 #include "engine/conversation/turn_recipe.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -334,6 +335,13 @@ TEST_F(ConversationTest, ASavedConversationKnowsItsTurns) {
 
 TEST_F(ConversationTest, RecipesThatNeedTheQuestionAreRefused) {
   EXPECT_THROW(Conversation(engine_, options("question_attention @ 0.5")), Error);
+}
+
+TEST_F(ConversationTest, ColdFormatsThatAreNotPackedAreRefused) {
+  ConversationOptions recalling = options("full");
+  recalling.cold = cache::Format::bf16;
+  EXPECT_THAT(test::error_of([&] { Conversation(engine_, recalling); }),
+              HasSubstr("cold entries in bf16: only packed formats"));
 }
 
 TEST(TurnFrame, TurnsBeginBehindThePrefixAndWhereTheTemplateParts) {

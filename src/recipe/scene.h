@@ -87,6 +87,10 @@ class Scene {
   void set_worst_case(bool worst) { worst_case_ = worst; }
 
   const Room& room() const { return room_; }
+  // A lane's equal share of the room; `otherwise` where no budget was given.
+  Index share(Index lane, Index otherwise) const {
+    return room_.bounded ? room_.lane[static_cast<std::size_t>(lane)] : otherwise;
+  }
   void set_room(Room room) { room_ = std::move(room); }
 
  private:

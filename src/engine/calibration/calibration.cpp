@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <cmath>
+
 #include <span>
 
 #include "base/byte_stream.h"
@@ -40,6 +42,8 @@ CalibratedArray read_array(ByteReader& in) {
     count *= static_cast<std::uint64_t>(array.shape.back());
   }
   array.data = in.values<float>(count);
+  for (const float x : array.data)
+    if (!std::isfinite(x)) in.damaged("an array holds something that is no finite number");
   return array;
 }
 

@@ -36,9 +36,15 @@ void realise(const Scene& scene, const Arguments& arguments, const Scores& score
     fail(ErrorCode::bad_recipe,
          "learned trains entries by running the model, which this command does not lend to "
          "recipes; use pith run or pith eval with the schedule prefill");
-  bool gone = false;
-  for (const Index lane : scene.lanes())
+  bool gone = false, was_gone = false;
+  for (const Index lane : scene.lanes()) {
     gone |= std::ssize(plan.lanes[lane].keep) < scene.size(lane);
+    was_gone |= scene.size(lane) < scene.signals().tokens;
+  }
+  if (!gone && was_gone)
+    fail(ErrorCode::bad_recipe,
+         "learned trains what its own stage leaves to stand for what that evicts, and this stage "
+         "evicts nothing; put learned into the stage that does");
   if (!gone) return;
   if (starts_matched(arguments)) match_first(scene, arguments, scores, plan);
   scene.model()->learn_entries({.steps = arguments.integer("steps"),

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "engine/generate.h"
+#include "engine/signals/observer.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -107,6 +108,58 @@ TEST_P(EveryArchitecture, ASavedContextGoesOnWithTheSameBits) {
   loaded.read(std::span(&next, 1));
   EXPECT_EQ(loaded.tokens(), context.tokens());
   EXPECT_EQ(largest_difference(context.logits(), loaded.logits()), 0);
+}
+
+// Asks the engine to stop in one layer of one chunk: layers before it have taken the chunk up then.
+class StopInside final : public ReadObserver {
+ public:
+  StopInside(Index first_token, Index layer) : first_token_(first_token), layer_(layer) {}
+  std::stop_token token() const { return stop_.get_token(); }
+  void begin_chunk(Index first, Index /*rows*/) override { first_ = first; }
+  void stored(Index layer, std::span<const float> /*keys*/,
+              std::span<const float> /*values*/) override {
+    if (first_ == first_token_ && layer == layer_) stop_.request_stop();
+  }
+
+ private:
+  std::stop_source stop_;
+  Index first_token_, layer_, first_ = 0;
+};
+
+TEST_P(EveryArchitecture, AStoppedReadLeavesTheContextAsItWas) {
+  const auto shared = engine(13);
+  const auto before = some_tokens(20), more = some_tokens(40);
+  Context context(shared);
+  context.read(before);
+  Context untouched = context.fork();
+  const auto stopped = [&](auto read) {
+    StopInside observer(33, 0);  // in the second chunk
+    shared->stop_when(observer.token());
+    EXPECT_THROW(read(observer), Error);
+    shared->stop_when({});
+    EXPECT_EQ(context.tokens(), before);
+    EXPECT_EQ(context.next_position(), 20);
+    EXPECT_EQ(largest_difference(context.logits(), untouched.logits()), 0);
+    for (Index lane = 0; lane < context.cache().shape().lanes(); ++lane)
+      EXPECT_EQ(context.cache().size(lane), 20) << lane;
+  };
+  stopped([&](StopInside& observer) { context.read(more, &observer); });
+  stopped([&](StopInside& observer) { context.read_and_score(more, {}, &observer); });
+  context.read(more);
+  untouched.read(more);
+  EXPECT_EQ(largest_difference(context.logits(), untouched.logits()), 0);
+}
+
+TEST_P(EveryArchitecture, WhatACallbackThrowsLeavesTheContextAsItWas) {
+  Context context(engine(13));
+  const auto give_up = [](Index done, Index /*total*/) {
+    if (done == 26) throw 1;
+  };
+  EXPECT_THROW(context.read(some_tokens(40), nullptr, give_up), int);
+  EXPECT_EQ(context.next_position(), 0);
+  EXPECT_EQ(context.cache().entries(), 0);
+  EXPECT_TRUE(context.tokens().empty());
+  EXPECT_TRUE(context.logits().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, EveryArchitecture,

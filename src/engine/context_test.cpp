@@ -1,8 +1,10 @@
 #include "engine/context.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 
 #include "base/error.h"
@@ -175,6 +177,40 @@ TEST(Context, AForkGoesItsOwnWay) {
   EXPECT_EQ(context.next_position(), 20);
   EXPECT_EQ(fork.next_position(), 25);
   EXPECT_EQ(largest_difference(context.logits(), before), 0);
+}
+
+// The second context's cache lies in a file of one slab, 239 tiles: 944 tokens in four lanes leave
+// three of them, and the next token takes four. A limit on the size of files stands for a full
+// disk.
+TEST(Context, TokensForSeveralContextsAreReadByAllOrNone) {
+  const auto folder = std::filesystem::temp_directory_path() / "pith_context_full_disk";
+  const auto engine = tiny_engine({.context = 1024});
+  Context in_memory(engine), in_file(engine);
+  in_file.cache() =
+      cache::Cache(engine->cache_shape(), engine->cache_rotation(), engine->cache_format(), folder);
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit one_slab{256 << 10, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &one_slab);
+  in_memory.read(some_tokens(20));
+  in_file.read(some_tokens(944));
+  const std::vector<float> logits(in_file.logits().begin(), in_file.logits().end());
+  Context* const both[] = {&in_memory, &in_file};
+  const Token next[] = {5, 9};
+  EXPECT_THROW(Context::read_one_each(both, next), Error);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  for (Index lane = 0; lane < 4; ++lane) {
+    EXPECT_EQ(in_memory.cache().size(lane), 20);
+    EXPECT_EQ(in_file.cache().size(lane), 944);
+  }
+  EXPECT_EQ(in_memory.next_position(), 20);
+  EXPECT_EQ(in_file.tokens().size(), 944u);
+  EXPECT_EQ(largest_difference(in_file.logits(), logits), 0);
+  Context::read_one_each(both, next);
+  EXPECT_EQ(in_file.next_position(), 945);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Context, RefusesToLeaveTheModelsRange) {

@@ -98,19 +98,30 @@ void Cache::append(Index layer, std::span<const float> keys, std::span<const flo
              fmt::format("position {}, token {}", first_position, first_token));
   const bool plain = first_position == first_token && first_token + tokens - 1 <= kLastPlainToken;
   const TileLayout layout(impl_->format, plain ? Columns::plain : Columns::annotated, dim);
-  for (Index head = 0; head < heads && tokens > 0; ++head) {
-    Segment& segment = impl_->lane(impl_->shape.lane(layer, head))
-                           .tail(layout, static_cast<float>(first_position));
-    for (Index t = 0; t < tokens; ++t) {
-      const Index slot = segment.count % kTileEntries;
-      std::byte* tile = segment.grow(*impl_->pool);
-      const Index at = (t * heads + head) * dim;
-      write_key(layout, tile, slot, keys.data() + at, nullptr);
-      write_value(layout, tile, slot, values.data() + at);
-      const auto token = static_cast<std::int32_t>(first_token + t);
-      write_info(layout, tile, slot,
-                 {.position = static_cast<float>(first_position + t), .span = {token, token + 1}});
+  const auto lane = [&](Index head) -> Lane& {
+    return impl_->lane(impl_->shape.lane(layer, head));
+  };
+  Index head = 0, t = 0;  // there so far: `tokens` of the heads before `head`, and t of it
+  try {
+    for (; head < heads && tokens > 0; ++head) {
+      Segment& segment = lane(head).tail(layout, static_cast<float>(first_position));
+      for (t = 0; t < tokens; ++t) {
+        const Index slot = segment.count % kTileEntries;
+        std::byte* tile = segment.grow(*impl_->pool);
+        const Index at = (t * heads + head) * dim;
+        write_key(layout, tile, slot, keys.data() + at, nullptr);
+        write_value(layout, tile, slot, values.data() + at);
+        const auto token = static_cast<std::int32_t>(first_token + t);
+        write_info(
+            layout, tile, slot,
+            {.position = static_cast<float>(first_position + t), .span = {token, token + 1}});
+      }
+      t = 0;
     }
+  } catch (...) {
+    lane(head).drop(t);
+    while (head > 0) lane(--head).drop(tokens);
+    throw;
   }
   impl_->source_tokens = std::max(impl_->source_tokens, first_token + tokens);
 }
@@ -175,6 +186,23 @@ void Cache::truncate(Index token) {
     std::erase_if(segments, [](const Segment& segment) { return segment.count == 0; });
   }
   impl_->source_tokens = std::min(impl_->source_tokens, std::max<Index>(token, 0));
+}
+
+void Cache::take_back(Index token) noexcept {
+  const auto added = [&](const EntryInfo& info) {
+    return info.kind == EntryKind::exact && info.span.begin >= token;
+  };
+  for (Lane& lane : impl_->lanes) {
+    bool all = true;
+    while (all && !lane.segments.empty()) {
+      const Segment& newest = lane.segments.back();
+      Index n = 0;
+      while (n < newest.count && added(newest.info(newest.count - n - 1))) ++n;
+      all = n == newest.count;
+      lane.drop(n);
+    }
+  }
+  impl_->source_tokens = std::min(impl_->source_tokens, token);
 }
 
 // Angles are computed in double: a position of 10^5 in f32 would already cost 3 digits of the

@@ -69,7 +69,8 @@ class Cache {
   Index resident_bytes() const;  // what the pool holds from the system, all forks together
 
   // Adds T exact entries to every lane of a layer, at positions [first_position, first_position +
-  // T) and source tokens [first_token, first_token + T).
+  // T) and source tokens [first_token, first_token + T). Where memory, or the room of the cache's
+  // file, does not suffice (std::bad_alloc, io), nothing has changed.
   void append(Index layer, std::span<const float> keys,  // [T, Hkv, D], rotated
               std::span<const float> values,             // [T, Hkv, D]
               Index first_position, Index first_token);
@@ -94,12 +95,15 @@ class Cache {
   Cache part(Index first_token) const;
 
   // Adds all entries of another cache of this shape, as they are stored there: they join segments
-  // that they continue, else they come behind.
+  // that they continue, else they come behind. Nothing has changed where append() would say so.
   void extend(const Cache& other);
 
   // Drops the newest entries of every lane that stand for source tokens >= `token` (to undo a
   // question). Exact entries only.
   void truncate(Index token);
+  // Takes back what append() has added since, of source tokens >= `token`, to all layers or to some
+  // of them: after an error, so it needs no memory.
+  void take_back(Index token) noexcept;
 
   struct Impl;
   const Impl& impl() const { return *impl_; }

@@ -123,7 +123,7 @@ std::byte* Segment::grow(TilePool& pool) {
   return tiles.back().data();
 }
 
-void Segment::shrink(Index new_count) {
+void Segment::shrink(Index new_count) noexcept {
   count = new_count;
   tiles.resize(static_cast<std::size_t>(ceil_div(new_count, kTileEntries)));
 }
@@ -139,6 +139,12 @@ Segment& Lane::tail(const TileLayout& layout, float position) {
                     segments.back().position(segments.back().count - 1) <= position;
   if (!fits) segments.emplace_back(layout);
   return segments.back();
+}
+
+void Lane::drop(Index entries) noexcept {
+  if (segments.empty()) return;
+  segments.back().shrink(segments.back().count - entries);
+  if (segments.back().count == 0) segments.pop_back();
 }
 
 }  // namespace pith::cache

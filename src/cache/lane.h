@@ -79,7 +79,7 @@ struct Segment {
   // Makes room for one more entry and returns its tile; its slot is count % 16 before the call.
   // Copies a tail tile that is shared.
   std::byte* grow(TilePool& pool);
-  void shrink(Index new_count);
+  void shrink(Index new_count) noexcept;
 };
 
 // Packed segments are made of so many entries or fewer, so that a centre fits its keys well: what
@@ -94,6 +94,8 @@ struct Lane {
   Index size() const;
   // The last segment if it has this layout and nothing beyond `position`, else a new one.
   Segment& tail(const TileLayout& layout, float position);
+  // Takes the last `entries` of the last segment away, and the segment if none is left of it.
+  void drop(Index entries) noexcept;
 };
 
 // An entry of a lane, by index in lane order.

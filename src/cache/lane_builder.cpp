@@ -103,7 +103,7 @@ class LaneBuilder {
       if (!plan_.log_weight.empty()) info.log_weight = plan_.log_weight[j];
       Group group = group_of(info, plan_.formats.empty() ? format_ : plan_.formats[j]);
       if (!group.unpacked && place.segment->layout.format == group.format &&
-          info.position == position) {
+          info.position == position && plan_.keys.empty()) {  // else its codes no longer hold
         group.origin = place.segment;
         group.order = place.segment - old.segments.data();
       }

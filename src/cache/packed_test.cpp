@@ -195,6 +195,22 @@ TEST(Packed, CodesStayThroughPlans) {
   }
 }
 
+TEST(Packed, NewKeysReplaceTheCodesThatWere) {
+  for (Format format : {Format::int8, Format::int8_kv, Format::int4_k, Format::e4m3}) {
+    Cache cache = make(64, 600);
+    store(cache, format);
+    Plan plan = identity(cache);
+    LanePlan& lane = plan.lanes[0];
+    lane.format = format;
+    Rng rng(7);
+    for (Index i = 0; i < 600 * 64; ++i) lane.keys.push_back(rng.normal());
+    const std::vector<float> promised = cache.planned_keys(0, lane);
+    cache.apply(plan);
+    EXPECT_EQ(numbers(cache).keys, promised);
+    EXPECT_LT(difference(promised, lane.keys), 0.2);
+  }
+}
+
 TEST(Packed, FewOfManyCentresComeTogether) {
   Cache cache = make(64, 2000);
   store(cache, Format::int4_k);

@@ -55,8 +55,9 @@ void Cache::extend(const Cache& other) {
   PITH_CHECK(shape.lanes() == other.shape().lanes() && shape.head_dim == other.shape().head_dim,
              fmt::format("{} lanes of D {} behind {} of D {}", other.shape().lanes(),
                          other.shape().head_dim, shape.lanes(), shape.head_dim));
+  Cache grown = fork();
   for (Index i = 0; i < shape.lanes(); ++i) {
-    Lane& lane = impl_->lane(i);
+    Lane& lane = grown.impl_->lane(i);
     for (const Segment& from : other.impl_->lane(i).segments) {
       if (from.layout.packed) {
         copy_whole(from, *impl_->pool, lane);
@@ -72,7 +73,8 @@ void Cache::extend(const Cache& other) {
       }
     }
   }
-  impl_->source_tokens = std::max(impl_->source_tokens, other.source_tokens());
+  grown.impl_->source_tokens = std::max(impl_->source_tokens, other.source_tokens());
+  *this = std::move(grown);
 }
 
 }  // namespace pith::cache

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <optional>
 
 #include "base/error.h"
 #include "engine/calibration/budgets.h"
@@ -151,14 +152,10 @@ CompressionReport compress(Context& context, const recipe::Recipe& recipe,
   return compress_once(context, recipe, signals, progress);
 }
 
-CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
-                                const recipe::Signals& signals, const Progress& progress) {
-  const auto start = std::chrono::steady_clock::now();
-  CompressionReport report;
-  report.entries_before = context.cache().entries();
-  report.bytes_before = context.cache().bytes().total();
-  report.full_bytes = context.cache().full_bytes();
-  EngineAccess model(context, signals, progress);
+namespace {
+
+void apply_stages(Context& context, const recipe::Recipe& recipe, const recipe::Signals& signals,
+                  EngineAccess& model) {
   recipe::Signals renewed;  // what later stages see once the newest turns were read anew
   for (Index stage = 0; stage < recipe.stages(); ++stage) {
     const bool again = !model.tail_queries().empty();
@@ -171,6 +168,26 @@ CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
         recipe.fit_blocks(stage) > 0
             ? plan_on_policy(context, recipe, stage, seen, &model)
             : recipe.plan(stage, context.cache(), seen, &context.engine().pool(), &model));
+  }
+}
+
+}  // namespace
+
+CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
+                                const recipe::Signals& signals, const Progress& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  CompressionReport report;
+  report.entries_before = context.cache().entries();
+  report.bytes_before = context.cache().bytes().total();
+  report.full_bytes = context.cache().full_bytes();
+  EngineAccess model(context, signals, progress);
+  std::optional<cache::Cache> before;  // to go back to where a later stage cannot be met
+  if (recipe.stages() > 1) before = context.cache().fork();
+  try {
+    apply_stages(context, recipe, signals, model);
+  } catch (...) {
+    if (before) context.cache() = std::move(*before);
+    throw;
   }
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();

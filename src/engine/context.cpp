@@ -96,6 +96,30 @@ float log_probability(std::span<const float> logits, Token token) {
 
 }  // namespace
 
+// Until it is told to keep them, what a context has taken up since goes when this does. Layers and
+// heads may have got different numbers of entries by then.
+class Context::Rollback {
+ public:
+  explicit Rollback(Context& context)
+      : context_(&context),
+        tokens_(context.tokens_.size()),
+        next_position_(context.next_position_) {}
+  Rollback(const Rollback&) = delete;
+  Rollback& operator=(const Rollback&) = delete;
+  ~Rollback() {
+    if (!context_) return;
+    context_->cache_.take_back(next_position_);
+    context_->tokens_.resize(tokens_);
+    context_->next_position_ = next_position_;
+  }
+  void keep() { context_ = nullptr; }
+
+ private:
+  Context* context_;
+  std::size_t tokens_;
+  Index next_position_;
+};
+
 Context::Context(std::shared_ptr<Engine> engine)
     : engine_(std::move(engine)),
       cache_(engine_->cache_shape(), engine_->cache_rotation(), engine_->cache_format()) {}
@@ -129,10 +153,13 @@ Context Context::until(Index token) const {
 void Context::append(const cache::Cache& entries, std::span<const Token> tokens,
                      std::span<const float> logits) {
   check_room(*this, std::ssize(tokens));
-  cache_.extend(entries);
+  std::vector<float> after(logits.begin(), logits.end());
+  Rollback rollback(*this);
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  cache_.extend(entries);
   next_position_ += std::ssize(tokens);
-  logits_.assign(logits.begin(), logits.end());
+  logits_ = std::move(after);
+  rollback.keep();
 }
 
 std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index wanted,
@@ -152,32 +179,39 @@ std::span<const float> Context::read_chunk(std::span<const Token> tokens, Index 
   return hidden;
 }
 
-void Context::set_logits(std::span<const float> hidden) {
-  logits_.resize(static_cast<std::size_t>(engine_->config().vocabulary));
+std::vector<float> Context::logits_after(std::span<const float> hidden) {
+  std::vector<float> logits(static_cast<std::size_t>(engine_->config().vocabulary));
   compute_logits(engine_->model(), hidden, engine_->options().numerics, engine_->workspace(),
-                 engine_->pool(), logits_);
+                 engine_->pool(), logits);
+  return logits;
 }
 
 void Context::read(std::span<const Token> tokens, ReadObserver* observer,
                    const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
   check_room(*this, total);
+  Rollback rollback(*this);
+  std::vector<float> logits;
   for (Index done = 0; done < total;) {
     const Index rows = std::min(engine_->options().prefill_chunk, total - done);
     const bool last = done + rows == total;
     const auto hidden =
         read_chunk(tokens.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(rows)),
                    last ? 1 : 0, observer);
-    if (last) set_logits(hidden);
+    if (last) logits = logits_after(hidden);
     done += rows;
     if (progress) progress(done, total);
   }
+  if (total > 0) logits_ = std::move(logits);
+  rollback.keep();
 }
 
 void Context::read_states(std::span<const Token> tokens, const OnStates& on_states,
                           ReadObserver* observer, const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
   check_room(*this, total);
+  Rollback rollback(*this);
+  std::vector<float> logits;
   for (Index done = 0; done < total;) {
     const Index rows = std::min(engine_->options().prefill_chunk, total - done);
     const auto hidden =
@@ -187,9 +221,12 @@ void Context::read_states(std::span<const Token> tokens, const OnStates& on_stat
     on_states(done, states);
     done += rows;
     if (done == total)
-      set_logits(std::span(states).last(static_cast<std::size_t>(engine_->config().width)));
+      logits =
+          logits_after(std::span(states).last(static_cast<std::size_t>(engine_->config().width)));
     if (progress) progress(done, total);
   }
+  if (total > 0) logits_ = std::move(logits);
+  rollback.keep();
 }
 
 std::vector<float> Context::read_and_score(std::span<const Token> tokens, const Progress& progress,
@@ -230,6 +267,8 @@ void Context::read_one_each(std::span<Context* const> contexts, std::span<const 
     check_room(*context, 1);
     positions.push_back(context->next_position_);
   }
+  std::vector<std::unique_ptr<Rollback>> rollbacks;
+  for (Context* context : contexts) rollbacks.push_back(std::make_unique<Rollback>(*context));
   ReadPass pass(contexts, rows, nullptr);
   const auto hidden = forward(engine.model(), {tokens, positions, sequences, false},
                               engine.options().numerics, pass, engine.workspace(), engine.pool());
@@ -237,11 +276,16 @@ void Context::read_one_each(std::span<Context* const> contexts, std::span<const 
   std::vector<float> logits(V * contexts.size());
   compute_logits(engine.model(), hidden, engine.options().numerics, engine.workspace(),
                  engine.pool(), logits);
+  std::vector<std::vector<float>> after;  // [contexts][V]
   for (std::size_t s = 0; s < contexts.size(); ++s) {
+    const auto own = std::span(logits).subspan(s * V, V);
+    after.emplace_back(own.begin(), own.end());
     contexts[s]->tokens_.push_back(tokens[s]);
     ++contexts[s]->next_position_;
-    contexts[s]->logits_.assign(logits.begin() + static_cast<std::ptrdiff_t>(s * V),
-                                logits.begin() + static_cast<std::ptrdiff_t>((s + 1) * V));
+  }
+  for (std::size_t s = 0; s < contexts.size(); ++s) {
+    contexts[s]->logits_ = std::move(after[s]);
+    rollbacks[s]->keep();
   }
 }
 

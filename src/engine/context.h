@@ -1,6 +1,10 @@
 // A context: a model's engine, a cache and a position. It reads tokens, forks, takes plans, and is
 // saved and loaded. Choosing tokens is sampling's business (generate.h), choosing what to keep a
 // recipe's (compress.h).
+//
+// Reading and appending are all or nothing: when an error leaves (cancelled, no memory, bad_input,
+// what a callback throws), the context is as it was before the call, whatever had been read by
+// then; what an observer saw is void. Of read_one_each() that holds for all of its contexts.
 #pragma once
 
 #include <filesystem>
@@ -79,11 +83,12 @@ class Context {
  private:
   Context(std::shared_ptr<Engine> engine, cache::Cache cache);
   friend class ReadPass;
+  class Rollback;
 
   // One chunk of a read: returns the hidden states of the last `wanted` rows.
   std::span<const float> read_chunk(std::span<const Token> tokens, Index wanted,
                                     ReadObserver* observer);
-  void set_logits(std::span<const float> hidden);  // [E] of the last token
+  std::vector<float> logits_after(std::span<const float> hidden);  // [E] of the last token -> [V]
 
   std::shared_ptr<Engine> engine_;
   cache::Cache cache_;

@@ -1,12 +1,15 @@
 #include "engine/context.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 
 #include "base/error.h"
 #include "engine/generate.h"
+#include "engine/signals/observer.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -109,6 +112,58 @@ TEST_P(EveryArchitecture, ASavedContextGoesOnWithTheSameBits) {
   EXPECT_EQ(largest_difference(context.logits(), loaded.logits()), 0);
 }
 
+// Asks the engine to stop in one layer of one chunk: layers before it have taken the chunk up then.
+class StopInside final : public ReadObserver {
+ public:
+  StopInside(Index first_token, Index layer) : first_token_(first_token), layer_(layer) {}
+  std::stop_token token() const { return stop_.get_token(); }
+  void begin_chunk(Index first, Index /*rows*/) override { first_ = first; }
+  void stored(Index layer, std::span<const float> /*keys*/,
+              std::span<const float> /*values*/) override {
+    if (first_ == first_token_ && layer == layer_) stop_.request_stop();
+  }
+
+ private:
+  std::stop_source stop_;
+  Index first_token_, layer_, first_ = 0;
+};
+
+TEST_P(EveryArchitecture, AStoppedReadLeavesTheContextAsItWas) {
+  const auto shared = engine(13);
+  const auto before = some_tokens(20), more = some_tokens(40);
+  Context context(shared);
+  context.read(before);
+  Context untouched = context.fork();
+  const auto stopped = [&](auto read) {
+    StopInside observer(33, 0);  // in the second chunk
+    shared->stop_when(observer.token());
+    EXPECT_THROW(read(observer), Error);
+    shared->stop_when({});
+    EXPECT_EQ(context.tokens(), before);
+    EXPECT_EQ(context.next_position(), 20);
+    EXPECT_EQ(largest_difference(context.logits(), untouched.logits()), 0);
+    for (Index lane = 0; lane < context.cache().shape().lanes(); ++lane)
+      EXPECT_EQ(context.cache().size(lane), 20) << lane;
+  };
+  stopped([&](StopInside& observer) { context.read(more, &observer); });
+  stopped([&](StopInside& observer) { context.read_and_score(more, {}, &observer); });
+  context.read(more);
+  untouched.read(more);
+  EXPECT_EQ(largest_difference(context.logits(), untouched.logits()), 0);
+}
+
+TEST_P(EveryArchitecture, WhatACallbackThrowsLeavesTheContextAsItWas) {
+  Context context(engine(13));
+  const auto give_up = [](Index done, Index /*total*/) {
+    if (done == 26) throw 1;
+  };
+  EXPECT_THROW(context.read(some_tokens(40), nullptr, give_up), int);
+  EXPECT_EQ(context.next_position(), 0);
+  EXPECT_EQ(context.cache().entries(), 0);
+  EXPECT_TRUE(context.tokens().empty());
+  EXPECT_TRUE(context.logits().empty());
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiny, EveryArchitecture,
                          testing::Values("llama", "qwen2", "qwen3", "gemma3"),
                          [](const auto& test) { return std::string(test.param); });
@@ -122,6 +177,40 @@ TEST(Context, AForkGoesItsOwnWay) {
   EXPECT_EQ(context.next_position(), 20);
   EXPECT_EQ(fork.next_position(), 25);
   EXPECT_EQ(largest_difference(context.logits(), before), 0);
+}
+
+// The second context's cache lies in a file of one slab, 239 tiles: 944 tokens in four lanes leave
+// three of them, and the next token takes four. A limit on the size of files stands for a full
+// disk.
+TEST(Context, TokensForSeveralContextsAreReadByAllOrNone) {
+  const auto folder = std::filesystem::temp_directory_path() / "pith_context_full_disk";
+  const auto engine = tiny_engine({.context = 1024});
+  Context in_memory(engine), in_file(engine);
+  in_file.cache() =
+      cache::Cache(engine->cache_shape(), engine->cache_rotation(), engine->cache_format(), folder);
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit one_slab{256 << 10, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &one_slab);
+  in_memory.read(some_tokens(20));
+  in_file.read(some_tokens(944));
+  const std::vector<float> logits(in_file.logits().begin(), in_file.logits().end());
+  Context* const both[] = {&in_memory, &in_file};
+  const Token next[] = {5, 9};
+  EXPECT_THROW(Context::read_one_each(both, next), Error);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  for (Index lane = 0; lane < 4; ++lane) {
+    EXPECT_EQ(in_memory.cache().size(lane), 20);
+    EXPECT_EQ(in_file.cache().size(lane), 944);
+  }
+  EXPECT_EQ(in_memory.next_position(), 20);
+  EXPECT_EQ(in_file.tokens().size(), 944u);
+  EXPECT_EQ(largest_difference(in_file.logits(), logits), 0);
+  Context::read_one_each(both, next);
+  EXPECT_EQ(in_file.next_position(), 945);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Context, RefusesToLeaveTheModelsRange) {

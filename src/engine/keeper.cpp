@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@
 #include "engine/signals/stream.h"
 #include "engine/signals/structure.h"
 #include "recipe/budget.h"
+#include "recipe/stage.h"
 
 namespace pith {
 namespace {
@@ -32,17 +34,31 @@ float surprisal_of(std::span<const float> logits, Token token) {
                             static_cast<double>(logits[static_cast<std::size_t>(token)] - top));
 }
 
-// The recipe with a fraction of its first stage as what that leaves of `tokens`: of a cache that
-// was compressed before, a fraction would count anew.
+// The recipe with fractions as what they leave of `tokens`, one stage after another: of a cache
+// that was compressed before, a fraction would count anew. Throws bad_recipe for a fraction of what
+// a stage leaves whose size is not known before.
 recipe::Recipe of_all_tokens(const recipe::Recipe& recipe, Index tokens) {
-  const std::string text = recipe.to_string();
-  const auto stage_end = std::min(text.find(" then "), text.size()), at = text.find(" @ ");
-  if (at >= stage_end) return recipe;
-  const auto budget = recipe::parse_budget(text.substr(at + 3, stage_end - at - 3));
-  if (!budget || budget->unit != recipe::BudgetUnit::fraction) return recipe;
-  return recipe::Recipe::parse(fmt::format("{} @ {}tok{}", text.substr(0, at),
-                                           recipe::kept_of(tokens, budget->value),
-                                           text.substr(stage_end)));
+  std::string text;
+  bool known = true;  // whether `tokens` is what is left
+  for (recipe::Stage& stage : recipe::read_stages(recipe.to_string())) {
+    const auto unit = stage.budget ? std::optional(stage.budget->unit) : std::nullopt;
+    if (unit == recipe::BudgetUnit::fraction) {
+      if (!known)
+        fail(ErrorCode::bad_recipe,
+             fmt::format("{}: while a document is read, \"{}\" would take a fraction of what it "
+                         "left itself; give its budget in tokens (\"@ 512tok\") or as a ratio",
+                         recipe.name(), recipe::to_string(stage)));
+      tokens = recipe::kept_of(tokens, stage.budget->value);
+      stage.budget = recipe::Budget{recipe::BudgetUnit::tokens, static_cast<double>(tokens)};
+    } else if (unit == recipe::BudgetUnit::tokens) {
+      tokens = std::min(tokens, static_cast<Index>(stage.budget->value));
+    } else if (unit || stage.allocator.info->name != "keep_all") {
+      known = false;
+    }
+    text += text.empty() ? "" : " then ";
+    text += recipe::to_string(stage);
+  }
+  return recipe::Recipe::parse(text);
 }
 
 }  // namespace
@@ -71,6 +87,7 @@ Keeper::Keeper(Context& context, const recipe::Recipe& recipe, const ReadOptions
          fmt::format("{}: what it needs to know can only be collected over a whole document; take "
                      "the schedule prefill, or another recipe",
                      recipe.name()));
+  of_all_tokens(recipe, 1 << 20);  // refuses at once what it will have to refuse
   look_up_budgets(context.engine(), needs_, collector_->unfinished());
 }
 

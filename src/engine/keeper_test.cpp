@@ -79,6 +79,15 @@ TEST_F(KeeperTest, FractionsAndRatiosCountAgainstAllTokens) {
   EXPECT_LE(kept.report.ratio(), 4.4);
 }
 
+TEST_F(KeeperTest, LaterStagesCountAgainstAllTokensToo) {
+  Context twice(engine_);
+  read(twice, "knorm @ 0.5 then keydiff @ 0.5");
+  EXPECT_EQ(twice.cache().size(0), kTokens / 4);
+  Context mixed(engine_);
+  EXPECT_THROW(read(mixed, "knorm @ 2x then keydiff @ 0.5"), Error);
+  EXPECT_EQ(mixed.next_position(), 0);
+}
+
 // One chunk that holds the whole document is the prefill.
 TEST_F(KeeperTest, OneChunkIsThePrefill) {
   for (const char* text :
@@ -111,6 +120,14 @@ TEST_F(KeeperTest, ReplaysOfTheFirstChunkAreThoseOfTheDocument) {
   compress(whole, recipe, read_document(whole, tokens_, recipe.needs(), options));
   for (Index lane = 0; lane < lanes(); ++lane)
     EXPECT_EQ(streamed.cache().size(lane), whole.cache().size(lane)) << lane;
+}
+
+TEST_F(KeeperTest, AStageThatCannotBeMetLeavesTheCacheAsItWas) {
+  Context context(engine_);
+  const auto recipe = recipe::Recipe::parse("knorm @ 0.5 then knorm + pins(recent=100) @ 50tok");
+  const auto signals = read_document(context, tokens_, recipe.needs(), {});
+  EXPECT_THROW(compress(context, recipe, signals), Error);
+  EXPECT_EQ(context.cache().entries(), kTokens * lanes());
 }
 
 TEST_F(KeeperTest, RefusesWhatItCannotCollect) {

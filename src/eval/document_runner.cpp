@@ -7,8 +7,10 @@
 #include <map>
 
 #include "base/error.h"
+#include "engine/calibration/calibration.h"
 #include "engine/conversation/turn_reading.h"
 #include "engine/keeper.h"
+#include "engine/learned/encoder.h"
 #include "engine/rerouting.h"
 #include "eval/judge.h"
 #include "eval/survival.h"
@@ -20,7 +22,7 @@ namespace {
 
 // Raise it when the same settings would give other answers or scores than before: it is part of
 // every prediction's key.
-constexpr int kAnswersVersion = 3;
+constexpr int kAnswersVersion = 4;
 
 // Adds the time from here to the end of its scope to a sum.
 class Timed {
@@ -100,17 +102,21 @@ DocumentRunner::DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& 
       arm_count_(arm_count(config)),
       log_(log),
       on_answers_(std::move(on_answers)) {
-  for (const auto& [recipe, schedule] : arms_)
+  for (const RunArm& arm : arms_) {
+    const recipe::Recipe& recipe = arm.recipe;
     if (recipe.risk()) guards_.emplace(recipe.to_string(), Guard(*engine_, recipe));
+    std::string& inputs = inputs_[label_of(arm).canonical];
+    if (recipe.risk()) inputs += "|" + guards_.at(recipe.to_string()).fingerprint();
+    inputs += looked_up_hash(*engine_, recipe.needs()) + encoder_hashes(*engine_, recipe.needs());
+  }
   PITH_CHECK(engine_->options().ignore_batch_size, "see engine_options()");
 }
 
 std::string DocumentRunner::key(const Reading& reading, const ArmLabel& label) const {
-  const auto guard = guards_.find(label.twin.empty() ? label.canonical : label.twin_of);
-  const std::string calibration =
-      guard == guards_.end() ? "" : fmt::format("|{}", guard->second.fingerprint());
+  const auto inputs = inputs_.find(label.twin.empty() ? label.canonical : label.twin_of);
+  PITH_CHECK(inputs != inputs_.end(), "an arm of this run");
   return hash_of(fmt::format("{}|{}|{}|{}|{}{}", settings_, reading.suite, reading.document.id,
-                             reading.text_hash, label.canonical, calibration));
+                             reading.text_hash, label.canonical, inputs->second));
 }
 
 std::vector<const Item*> DocumentRunner::missing(const Reading& reading,

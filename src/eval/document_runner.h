@@ -61,6 +61,8 @@ class DocumentRunner {
   std::vector<RunArm> arms_;
   Index arm_count_;                      // with twins
   std::map<std::string, Guard> guards_;  // of recipes @ auto, by canonical recipe
+  // What of files an arm's answers depend on (calibrations, encoders), by its canonical name.
+  std::map<std::string, std::string> inputs_;
   PredictionLog& log_;
   std::function<void()> on_answers_;
   RunSummary summary_;

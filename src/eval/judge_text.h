@@ -32,9 +32,9 @@ double edit_similarity(std::string_view answer, std::string_view reference);
 std::vector<std::string> integers(std::string_view text, bool sign = false);
 
 bool abstains(std::string_view text);
-// Whether some sentence of the text says `part` (in whole words, or with a plural s) without denying
-// it: a "not", "no", "never", "without" and the like denies what follows it in its sentence, and one
-// right after `part` ("images are not") what it follows.
+// Whether some sentence of the text says `part` (in whole words, or with a plural s) without
+// denying it: a "not", "no", "never", "without" and the like denies what follows it in its
+// sentence, and one right after `part` ("images are not") what it follows.
 bool claims(std::string_view text, std::string_view part);
 
 // COLOUR-ANIMAL-NNNN, or its beginning: "PEARL-OTTER-27", "SCARLET-B".

@@ -1,5 +1,6 @@
 #include "eval/runner.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/calibration/calibration.h"
 #include "eval/documents.h"
 #include "eval/metrics.h"
 #include "eval/predictions.h"
@@ -160,6 +162,30 @@ TEST_F(RunnerTest, AnswersDoNotDependOnWhatIsCollectedBeside) {
   beside.recipes = {"spaced + match(references=64) @ 4x", alone.recipes[0]};
   const auto many = answers(run(beside, "beside"));
   for (const auto& [key, answer] : answers(run(alone, "alone"))) EXPECT_EQ(many.at(key), answer);
+}
+
+TEST_F(RunnerTest, AnotherCalibrationIsAnotherAnswer) {
+  EngineOptions options = engine_options(RunConfig{.exact = true, .threads = 2});
+  std::filesystem::create_directories(folder_);
+  options.calibration = folder_ / "tiny.calibration";
+  engine_ = Engine::from(gguf::File::parse(file_, "tiny"), options);
+  const auto& shape = engine_->config();
+  const auto calibrate = [&](float weight) {
+    Calibration made{"tiny", engine_->model().hash(), "", {}};
+    const Index size = shape.kv_heads * (shape.width + 1);
+    for (Index l = 0; l < shape.layer_count(); ++l)
+      made.arrays[fmt::format("kvzap.{}", l)] = {
+          {shape.kv_heads, shape.width + 1},
+          std::vector<float>(static_cast<std::size_t>(size), weight)};
+    made.save(options.calibration);
+  };
+  RunConfig own = config();
+  own.recipes = {"kvzap @ 2x", "random @ 2x"};
+  calibrate(1);
+  const std::size_t once = run(own, "run").size();
+  EXPECT_EQ(run(own, "run").size(), once);
+  calibrate(-1);  // kvzap's answers are given again, those of full and random are there
+  EXPECT_EQ(run(own, "run").size(), once + once / 3);
 }
 
 TEST_F(RunnerTest, WhatCannotBeCollectedTogetherIsRunOneAfterTheOther) {

@@ -59,6 +59,23 @@ TEST(Defensive, CoverageGoesFirstUpToTheEqualShare) {
   EXPECT_THAT(kept(recipe, world, 1), ElementsAre(2, 3));
 }
 
+// Without a budget no lane has a share: nothing is set apart, and all that covers goes first.
+TEST(Adjusters, WorkWhereTheContentDecidesHowMuchStays) {
+  World world = scored({{8, 4, 2, 1}}, 1);
+  world.signals.layers[0].projected_values = {1, 1, 8, 1};
+  EXPECT_THAT(kept("kvzip(sinks=0) + critical(sizes=product) + threshold(at=6)", world),
+              ElementsAre(0, 2));
+  EXPECT_THAT(kept("kvzip(sinks=0) + defensive(coverage=0.8) + threshold(at=100)", world),
+              ElementsAre(0, 1));
+  EXPECT_THAT(kept("kvzip(sinks=0) + floor(2) + threshold(at=6)", world), ElementsAre(0, 1));
+}
+
+TEST(Defensive, CoverageRefusesScoresBelowZero) {
+  const World world = make_world({.layers = 1, .query_heads = 1, .kv_heads = 1, .tokens = 8});
+  EXPECT_THAT(error_of([&] { kept("knorm + defensive(coverage=0.5) @ 4tok", world); }),
+              ::testing::HasSubstr("scores of at least 0"));
+}
+
 // One key per token, one query row that looks at one of them: its maximum is 1, its mean 1/4.
 TEST(Defensive, ScorersTakeTheMaximumOverQueriesAndHeads) {
   World world = make_world({.layers = 1,

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "kernels/attention.h"
 
 namespace pith::recipe {
 namespace {
@@ -149,15 +150,16 @@ Room room_of_entries(Index total, const LaneSizes& sizes) {
 }
 
 Index lane_bytes(const cache::Shape& shape, const LaneContent& content) {
-  constexpr Index kTile = 16, kLine = 64;  // entries of a tile, its alignment in bytes
+  constexpr Index kLine = 64;  // a tile's alignment in bytes
   constexpr Index kCentreTable = 64;
   constexpr Index kRun = 256, kFewest = 64;  // packed entries of a centre: at most as they are
                                              // rounded, and at least as they are left
   Index bytes = 0, segments = 0, tiles = 0;
   const auto add = [&](cache::Format format, Index entries, Index column_bytes) {
     if (entries == 0) return;
-    const Index tile = round_up(numbers_of_tile(shape, format) + kTile * column_bytes, kLine);
-    Index count = ceil_div(entries, kTile), runs = 1;
+    const Index tile =
+        round_up(numbers_of_tile(shape, format) + kTileEntries * column_bytes, kLine);
+    Index count = ceil_div(entries, kTileEntries), runs = 1;
     if (cache::traits(format).packed) {
       runs = ceil_div(entries, kRun) + (content.packed_before ? entries / kFewest + 1 : 0);
       count += content.packed_before ? runs : 0;
@@ -175,7 +177,7 @@ Index lane_bytes(const cache::Shape& shape, const LaneContent& content) {
 }
 
 Index entry_bytes(const cache::Shape& shape, cache::Format format, cache::Columns columns) {
-  return numbers_of_tile(shape, format) / 16 + cache::column_bytes(columns);
+  return numbers_of_tile(shape, format) / kTileEntries + cache::column_bytes(columns);
 }
 
 }  // namespace pith::recipe

@@ -89,21 +89,20 @@ std::vector<float> leverage(std::span<const float> rows, Index k, double ridge,
 
 void standardise(std::span<std::vector<float>> lanes) {
   double sum = 0, square = 0, count = 0;
-  const auto computed = [](float s) { return std::abs(s) < kForced; };
   for (const auto& lane : lanes)
     for (float s : lane)
-      if (computed(s)) {
+      if (is_computed(s)) {
         sum += double{s};
         ++count;
       }
   const double mean = count > 0 ? sum / count : 0;
   for (const auto& lane : lanes)
     for (float s : lane)
-      if (computed(s)) square += (double{s} - mean) * (double{s} - mean);
+      if (is_computed(s)) square += (double{s} - mean) * (double{s} - mean);
   const double deviation = std::max(std::sqrt(square / std::max(count - 1, 1.0)), 1e-6);
   for (auto& lane : lanes)
     for (float& s : lane)
-      if (computed(s)) s = static_cast<float>((double{s} - mean) / deviation);
+      if (is_computed(s)) s = static_cast<float>((double{s} - mean) / deviation);
 }
 
 std::vector<float> unrotated_keys(const Scene& scene, Index lane) {

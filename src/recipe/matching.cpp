@@ -193,18 +193,37 @@ std::vector<float> reference_rows(const Scene& scene, Index lane, const Referenc
   return rows;
 }
 
-std::vector<float> reference_weights(const Scene& scene, Index lane, const References& references) {
+void for_reference_weights(const Scene& scene, Index lane, const References& references,
+                           const std::function<void(std::span<const float>)>& body) {
+  constexpr Index kRows = 128;
   const Index depth = scene.shape().head_dim, n = scene.size(lane);
-  const Index rows = scene.group() * references.count;
+  const std::vector<float> queries = reference_rows(scene, lane, references);
+  const Index all = std::ssize(queries) / depth;
+  const Panels keys(scene.keys(lane), n, depth);
+  const Index stride = keys.count * kPanel;
   const auto info = scene.info(lane);
-  std::vector<float> weights =
-      times_transposed(reference_rows(scene, lane, references), rows, scene.keys(lane), n, depth);
-  std::vector<float> ignored(static_cast<std::size_t>(n));
-  for (Index r = 0; r < rows; ++r) {
-    float* line = weights.data() + r * n;
-    for (Index j = 0; j < n; ++j) line[j] += info[j].log_weight;
-    row_kernels().softmax_add(line, n, ignored.data());
+  std::vector<float> logits(static_cast<std::size_t>(std::min(kRows, all) * stride)), weights,
+      ignored(static_cast<std::size_t>(n));
+  for (Index first = 0; first < all; first += kRows) {
+    const Index rows = std::min(kRows, all - first);
+    row_kernels().multiply(queries.data() + first * depth, rows, keys.data.data(), keys.count,
+                           depth, logits.data(), stride);
+    weights.resize(static_cast<std::size_t>(rows * n));
+    for (Index r = 0; r < rows; ++r) {
+      float* line = weights.data() + r * n;
+      for (Index j = 0; j < n; ++j) line[j] = logits[r * stride + j] + info[j].log_weight;
+      row_kernels().softmax_add(line, n, ignored.data());
+    }
+    body(weights);
   }
+}
+
+std::vector<float> reference_weights(const Scene& scene, Index lane, const References& references) {
+  std::vector<float> weights;
+  weights.reserve(static_cast<std::size_t>(scene.group() * references.count * scene.size(lane)));
+  for_reference_weights(scene, lane, references, [&](std::span<const float> rows) {
+    weights.insert(weights.end(), rows.begin(), rows.end());
+  });
   return weights;
 }
 

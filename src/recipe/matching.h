@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -51,6 +52,10 @@ std::vector<float> reference_rows(const Scene& scene, Index lane,
 // log-weights included, in the order of reference_rows().
 std::vector<float> reference_weights(const Scene& scene, Index lane,
                                      const References& references);  // [G * count, n]
+// The same, a few rows after the others: where not all are wanted at once, memory does not grow
+// with the references times the entries.
+void for_reference_weights(const Scene& scene, Index lane, const References& references,
+                           const std::function<void(std::span<const float>)>& body);  // [rows, n]
 
 // Changes weights that rows of queries gave to `before` into those that they give to `after`, still
 // relative to the whole of what they looked at: a_rj <- a_rj exp(q_r.(after_j - before_j)).

@@ -109,6 +109,12 @@ TEST(ChunkMean, WholeChunksUpToTheBudget) {
   EXPECT_THAT(quirk.lanes[0].keep, ElementsAre(2, 3, 6, 7));  // int(4 * 0.625) = 2 chunks
 }
 
+TEST(ChunkMean, APinnedEntryProtectsItsChunkAsFarAsRoomGoes) {
+  const World world = scored({{1, 1, 1, 1, 9, 9, 9, 9}}, 1);
+  EXPECT_THAT(plan_of("knorm + pins(sinks=1) + chunk_mean(4) @ 2tok", world).lanes[0].keep,
+              ElementsAre(0, 3));
+}
+
 TEST(Pins, StayWhateverTheirScore) {
   const World world = scored({{0, 0, 9, 9, 9, 9, 9, 0}}, 1);
   EXPECT_THAT(plan_of("knorm + pins(sinks=1, recent=1) @ 0.5", world).lanes[0].keep,

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
+#include "kernels/attention.h"
 #include "recipe/local_attention.h"
 #include "recipe/matching.h"
 #include "recipe/select.h"
@@ -118,6 +120,12 @@ LaneSizes lane_sizes(const Stage& stage, const Scene& scene) {
   return sizes;
 }
 
+// Of an entry that a plan keeps; with `weighs`, it may still be given a weight.
+cache::Columns planned_columns(cache::EntryInfo entry, bool weighs) {
+  if (weighs) entry.log_weight = 1;
+  return cache::columns_of(entry);
+}
+
 // What the cache will allocate at most once the plan is applied and `added` entries with it; with
 // `weighs`, every kept entry may still be given a weight.
 Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vector<Index>& added,
@@ -132,8 +140,8 @@ Index planned_bytes(const Scene& scene, const cache::Plan& plan, const std::vect
       cache::EntryInfo entry = scene.info(lane)[own.keep[i]];
       if (!own.move_to.empty()) entry.position = own.move_to[i];
       if (!own.log_weight.empty()) entry.log_weight = own.log_weight[i];
-      if (weighs) entry.log_weight = 1;
-      ++content.of(own.formats.empty() ? *own.format : own.formats[i], cache::columns_of(entry));
+      ++content.of(own.formats.empty() ? *own.format : own.formats[i],
+                   planned_columns(entry, weighs));
     }
     bytes += lane_bytes(scene.shape(), content);
   }
@@ -183,19 +191,26 @@ void assign_formats(const Stage& stage, const Scene& scene, const Scores& scores
   stage.format.info->assign(scene, stage.format.arguments, scores, plan);
 }
 
-// Room that is paid for anyway goes to each lane's next best entries. Lanes whose entries differ in
-// format are left as they are.
-void fill_tiles(const Scene& scene, const Scores& scores, cache::Plan& plan) {
-  constexpr Index kTile = 16;
+// Room that is paid for anyway goes to each lane's next best entries: of those that share tiles
+// with kept ones, as many as fit beside them. Lanes whose entries differ in format are left as they
+// are.
+void fill_tiles(const Scene& scene, const Scores& scores, bool weighs, cache::Plan& plan) {
   for (Index lane : scene.lanes()) {
     cache::LanePlan& own = plan.lanes[lane];
-    const Index more = round_up(std::ssize(own.keep), kTile) - std::ssize(own.keep);
-    const bool mixed = std::any_of(own.formats.begin(), own.formats.end(),
-                                   [&](cache::Format format) { return format != *own.format; });
-    if (more == 0 || mixed) continue;
+    if (std::any_of(own.formats.begin(), own.formats.end(),
+                    [&](cache::Format format) { return format != *own.format; }))
+      continue;
+    std::map<cache::Columns, Index> kept;
+    for (std::int32_t j : own.keep) ++kept[planned_columns(scene.info(lane)[j], weighs)];
     std::vector<float> others = scores.lanes[lane];
     for (std::int32_t j : own.keep) others[j] = kNever;
-    for (std::int32_t j : best_entries(others, more)) own.keep.push_back(j);
+    for (const auto& [columns, count] : kept) {
+      std::vector<float> alike = others;
+      for (Index j = 0; j < scene.size(lane); ++j)
+        if (planned_columns(scene.info(lane)[j], weighs) != columns) alike[j] = kNever;
+      const Index more = round_up(count, kTileEntries) - count;
+      for (std::int32_t j : best_entries(alike, more)) own.keep.push_back(j);
+    }
     std::sort(own.keep.begin(), own.keep.end());
   }
 }
@@ -228,7 +243,7 @@ Attempt attempt(const Stage& stage, const Scene& scene, const Scores& scores) {
   }
   assign_formats(stage, scene, scores, out.plan);
   if (scene.room().whole_tiles && allocator.info->fills_tiles) {
-    fill_tiles(scene, scores, out.plan);
+    fill_tiles(scene, scores, stage.weighs(), out.plan);
     assign_formats(stage, scene, scores, out.plan);
   }
   if (out.entries == 0 && stage.realiser.info->adds == nullptr && scene.present() > 0)

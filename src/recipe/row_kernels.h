@@ -30,8 +30,14 @@ const RowKernels& row_kernels();  // of active_isa()
 // 0.
 struct Panels {
   Panels(std::span<const float> rows, Index n, Index depth);  // [n, D]
+  // The columns of a matrix [D, n] as rows.
+  static Panels of_columns(std::span<const float> matrix, Index n);
+
   Index count;
   std::vector<float> data;  // [count, D, 16]
+
+ private:
+  Panels(Index n, Index depth);
 };
 
 // Whole products with them: a b' for b [columns, depth], and a b for b [depth, columns].

@@ -19,6 +19,10 @@ inline constexpr float kForced = std::numeric_limits<float>::max();  // a scorer
                                                                      // first, as far as room goes
 inline constexpr float kPinned = std::numeric_limits<float>::infinity();  // asked for: kept or fail
 
+inline bool is_protected(float score) { return score >= kForced; }
+// Neither protected nor unwanted: what arithmetic on scores may change.
+inline bool is_computed(float score) { return score < kForced && score != kNever; }
+
 struct Scores {
   std::vector<std::vector<float>> lanes;  // [lanes][n]; empty for lanes that are left alone
   std::vector<std::vector<float>> plain;  // the same as the scorer gave them, before adjusters
@@ -87,6 +91,10 @@ class Scene {
   void set_worst_case(bool worst) { worst_case_ = worst; }
 
   const Room& room() const { return room_; }
+  // A lane's equal share of the room; `otherwise` where no budget was given.
+  Index share(Index lane, Index otherwise) const {
+    return room_.bounded ? room_.lane[static_cast<std::size_t>(lane)] : otherwise;
+  }
   void set_room(Room room) { room_ = std::move(room); }
 
  private:

@@ -35,7 +35,6 @@ Units make_units(const Scene& scene) {
 }
 
 std::vector<float> unit_scores(const Scene& scene, const Units& units, const Scores& scores) {
-  const auto computed = [](float s) { return std::abs(s) < kForced; };
   std::vector<double> sums(units.spans.size());
   std::vector<float> ruling(units.spans.size(), kNever);  // the highest score that is not computed
   std::vector<bool> judged(units.spans.size());
@@ -44,12 +43,12 @@ std::vector<float> unit_scores(const Scene& scene, const Units& units, const Sco
     double total = 0;
     for (Index lane = layer * heads; lane < (layer + 1) * heads; ++lane)
       for (float s : scores.lanes[lane])
-        if (computed(s)) total += std::abs(s);
+        if (is_computed(s)) total += std::abs(s);
     for (Index lane = layer * heads; lane < (layer + 1) * heads; ++lane) {
       for (Index j = 0; j < scene.size(lane); ++j) {
         const float s = scores.lanes[lane][j];
         const std::int32_t unit = units.of_entry[lane][j];
-        if (!computed(s)) {
+        if (!is_computed(s)) {
           ruling[unit] = std::max(ruling[unit], s);
         } else {
           judged[unit] = true;
@@ -60,7 +59,7 @@ std::vector<float> unit_scores(const Scene& scene, const Units& units, const Sco
   }
   std::vector<float> out(units.spans.size());
   for (std::size_t u = 0; u < out.size(); ++u)
-    out[u] = ruling[u] >= kForced || !judged[u] ? ruling[u] : static_cast<float>(sums[u]);
+    out[u] = is_protected(ruling[u]) || !judged[u] ? ruling[u] : static_cast<float>(sums[u]);
   return out;
 }
 

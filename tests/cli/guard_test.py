@@ -47,7 +47,7 @@ def long_document(tmp_path):
 
 
 def test_without_a_table_the_command_is_named(fails, model, document):
-    fails(*ask(model, document), words=["pith calibrate -m MODEL --what guard", PARTS])
+    fails(*ask(model, document), words=[f"pith calibrate -m {model} --what guard", PARTS])
     fails(*ask(model, document, "auto"), words=["kvzip_plus + global + drop + int4", "@ 4x"])
 
 

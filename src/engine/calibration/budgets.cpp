@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/error.h"
 #include "engine/signals/observer.h"
 #include "engine/signals/replay.h"
 #include "recipe/recipe.h"
@@ -117,6 +118,27 @@ void BudgetMeter::write(Calibration& to) const {
   to.arrays["diffuseness"] = {{lanes}, mean(spread_)};
 }
 
+namespace {
+
+// Numbers that a plan may share a budget by.
+void check_budgets(const recipe::Signals& budgets, const Engine& engine) {
+  const auto refuse = [&](const char* what) {
+    fail(ErrorCode::bad_file,
+         fmt::format("the calibration at {}: {}; make it again: pith calibrate -m MODEL",
+                     engine.options().calibration.string(), what));
+  };
+  const auto& [kept, shares] = budgets.budget_curves;
+  for (std::size_t g = 0; g < kept.size(); ++g)
+    if (kept[g] <= (g > 0 ? kept[g - 1] : 0) || kept[g] >= 1)
+      refuse("curves.kept does not ascend between 0 and 1");
+  for (const float share : shares)
+    if (share < 0 || share > 1) refuse("curves.shares has a number outside of [0, 1]");
+  for (const float spread : budgets.diffuseness)
+    if (spread < 0) refuse("diffuseness has a number below 0");
+}
+
+}  // namespace
+
 void look_up_budgets(const Engine& engine, const recipe::SignalNeeds& needs,
                      recipe::Signals& signals) {
   if (!needs.budget_curves && !needs.diffuseness) return;
@@ -128,6 +150,7 @@ void look_up_budgets(const Engine& engine, const recipe::SignalNeeds& needs,
     signals.budget_curves = {calibration.at("curves.kept", one).data,
                              calibration.at("curves.shares", both).data};
   if (needs.diffuseness) signals.diffuseness = calibration.at("diffuseness", each).data;
+  check_budgets(signals, engine);
 }
 
 }  // namespace pith

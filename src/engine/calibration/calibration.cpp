@@ -8,12 +8,15 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <cmath>
+
 #include <span>
 
 #include "base/byte_stream.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "engine/engine.h"
+#include "recipe/signals.h"
 
 namespace pith {
 namespace {
@@ -39,6 +42,8 @@ CalibratedArray read_array(ByteReader& in) {
     count *= static_cast<std::uint64_t>(array.shape.back());
   }
   array.data = in.values<float>(count);
+  for (const float x : array.data)
+    if (!std::isfinite(x)) in.damaged("an array holds something that is no finite number");
   return array;
 }
 
@@ -131,6 +136,13 @@ std::string model_argument(const Engine& engine) {
   const auto& path = engine.options().calibration;  // the model's, with one more ending
   if (path.extension() != ".calibration") return "MODEL";
   return std::filesystem::path(path).replace_extension().string();
+}
+
+std::string looked_up_hash(const Engine& engine, const recipe::SignalNeeds& needs) {
+  if (!needs.query_filters && !needs.kvzap && !needs.budget_curves && !needs.diffuseness) return "";
+  Calibration::of(engine);
+  const std::string bytes = read_file(engine.options().calibration);
+  return fmt::format("|{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
 }
 
 }  // namespace pith

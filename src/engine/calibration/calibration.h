@@ -24,6 +24,10 @@ namespace pith {
 
 class Engine;
 
+namespace recipe {
+struct SignalNeeds;
+}
+
 struct CalibratedArray {
   std::vector<Index> shape;
   std::vector<float> data;  // row-major
@@ -52,5 +56,9 @@ struct Calibration {
 
 // What `pith calibrate -m` calls an engine's model: its file, or MODEL where that is not known.
 std::string model_argument(const Engine& engine);
+
+// What a calibration file holds, for names of what was made with it: "" where `needs` look nothing
+// up. Throws as Calibration::of does.
+std::string looked_up_hash(const Engine& engine, const recipe::SignalNeeds& needs);
 
 }  // namespace pith

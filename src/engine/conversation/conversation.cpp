@@ -5,12 +5,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
+#include "engine/calibration/calibration.h"
 #include "engine/conversation/conversation_work.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/conversation/turn_recipe.h"
 #include "engine/learned/encoder.h"
 
 namespace pith {
@@ -22,6 +25,31 @@ struct Conversation::Background {
   std::thread thread;
 };
 
+namespace {
+
+// Raise it when the same recipe makes other blocks than before.
+constexpr int kBlocksVersion = 2;
+
+// A recipe with what it looks up in files: blocks that were made with others are other blocks.
+std::string name_in_keys(const Engine& engine, const std::optional<recipe::Recipe>& recipe) {
+  if (!recipe) return "full";
+  const recipe::SignalNeeds needs = recipe->needs();
+  return fmt::format("{}|{}{}{}", recipe->to_string(), kBlocksVersion,
+                     encoder_hashes(engine, needs), looked_up_hash(engine, needs));
+}
+
+// Recall tells cold entries apart by where they lie in a lane that holds them, too: behind all
+// others, as packed ones do (Cache::extend).
+void check_cold(cache::Format format) {
+  if (!cache::traits(format).packed)
+    fail(ErrorCode::bad_input,
+         fmt::format("cold entries in {}: only packed formats can be told apart when a question "
+                     "looks at them; take int4 or int2",
+                     cache::to_string(format)));
+}
+
+}  // namespace
+
 Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions options)
     : engine_(std::move(engine)),
       options_(std::move(options)),
@@ -29,9 +57,8 @@ Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions o
       context_(engine_),
       blocks_(engine_) {
   if (options_.recipe) check_turn_recipe(*options_.recipe);
-  recipe_name_ = options_.recipe ? options_.recipe->to_string() +
-                                       encoder_hashes(*engine_, options_.recipe->needs())
-                                 : "full";
+  if (options_.cold) check_cold(*options_.cold);
+  recipe_name_ = name_in_keys(*engine_, options_.recipe);
   if (!options_.store.empty()) store_.emplace(options_.store);
   options_.generation.stop.insert(options_.generation.stop.end(), frame_.stop.begin(),
                                   frame_.stop.end());
@@ -129,28 +156,45 @@ std::unique_ptr<ConversationWork> Conversation::make_work() const {
 void Conversation::compress_in_background() {
   take_over_if_done();
   if (background_ || !due()) return;
+  auto background = std::make_unique<Background>();
+  background->work = make_work();
+  try {
+    background->thread = std::thread([this, job = background.get()] {
+      run_idle(*job);
+      job->done.store(true, std::memory_order_release);
+    });
+  } catch (const std::system_error& error) {
+    background->work->note(error);
+    take_over(*background->work);
+    return;
+  }
+  background_ = std::move(background);
   evicted_at_ = std::ssize(turn_starts_);
-  background_ = std::make_unique<Background>();
-  background_->work = make_work();
-  background_->thread = std::thread([this, job = background_.get()] {
+}
+
+// What leaves a thread ends the process.
+void Conversation::run_idle(Background& job) noexcept {
+  try {
     // Threads of an engine inherit this policy: they run when no other thread wants a core.
     const sched_param no_priority{};
     ::sched_setscheduler(0, SCHED_IDLE, &no_priority);
     if (!idle_engine_) idle_engine_ = Engine::sharing(*engine_, engine_->pool().size());
-    idle_engine_->stop_when(job->stop.get_token());
-    job->work->run(idle_engine_, {});
-    job->done.store(true, std::memory_order_release);
-  });
+    const Engine::Stoppable stoppable(*idle_engine_, job.stop.get_token());
+    job.work->run(idle_engine_, {});
+  } catch (const std::exception& error) {
+    job.work->note(error);
+  }
 }
 
 void Conversation::compress_now(std::stop_token stop_token, const Progress& progress) {
   stop();
   if (!due()) return;
-  evicted_at_ = std::ssize(turn_starts_);
   const auto work = make_work();
-  engine_->stop_when(std::move(stop_token));
-  work->run(engine_, progress);
-  engine_->stop_when({});
+  evicted_at_ = std::ssize(turn_starts_);
+  {
+    const Engine::Stoppable stoppable(*engine_, std::move(stop_token));
+    work->run(engine_, progress);
+  }
   take_over(*work);
 }
 
@@ -171,15 +215,16 @@ void Conversation::take_over_if_done() {
 }
 
 void Conversation::take_over(ConversationWork& work) {
-  blocks_ = work.blocks().fork_on(engine_);
-  key_ = work.key();
+  Context blocks = work.blocks().fork_on(engine_);
+  BlockKey key = work.key();
   if (recalled_meanwhile_) {
-    blocks_.cache().extend(*recalled_meanwhile_);
-    key_ = KeyMaker(key_).add("recall").add(*recalled_meanwhile_, false).key();
-    recalled_meanwhile_.reset();
+    blocks.cache().extend(*recalled_meanwhile_);
+    key = KeyMaker(key).add("recall").add(*recalled_meanwhile_, false).key();
   }
-  rebuild();
+  Context whole = rebuilt(blocks);
   if (work.cold()) add_cold(std::move(*work.cold()));
+  adopt(std::move(blocks), std::move(whole), std::move(key));
+  recalled_meanwhile_.reset();
   const ConversationAccount& done = work.account();
   account_.compressed += done.compressed;
   account_.from_store += done.from_store;
@@ -192,13 +237,19 @@ void Conversation::take_over(ConversationWork& work) {
   std::move(work.notes().begin(), work.notes().end(), std::back_inserter(notes_));
 }
 
-void Conversation::rebuild() {
-  const Index begin = blocks_.next_position();
-  Context whole = blocks_.fork();
+Context Conversation::rebuilt(const Context& blocks) const {
+  const Index begin = blocks.next_position();
+  Context whole = blocks.fork();
   whole.append(context_.cache().part(begin),
                std::span(context_.tokens()).subspan(static_cast<std::size_t>(begin)),
                context_.logits());
+  return whole;
+}
+
+void Conversation::adopt(Context blocks, Context whole, BlockKey key) noexcept {
+  blocks_ = std::move(blocks);
   context_ = std::move(whole);
+  key_ = std::move(key);
 }
 
 // The question is read twice: first with everything that is cold in sight, as it lies there, to see
@@ -218,10 +269,12 @@ void Conversation::recall(std::span<const Token> question) {
   const Eviction chosen = plan_recall(*cold_, attention, most);
   if (chosen.entries > 0) {
     cache::Cache back = take_out_of_cold(chosen);
-    blocks_.cache().extend(back);
-    key_ = KeyMaker(key_).add("recall").add(back, false).key();
-    rebuild();
+    Context blocks = blocks_.fork();
+    blocks.cache().extend(back);
+    BlockKey key = KeyMaker(key_).add("recall").add(back, false).key();
+    Context whole = rebuilt(blocks);
     if (background_) extend(recalled_meanwhile_, std::move(back));
+    adopt(std::move(blocks), std::move(whole), std::move(key));
     account_.recalled += chosen.entries;
   }
   account_.recall_seconds +=

@@ -29,7 +29,8 @@ struct ConversationOptions {
   Index over_bytes = 0;                  // evict when the cache is larger than this; 0: never
   double evict_to = 0.75;                // of over_bytes
   std::filesystem::path store;           // folder of blocks; empty: none
-  std::optional<cache::Format> cold;  // how evicted entries are kept for recall; none: they are not
+  std::optional<cache::Format> cold;  // how evicted entries are kept for recall (packed ones alone
+                                      // can be); none: they are not
   std::filesystem::path cold_folder;  // where a file holds cold entries; empty: they are in memory
   Index recall_entries = 96;          // that come back at a turn, at most: mean over lanes
   GenerateOptions generation;
@@ -58,8 +59,9 @@ struct Eviction;         // eviction.h
 
 class Conversation {
  public:
-  // Throws bad_recipe for a recipe that cannot compress turn by turn, io for a store that cannot be
-  // made.
+  // Throws bad_recipe for a recipe that cannot compress turn by turn, bad_input for a cold format
+  // that is not packed, io for a store that cannot be made, and what Calibration::of and
+  // Encoder::load do for files that the recipe looks up.
   Conversation(std::shared_ptr<Engine> engine, ConversationOptions options);
   // Goes on where a saved one ended. All but its last turn stays as it was saved.
   Conversation(Context saved, ConversationOptions options);
@@ -96,12 +98,15 @@ class Conversation {
   void read_prefix();
   bool due() const;
   std::unique_ptr<ConversationWork> make_work() const;
+  void run_idle(Background& job) noexcept;
   void take_over_if_done();
   void take_over(ConversationWork& work);
   void recall(std::span<const Token> question);
   cache::Cache take_out_of_cold(Eviction chosen);
   void add_cold(cache::Cache more);
-  void rebuild();  // the context, from blocks and what follows them
+  // The context, from blocks and what follows them; and taking them over, which throws nothing.
+  Context rebuilt(const Context& blocks) const;
+  void adopt(Context blocks, Context whole, BlockKey key) noexcept;
 
   std::shared_ptr<Engine> engine_, idle_engine_;
   ConversationOptions options_;

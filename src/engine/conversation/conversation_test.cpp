@@ -11,8 +11,11 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/calibration/calibration.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/conversation/turn_recipe.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -108,6 +111,25 @@ TEST_F(ConversationTest, AnotherRecipeHasOtherBlocks) {
   }
 }
 
+TEST_F(ConversationTest, AnotherCalibrationHasOtherBlocks) {
+  fs::create_directories(store_);
+  const auto file = store_ / "calibration";
+  const auto engine =
+      Engine::from(gguf::File::parse(bytes_, "tiny"), {.threads = 2, .calibration = file});
+  ConversationOptions with_store = options("knorm + csa @ 0.5");
+  with_store.store = store_ / "blocks";
+  const auto talk_with = [&](std::vector<float> diffuseness) {
+    Calibration made{"tiny", engine->model().hash(), "", {{"diffuseness", {{4}, diffuseness}}}};
+    made.save(file);
+    Conversation conversation(engine, with_store);
+    talk(conversation);
+    return conversation.account().from_store;
+  };
+  EXPECT_EQ(talk_with({1, 2, 3, 4}), 0);
+  EXPECT_EQ(talk_with({1, 2, 3, 4}), 3);
+  EXPECT_EQ(talk_with({4, 3, 2, 1}), 0);
+}
+
 TEST_F(ConversationTest, ADamagedBlockIsMadeAnew) {
   ConversationOptions with_store = options("knorm @ 0.5");
   with_store.store = store_;
@@ -157,6 +179,40 @@ TEST_F(ConversationTest, StoppedWorkLeavesTheTurnsExact) {
   EXPECT_EQ(stopped.account().compressed, 0);
   stopped.compress_now();
   EXPECT_EQ(stopped.account().compressed, 3);
+}
+
+// A calibration that cannot be looked for: a link to itself makes the standard library throw what
+// is no Error.
+TEST_F(ConversationTest, WhatTheBackgroundThrowsIsNoted) {
+  fs::create_directories(store_);
+  const auto file = store_ / "calibration";
+  const auto engine =
+      Engine::from(gguf::File::parse(bytes_, "tiny"), {.threads = 2, .calibration = file});
+  Calibration{"tiny", engine->model().hash(), "", {{"diffuseness", {{4}, {1, 2, 3, 4}}}}}.save(
+      file);
+  Conversation conversation(engine, options("knorm + csa @ 0.5"));
+  fs::remove(file);
+  fs::create_symlink(file, file);
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  conversation.compress_in_background();
+  while (conversation.working()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  conversation.compress_in_background();  // takes over, and begins anew
+  conversation.stop();
+  EXPECT_THAT(conversation.take_notes(), ::testing::Contains(HasSubstr("stays exact")));
+  EXPECT_EQ(conversation.account().compressed, 0);
+  EXPECT_EQ(conversation.say(kTexts[2]).tokens.size(), 6u);
+}
+
+TEST_F(ConversationTest, AStopTokenEndsWithItsCallWhateverIsThrown) {
+  Conversation conversation(engine_, options("virtual(ratio=2,steps=10)"));
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  std::stop_source stop;
+  const auto give_up = [](Index, Index) { throw 1; };
+  EXPECT_THROW(conversation.compress_now(stop.get_token(), give_up), int);
+  stop.request_stop();
+  EXPECT_EQ(conversation.say(kTexts[2]).tokens.size(), 6u);
 }
 
 TEST_F(ConversationTest, TheBackgroundMakesTheSameBlocks) {
@@ -281,22 +337,17 @@ TEST_F(ConversationTest, RecipesThatNeedTheQuestionAreRefused) {
   EXPECT_THROW(Conversation(engine_, options("question_attention @ 0.5")), Error);
 }
 
+TEST_F(ConversationTest, ColdFormatsThatAreNotPackedAreRefused) {
+  ConversationOptions recalling = options("full");
+  recalling.cold = cache::Format::bf16;
+  EXPECT_THAT(test::error_of([&] { Conversation(engine_, recalling); }),
+              HasSubstr("cold entries in bf16: only packed formats"));
+}
+
 TEST(TurnFrame, TurnsBeginBehindThePrefixAndWhereTheTemplateParts) {
   EXPECT_THAT(
       find_turns(std::vector<Token>{1, 2, 3, 8, 9, 4, 8, 9, 5}, 1, std::vector<Token>{8, 9}),
       ElementsAre(1, 3, 6));
-}
-
-TEST(TurnRecipe, BudgetsCountAgainstTheTurn) {
-  const cache::Shape shape{.layers = 1, .kv_heads = 1, .head_dim = 64};
-  const auto of = [&](const char* recipe, Index tokens) {
-    const std::string text = of_turn(recipe::Recipe::parse(recipe), shape, tokens).to_string();
-    return text.substr(text.find(" @ "));
-  };
-  EXPECT_EQ(of("knorm @ 0.75", 100), " @ 25tok");
-  EXPECT_EQ(of("knorm @ 0.75", 4), " @ 2tok");  // kFewestOfTurn
-  EXPECT_EQ(of("knorm @ 10tok", 100), " @ 10tok");
-  EXPECT_EQ(of("knorm @ 2x", 65), " @ 32tok");  // 256 bytes of 260
 }
 
 TEST(Recall, TakesTheChunksThatGotTheMostAttention) {

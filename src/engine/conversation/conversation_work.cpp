@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/conversation/turn_recipe.h"
 
 namespace pith {
 namespace {
@@ -41,20 +42,28 @@ void extend(std::optional<cache::Cache>& cache, cache::Cache more) {
 
 void ConversationWork::run(std::shared_ptr<Engine> engine, const Progress& progress) {
   const auto start = Clock::now();
-  task_.blocks = task_.blocks.fork_on(engine);
-  task_.live = task_.live.fork_on(engine);
   try {
+    task_.blocks = task_.blocks.fork_on(engine);
+    task_.live = task_.live.fork_on(engine);
     for (std::size_t i = 0; i + 1 < task_.turn_starts.size(); ++i)
       if (task_.turn_starts[i] >= task_.blocks.next_position())
         compress_turn(task_.turn_starts[i], task_.turn_starts[i + 1], progress);
     evict();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::cancelled)
-      notes_.push_back(fmt::format("compression: {}; what is left stays exact", error.what()));
-  } catch (const std::bad_alloc&) {
-    notes_.push_back("compression: no memory left for it; what is left stays exact");
+  } catch (const std::exception& error) {
+    note(error);
   }
   account_.compress_seconds = seconds_since(start);
+}
+
+void ConversationWork::note(const std::exception& error) noexcept {
+  try {
+    const auto* own = dynamic_cast<const Error*>(&error);
+    if (own && own->code() == ErrorCode::cancelled) return;
+    const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+    notes_.push_back(fmt::format("compression: {}; what is left stays exact",
+                                 memory ? "no memory left for it" : error.what()));
+  } catch (const std::bad_alloc&) {  // not even for the note
+  }
 }
 
 std::span<const Token> ConversationWork::tokens(Index begin, Index end) const {
@@ -69,10 +78,11 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
   const auto number = std::lower_bound(task_.turn_starts.begin(), task_.turn_starts.end(), begin) -
                       task_.turn_starts.begin() + 1;
   TurnReport report{.turn = number, .tokens = std::ssize(turn), .recipe = "full"};
+  Context longer = task_.blocks.fork();
   const auto add = [&](const cache::Cache& entries) {
     report.entries = entries.entries();
     report.bytes = entries.bytes().total();
-    task_.blocks.append(entries, turn);
+    longer.append(entries, turn);
   };
   const auto& recipe = task_.options->recipe;
   if (!recipe || recipe->is_full()) {
@@ -95,7 +105,7 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
     add(block.entries);
     if (block.left_out) add_cold(std::move(*block.left_out));
   }
-  task_.key = key;
+  adopt(std::move(longer), key);
   report.seconds = seconds_since(start);
   if (recipe && !recipe->is_full()) {
     ++account_.compressed;
@@ -127,9 +137,14 @@ void ConversationWork::store(const BlockKey& key, std::span<const Token> turn,
   }
 }
 
-Context ConversationWork::assembled(Index end) const {
-  const Index begin = task_.blocks.next_position();
-  Context out = task_.blocks.fork();
+void ConversationWork::adopt(Context blocks, BlockKey key) noexcept {
+  task_.blocks = std::move(blocks);
+  task_.key = std::move(key);
+}
+
+Context ConversationWork::assembled(const Context& blocks, Index end) const {
+  const Index begin = blocks.next_position();
+  Context out = blocks.fork();
   out.append(task_.live.until(end).cache().part(begin), tokens(begin, end));
   return out;
 }
@@ -138,11 +153,11 @@ void ConversationWork::evict() {
   const Index over = task_.options->over_bytes, end = task_.live.next_position();
   if (over == 0) return;
   const auto target = static_cast<Index>(task_.options->evict_to * static_cast<double>(over));
-  const Index held = assembled(end).cache().bytes().total();
+  const Index held = assembled(task_.blocks, end).cache().bytes().total();
   if (held <= over) return;
   const Index last = task_.turn_starts.back();
   const Index from = task_.answer_begin < end ? task_.answer_begin : last;
-  const Context before = assembled(from);
+  const Context before = assembled(task_.blocks, from);
   const Index blocks_end = task_.blocks.next_position();
   const auto attention =
       of_older(attention_of(before, tokens(from, end)), before.cache(), blocks_end);
@@ -151,24 +166,25 @@ void ConversationWork::evict() {
                         .fewest_of_turn = kFewestOfTurn,
                         .bytes = held - target};
   // Lanes allocate whole tiles: what entries take is an estimate, corrected until it is enough.
-  Context original = task_.blocks.fork();
+  Context blocks = task_.blocks.fork();
   Eviction eviction;
   for (Index last_count = -1;;) {
-    eviction = plan_eviction(original.cache(), attention, limits);
-    task_.blocks = original.fork();
-    task_.blocks.cache().apply(eviction.keep);
-    const Index left = assembled(end).cache().bytes().total();
+    eviction = plan_eviction(task_.blocks.cache(), attention, limits);
+    blocks = task_.blocks.fork();
+    blocks.cache().apply(eviction.keep);
+    const Index left = assembled(blocks, end).cache().bytes().total();
     if (left <= target || eviction.entries == last_count) break;
     last_count = eviction.entries;
     limits.bytes += left - target;
   }
   if (eviction.entries == 0) return;
-  task_.key = KeyMaker(task_.key).add("evict").add(task_.blocks.cache(), false).key();
-  ++account_.evictions;
-  account_.evicted += eviction.entries;
-  cache::Cache gone = std::move(original.cache());
+  BlockKey key = KeyMaker(task_.key).add("evict").add(blocks.cache(), false).key();
+  cache::Cache gone = task_.blocks.cache().fork();
   gone.apply(eviction.evict);
   add_cold(std::move(gone));
+  adopt(std::move(blocks), std::move(key));
+  ++account_.evictions;
+  account_.evicted += eviction.entries;
 }
 
 void ConversationWork::add_cold(cache::Cache entries) {

@@ -19,9 +19,11 @@ class ConversationWork {
   };
   explicit ConversationWork(Task task) : task_(std::move(task)) {}
 
-  // Throws nothing: what goes wrong is noted, and turns that are done stay done. The engine's stop
-  // token ends it early.
+  // Lets no std::exception out: what goes wrong is noted, and turns that are done stay done. The
+  // engine's stop token ends it early.
   void run(std::shared_ptr<Engine> engine, const Progress& progress);
+  // Notes that the work was given up for an error, unless it was asked to stop.
+  void note(const std::exception& error) noexcept;
 
   Context& blocks() { return task_.blocks; }
   const BlockKey& key() const { return task_.key; }
@@ -36,8 +38,11 @@ class ConversationWork {
   std::optional<BlockStore::Found> find(const BlockKey& key, std::span<const Token> turn);
   void store(const BlockKey& key, std::span<const Token> turn, const cache::Cache& entries,
              const std::string& recipe);
-  Context assembled(Index end) const;  // the blocks and what follows them, up to a token
+  // Blocks and what follows them, up to a token.
+  Context assembled(const Context& blocks, Index end) const;
   void evict();
+  // Blocks change together with their key. Throws nothing.
+  void adopt(Context blocks, BlockKey key) noexcept;
   void add_cold(cache::Cache entries);
 
   Task task_;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/calibration/budgets.h"
+#include "engine/conversation/turn_recipe.h"
 #include "engine/model_access.h"
 #include "engine/prompt.h"
 #include "engine/signals/observer.h"
@@ -15,8 +16,6 @@
 #include "engine/signals/replay.h"
 #include "engine/signals/stream.h"
 #include "engine/signals/structure.h"
-#include "recipe/budget.h"
-#include "recipe/stage.h"
 
 namespace pith {
 namespace {
@@ -60,13 +59,6 @@ class TurnObserver final : public ReadObserver {
   QuerySamples samples_;  // of the turn's own queries
   Index first_token_, behind_, first_ = 0;
 };
-
-recipe::SignalNeeds beyond_turns(recipe::SignalNeeds needs) {
-  needs.sentences = false;
-  needs.context_queries.clear();
-  needs.replay_queries.clear();
-  return StreamCollector::beyond(needs);
-}
 
 std::vector<std::int32_t> sentence_starts(const Tokenizer& tokenizer, std::span<const Token> turn,
                                           Index first) {
@@ -201,56 +193,6 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
     replay_newest(context, before, replay, signals);
   }
   return signals;
-}
-
-void check_turn_recipe(const recipe::Recipe& recipe) {
-  if (recipe.risk())
-    fail(ErrorCode::bad_recipe,
-         fmt::format("{}: the guard behind \"@ auto\" judges whole documents, not turn by turn; "
-                     "give a fixed budget such as \"@ 4x\"",
-                     recipe.name()));
-  if (recipe.fits_in_blocks())
-    fail(ErrorCode::bad_recipe,
-         fmt::format("{}: on_policy reads a whole document again and again, not turn by turn; "
-                     "leave it out",
-                     recipe.name()));
-  if (recipe.sees_question())
-    fail(ErrorCode::bad_recipe,
-         fmt::format("{}: it looks at the question, but a conversation is compressed between "
-                     "turns, when none is known; take a recipe that does not (pith recipes)",
-                     recipe.name()));
-  if (beyond_turns(recipe.needs()) != recipe::SignalNeeds{})
-    fail(ErrorCode::bad_recipe,
-         fmt::format("{}: what it needs to know can only be collected over a whole document, not "
-                     "turn by turn; take another recipe (pith recipes)",
-                     recipe.name()));
-}
-
-recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, Index tokens) {
-  if (recipe.is_full()) return recipe;
-  std::string text;
-  for (recipe::Stage& stage : recipe::read_stages(recipe.to_string())) {
-    if (stage.budget) {
-      auto& [unit, value] = *stage.budget;
-      const auto n = static_cast<double>(tokens);
-      if (unit == recipe::BudgetUnit::fraction) {
-        value = static_cast<double>(recipe::kept_of(tokens, value));
-        unit = recipe::BudgetUnit::tokens;
-      } else if (unit == recipe::BudgetUnit::ratio) {
-        const auto columns = stage.realiser.info->adds ? cache::Columns::annotated
-                             : stage.weighs()          ? cache::Columns::weighted
-                                                       : cache::Columns::plain;
-        const Index entry = recipe::entry_bytes(shape, stage.format.info->format, columns);
-        value = n * 4 * static_cast<double>(shape.head_dim) / value / static_cast<double>(entry);
-        unit = recipe::BudgetUnit::tokens;
-      }
-      if (unit == recipe::BudgetUnit::tokens)
-        value = std::max(value, static_cast<double>(kFewestOfTurn));
-    }
-    text += text.empty() ? "" : " then ";
-    text += recipe::to_string(stage);
-  }
-  return recipe::Recipe::parse(text);
 }
 
 TurnBlock make_block(const Context& before, std::span<const Token> tokens,

@@ -19,17 +19,6 @@ namespace pith {
 recipe::Signals read_turn(Context& context, std::span<const Token> turn,
                           const recipe::SignalNeeds& needs, const ReadOptions& options);
 
-// Throws bad_recipe if turns cannot be compressed by this recipe one by one: it looks at the
-// question, has no budget of its own (`auto`), or its signals can only be collected over a whole
-// document.
-void check_turn_recipe(const recipe::Recipe& recipe);
-
-// The recipe for one turn. Budgets count against the turn: a fraction or a ratio becomes the
-// entries that it leaves of `tokens`, and no fewer than kFewestOfTurn. A ratio counts the bytes of
-// entries; tiles and tables are shared with the turns before.
-inline constexpr Index kFewestOfTurn = 2;
-recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, Index tokens);
-
 struct TurnBlock {
   cache::Cache entries;  // Cache::part of the turn
   std::string recipe;    // what was carried out: the one asked for, another one, or "full"

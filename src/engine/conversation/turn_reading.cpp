@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/conversation/turn_recipe.h"
 #include "engine/keeper.h"
 
 namespace pith {

@@ -163,6 +163,13 @@ TEST_F(Learned, ARecipeTrainsWhatItKeeps) {
 
 // Without a step it is what `match` makes of the entries; with some, other keys of the same
 // weights.
+TEST_F(Learned, RefusesAStageThatEvictsNothing) {
+  Context context(engine_);
+  const auto recipe = recipe::Recipe::parse("knorm @ 0.5 then keep_all + learned(steps=1)");
+  const auto signals = read_document(context, tokens_, recipe.needs(), {});
+  EXPECT_THROW(compress(context, recipe, signals), Error);
+}
+
 TEST_F(Learned, MayStartFromFittedEntries) {
   const auto made_by = [&](const std::string& realiser) {
     Context context(engine_);

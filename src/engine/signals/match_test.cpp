@@ -108,6 +108,25 @@ TEST(Match, SamplesOfDifferentSizesAreCollectedBesideEachOther) {
   same(both.signals.replay_queries[1], one.signals.replay_queries[0]);
 }
 
+// Pursuit chooses anew, but not against what is pinned; nor does a fit on policy after it.
+TEST(Match, PursuitKeepsWhatIsPinned) {
+  for (const std::string policy : {"", ", on_policy=2"}) {
+    const auto recipe = recipe::Recipe::parse(
+        "reference_attention + pins(recent=20) + match(keys=omp, references=64" + policy +
+        ") @ 40tok");
+    const Reading reading = read(recipe.needs(), 200);
+    Context fork = reading.context.fork();
+    compress(fork, recipe, reading.signals);
+    for (Index lane = 0; lane < fork.cache().shape().lanes(); ++lane) {
+      const auto info = fork.cache().read_info(lane);
+      EXPECT_EQ(std::ssize(info), 40);
+      EXPECT_EQ(std::count_if(info.begin(), info.end(),
+                              [](const auto& entry) { return entry.span.begin >= 180; }),
+                20);
+    }
+  }
+}
+
 TEST(Match, StudyIsHalfAReplayAndHalfWhatTheModelWrites) {
   const recipe::SignalNeeds needs = {.studies = {{64, 7}}};
   const Reading one = read(needs, 100), same = read(needs, 100),

@@ -209,12 +209,14 @@ QuerySamples samples_for(const ModelConfig& config, const ReplayOptions& options
 }
 
 // Of what each row of the chunks predicts: of the document's token behind it; of rows that are
-// followed by none, the mean. Empty if the document's is not known.
+// followed by none, the mean over what is repeated (of other tokens it may not be known). Empty if
+// the document's is not known.
 std::vector<float> repeated_surprisal(std::span<const ReplayChunk> chunks,
                                       std::span<const float> surprisal) {
-  if (surprisal.empty()) return {};
-  const float mean =
-      std::reduce(surprisal.begin(), surprisal.end()) / static_cast<float>(surprisal.size());
+  if (surprisal.empty() || chunks.empty()) return {};
+  const Index begin = chunks.front().begin, end = chunks.back().end;
+  const float mean = std::reduce(surprisal.begin() + begin, surprisal.begin() + end) /
+                     static_cast<float>(end - begin);
   std::vector<float> out;
   for (const auto& chunk : chunks) {
     // The last rows of a chunk are its document tokens.

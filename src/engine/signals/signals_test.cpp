@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/calibration/budgets.h"
 #include "engine/calibration/calibrate.h"
 #include "engine/compress.h"
 #include "engine/signals/chunk_rows.h"
@@ -198,6 +199,45 @@ TEST(Calibration, OfAnotherModelOrMissingIsRefusedWithTheCommand) {
               HasSubstr("was calibrated on another model (other)"));
   EXPECT_THAT(error_of([&] { read(tiny_engine({}), needs); }),
               HasSubstr("pith calibrate -m MODEL"));
+}
+
+TEST(Calibration, LookedUpHashesFollowTheFileAndOnlyWhereItIsLookedUp) {
+  const auto path = temporary("hashed.calibration");
+  std::filesystem::remove(path);
+  const auto engine = tiny_engine({.calibration = path});
+  recipe::SignalNeeds curves, none;
+  curves.budget_curves = true;
+  EXPECT_THAT(error_of([&] { looked_up_hash(*engine, curves); }), HasSubstr("pith calibrate -m"));
+  const auto hash_with = [&](float number) {
+    Calibration{"tiny", engine->model().hash(), "", {{"a", {{1}, {number}}}}}.save(path);
+    return looked_up_hash(*engine, curves);
+  };
+  EXPECT_EQ(hash_with(1), hash_with(1));
+  EXPECT_NE(hash_with(1), hash_with(2));
+  EXPECT_EQ(looked_up_hash(*engine, none), "");
+}
+
+TEST(Calibration, NumbersThatNoBudgetCanBeSharedByAreRefused) {
+  const auto path = temporary("numbers.calibration");
+  const auto engine = tiny_engine({.calibration = path});
+  const Index lanes = engine->cache_shape().lanes(), points = 14;
+  const auto problem = [&](float kept, float share) {
+    Calibration made{"tiny", engine->model().hash(), "", {}};
+    std::vector<float> ascending;
+    for (Index i = 0; i < points; ++i) ascending.push_back(static_cast<float>(i + 1) / 16);
+    ascending[3] = kept;
+    made.arrays["curves.kept"] = {{points}, ascending};
+    made.arrays["curves.shares"] = {
+        {points, lanes}, std::vector<float>(static_cast<std::size_t>(points * lanes), share)};
+    made.save(path);
+    return error_of([&] {
+      recipe::Signals signals;
+      look_up_budgets(*engine, {.budget_curves = true}, signals);
+    });
+  };
+  EXPECT_THAT(problem(0.0625f, 0.5f), HasSubstr("curves.kept does not ascend"));
+  EXPECT_THAT(problem(0.25f, 1.5f), HasSubstr("outside of [0, 1]"));
+  EXPECT_THAT(problem(0.25f, NAN), HasSubstr("no finite number"));
 }
 
 // Fewer tokens than hidden components: the ridge can repeat what it was shown.

@@ -34,20 +34,21 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
       for (Index j = 0; j < scene.size(lane); ++j) {
         const Index chunk = token_of(scene.info(lane)[j]) / size;
         const float s = scores.lanes[lane][j];
-        if (s >= kForced) {
-          mean[chunk] = std::max(mean[chunk], s);
-        } else if (s != kNever) {
+        if (is_protected(s)) {
+          mean[chunk] = kForced;
+        } else if (is_computed(s)) {
           sum[chunk] += s;
           ++count[chunk];
         }
       }
     }
     for (std::size_t c = 0; c < sum.size(); ++c)
-      if (mean[c] < kForced && count[c] > 0)
+      if (!is_protected(mean[c]) && count[c] > 0)
         mean[c] = static_cast<float>(sum[c] / static_cast<double>(count[c]));
     for (Index lane = layer * heads; lane < (layer + 1) * heads; ++lane) {
       for (Index j = 0; j < scene.size(lane); ++j)
-        scores.lanes[lane][j] = mean[token_of(scene.info(lane)[j]) / size];
+        if (float& s = scores.lanes[lane][j]; s != kPinned)
+          s = mean[token_of(scene.info(lane)[j]) / size];
       if (arguments.kvpress_quirk()) keep_whole_chunks(scene, mean, size, lane, scores);
     }
   }

@@ -44,7 +44,7 @@ void score_compactor(const Scene& scene, Index layer, const LocalAttention& kind
   score_local(scene, layer, kind, lanes);
   for (std::size_t head = 0; head < lanes.size(); ++head)
     for (std::size_t j = 0; j < lanes[head].size(); ++j)
-      if (lanes[head][j] < kForced) lanes[head][j] += weight * keys[head][j];
+      if (!is_protected(lanes[head][j])) lanes[head][j] += weight * keys[head][j];
 }
 
 PartInfo compactor_part() {

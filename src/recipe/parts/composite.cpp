@@ -27,7 +27,7 @@ std::vector<float> rank_scores(const Scene& scene, const Scores& scores, Index l
     bool pinned = false;
     double sum = 0;
     for (const auto& lane : sorted) {
-      pinned |= lane[r] >= kForced;
+      pinned |= is_protected(lane[r]);
       sum += double{std::min(lane[r], kForced)};
     }
     // A rank that holds a protected entry comes before all that are computed.

@@ -19,9 +19,9 @@ std::vector<float> products(const Scene& scene, const Arguments& arguments, Inde
       lane,
       signal.subspan(static_cast<std::size_t>(head * tokens), static_cast<std::size_t>(tokens)));
   for (std::size_t j = 0; j < out.size(); ++j) {
-    const bool set = scores[j] >= kForced || scores[j] == kNever;
-    out[j] = set ? scores[j]
-                 : weighted(scores[j] + static_cast<float>(arguments.real("epsilon")), out[j]);
+    out[j] = is_computed(scores[j])
+                 ? weighted(scores[j] + static_cast<float>(arguments.real("epsilon")), out[j])
+                 : scores[j];
   }
   return out;
 }
@@ -35,7 +35,7 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
   if (arguments.choice("sizes") == "score") return;
   for (Index lane : scene.lanes()) {
     auto& own = scores.lanes[lane];
-    const auto sure = best_entries(own, first_half(arguments, scene.room().lane[lane]));
+    const auto sure = best_entries(own, first_half(arguments, scene.share(lane, 0)));
     std::vector<float> product = products(scene, arguments, lane, own);
     for (std::int32_t j : sure) product[j] = std::max(own[j], kForced);
     own = std::move(product);
@@ -68,7 +68,7 @@ PartInfo critical_part() {
           .parameters =
               {choice("sizes", {"score", "product"},
                       "what decides how many entries a lane keeps: the score, or the product with "
-                      "the first half of each lane's equal share set apart"),
+                      "the first half of each lane's equal share of the budget set apart"),
                real("first", "0.5", 0, 1, "the part of a lane that goes by the score alone"),
                real("epsilon", "0.0001", 0, 1, "added to the score before it is multiplied")},
           .needs = [](const Arguments&) { return SignalNeeds{.projected_values = true}; },

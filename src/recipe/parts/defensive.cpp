@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "recipe/parts/parts.h"
 
 namespace pith::recipe {
@@ -25,21 +26,29 @@ float lane_mean(std::span<const float> scores) {
   double sum = 0;
   Index count = 0;
   for (float s : scores)
-    if (s < kForced && s != kNever) {
+    if (is_computed(s)) {
       sum += s;
       ++count;
     }
   return count > 0 ? static_cast<float>(sum / static_cast<double>(count)) : kNever;
 }
 
+// A power of two far beyond what scores differ by: the order of what is raised stays as it was.
+constexpr float kRaise = 0x1p60f;
+
 // The entries that together hold `coverage` of the lane's score go before all others, as far as the
 // lane's equal share reaches.
-void raise_covering(std::span<const float> before, double coverage, Index share, float by,
+void raise_covering(std::span<const float> before, double coverage, Index share,
                     std::vector<float>& scores) {
   std::vector<std::int32_t> order;
   double total = 0;
   for (std::int32_t j = 0; j < std::ssize(before); ++j) {
-    if (before[j] >= kForced || before[j] == kNever) continue;
+    if (!is_computed(before[j])) continue;
+    if (before[j] < 0)
+      fail(ErrorCode::bad_recipe,
+           "defensive(coverage): parts of a sum need scores of at least 0, and this scorer gives "
+           "some below; take one whose scores are weights (snapkv, kvzip_plus), or leave coverage "
+           "out");
     order.push_back(j);
     total += before[j];
   }
@@ -50,14 +59,13 @@ void raise_covering(std::span<const float> before, double coverage, Index share,
   for (std::int32_t j : order) {
     if (held >= coverage * total || share-- <= 0) break;
     held += before[j];
-    scores[j] += by;
+    scores[j] = std::min(scores[j] * kRaise, 0x1p126f);  // below what is protected
   }
 }
 
 void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
   const Index heads = scene.shape().kv_heads, tokens = scene.signals().tokens;
   const std::vector<std::vector<float>> before = scores.lanes;
-  float highest = 0;
   for (Index layer : scene.layers()) {
     const auto signal = std::span(scene.layer(layer).projected_values);
     std::vector<std::vector<float>> sizes;
@@ -70,15 +78,14 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
       auto& own = scores.lanes[scene.shape().lane(layer, head)];
       const float prior = arguments.flag("floor") ? lane_mean(own) : kNever;
       for (std::size_t j = 0; j < own.size(); ++j) {
-        if (own[j] >= kForced || own[j] == kNever) continue;
+        if (!is_computed(own[j])) continue;
         own[j] = weighted(std::max(own[j], prior), sizes[head][j] * scale);
-        highest = std::max(highest, own[j]);
       }
     }
   }
   if (arguments.real("coverage") == 0) return;
   for (Index lane : scene.lanes())
-    raise_covering(before[lane], arguments.real("coverage"), scene.room().lane[lane], highest,
+    raise_covering(before[lane], arguments.real("coverage"), scene.share(lane, scene.size(lane)),
                    scores.lanes[lane]);
 }
 

@@ -12,7 +12,7 @@ namespace {
 void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
   for (Index lane : scene.lanes()) {
     Index count = arguments.integer("entries");
-    if (scene.room().bounded) count = std::min(count, scene.room().lane[lane]);
+    count = std::min(count, scene.share(lane, count));
     auto& own = scores.lanes[lane];
     for (std::int32_t j : best_entries(own, count)) own[j] = std::max(own[j], kForced);
   }

@@ -14,19 +14,21 @@ namespace {
 
 constexpr float kMost = 1e13f;  // of one w: e^30, as in the original
 
+// What a scorer protects without judging it (sinks, the window) has no share to compare with.
+bool is_judged(float score) { return score > 0 && is_computed(score); }
+
 void fold(const Scene& scene, const Arguments& arguments, Index lane, std::span<const float> scores,
           cache::LanePlan& plan) {
   const Index depth = scene.shape().head_dim;
-  // What a scorer protects without judging it (sinks, the window) has no share to compare with.
   std::vector<bool> judged;
-  for (std::int32_t j : plan.keep) judged.push_back(scores[j] > 0 && scores[j] < kForced);
+  for (std::int32_t j : plan.keep) judged.push_back(is_judged(scores[j]));
   std::vector<float> mass(plan.keep.size());
   std::vector<float> values = scene.values(lane), folded;
   for (std::int32_t j : plan.keep)
     folded.insert(folded.end(), values.begin() + j * depth, values.begin() + (j + 1) * depth);
   for (const Neighbour& pair : nearest_kept(scene, lane, plan, judged)) {
     const float s = scores[pair.entry];
-    if (!(s > 0 && s < kForced)) continue;
+    if (!is_judged(s)) continue;
     const float w = std::min(s / scores[plan.keep[pair.target]], kMost);
     mass[pair.target] += w;
     for (Index i = 0; i < depth; ++i)

@@ -36,9 +36,15 @@ void realise(const Scene& scene, const Arguments& arguments, const Scores& score
     fail(ErrorCode::bad_recipe,
          "learned trains entries by running the model, which this command does not lend to "
          "recipes; use pith run or pith eval with the schedule prefill");
-  bool gone = false;
-  for (const Index lane : scene.lanes())
+  bool gone = false, was_gone = false;
+  for (const Index lane : scene.lanes()) {
     gone |= std::ssize(plan.lanes[lane].keep) < scene.size(lane);
+    was_gone |= scene.size(lane) < scene.signals().tokens;
+  }
+  if (!gone && was_gone)
+    fail(ErrorCode::bad_recipe,
+         "learned trains what its own stage leaves to stand for what that evicts, and this stage "
+         "evicts nothing; put learned into the stage that does");
   if (!gone) return;
   if (starts_matched(arguments)) match_first(scene, arguments, scores, plan);
   scene.model()->learn_entries({.steps = arguments.integer("steps"),
@@ -58,7 +64,8 @@ PartInfo learned_part() {
           .source = "after Cartridges, arXiv 2506.06266",
           .cost = Cost::optimisation,
           .parameters =
-              {integer("steps", "200", 0, 1 << 20, "of training"),
+              {integer("steps", "200", 0, 1 << 20,
+                       "of training, in f32; a packed format rounds what comes of it"),
                real("lr", "0.01", 0, 1000, "learning rate of Adam, falling to 0 over the steps"),
                integer("length", "64", 1, 65536, "tokens of the document that a step repeats"),
                integer("teacher", "20", 0, 1024,

@@ -19,10 +19,11 @@ namespace {
 // In place of 0, which would put an entry into a tile apart from its neighbours' for nothing.
 constexpr float kLeastLogWeight = 1e-6f;
 
-// Chooses the lane's entries anew, as many as there are. The chat template's and the first tokens
-// stay whatever they earn, and so do entries that are stored in another format than the rest.
+// Chooses the lane's entries anew, as many as there are. Protected entries stay, the chat
+// template's and the first tokens whatever they earn, and those that are stored in another format
+// than the rest.
 void choose_anew(const Scene& scene, Index lane, std::span<const float> p,
-                 const MultiplicityFit& fit, cache::LanePlan& plan) {
+                 const MultiplicityFit& fit, std::span<const float> scores, cache::LanePlan& plan) {
   const Index first = std::max<Index>(scene.signals().prefix_tokens, 4);
   std::map<std::int32_t, cache::Format> apart;
   std::vector<std::int32_t> fixed;
@@ -30,7 +31,8 @@ void choose_anew(const Scene& scene, Index lane, std::span<const float> p,
     const std::int32_t j = plan.keep[i];
     const bool other = !plan.formats.empty() && plan.formats[i] != plan.format;
     if (other) apart[j] = plan.formats[i];
-    if (other || scene.info(lane)[j].span.end <= first) fixed.push_back(j);
+    if (other || is_protected(scores[j]) || scene.info(lane)[j].span.end <= first)
+      fixed.push_back(j);
   }
   plan.keep = pursue(p, scene.size(lane), std::ssize(plan.keep), fixed, fit);
   for (std::size_t i = 0; i < plan.formats.size(); ++i) {
@@ -77,28 +79,40 @@ bool is_packed(const cache::LanePlan& plan) {
   return packed(*plan.format) || std::any_of(plan.formats.begin(), plan.formats.end(), packed);
 }
 
-void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cache::LanePlan& plan) {
+// `scores` [n] of the stage; empty where it is fitted again: what was chosen then stays.
+void match_lane(const Scene& scene, const Arguments& arguments, Index lane,
+                std::span<const float> scores, cache::LanePlan& plan) {
   const Index n = scene.size(lane), depth = scene.shape().head_dim;
   const bool rounded = arguments.choice("against") == "stored" && is_packed(plan);
   if (plan.keep.empty() || (std::ssize(plan.keep) == n && !rounded)) return;
   const References references = references_of(scene, lane / scene.shape().kv_heads, arguments);
-  const std::vector<float> p = reference_weights(scene, lane, references),
-                           weights = row_weights(scene, arguments, references);
-  const Index rows = std::ssize(p) / n;
+  const std::vector<float> weights = row_weights(scene, arguments, references);
+  const Index rows = scene.group() * references.count;
   std::vector<float> mass(static_cast<std::size_t>(rows), 1.0f);
   weigh_rows(weights, mass);
   const MultiplicityFit fit{.ridge = static_cast<float>(arguments.real("weight_ridge")),
                             .mass = mass};
-  if (arguments.choice("keys") == "omp" && std::ssize(plan.keep) < n) {
-    std::vector<float> weighed = p;
+  if (arguments.choice("keys") == "omp" && std::ssize(plan.keep) < n && !scores.empty()) {
+    std::vector<float> weighed = reference_weights(scene, lane, references);
     weigh_rows(weights, weighed);
-    choose_anew(scene, lane, weighed, fit, plan);
+    choose_anew(scene, lane, weighed, fit, scores, plan);
   }
   const Index kept = std::ssize(plan.keep);
   const bool weighted = arguments.choice("beta") == "nnls";
   // Set before the keys are rounded: entries with and without a weight have centres of their own.
   if (weighted) plan.log_weight.assign(static_cast<std::size_t>(kept), kLeastLogWeight);
-  std::vector<float> a = columns_of(p, n, plan.keep);
+  // What the references pay to the kept entries and, if values are fitted, what the lane answers.
+  const bool fits_values = arguments.choice("values") != "original";
+  const std::vector<float> values = fits_values ? scene.values(lane) : std::vector<float>();
+  std::vector<float> a, y;
+  a.reserve(static_cast<std::size_t>(rows * kept));
+  for_reference_weights(scene, lane, references, [&](std::span<const float> p) {
+    const std::vector<float> columns = columns_of(p, n, plan.keep);
+    a.insert(a.end(), columns.begin(), columns.end());
+    if (!fits_values) return;
+    const std::vector<float> answers = product(p, std::ssize(p) / n, values, depth);
+    y.insert(y.end(), answers.begin(), answers.end());
+  });
   if (rounded)
     change_keys(reference_rows(scene, lane, references), depth,
                 rows_of(scene.keys(lane), depth, plan.keep), scene.cache().planned_keys(lane, plan),
@@ -113,18 +127,21 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane, cach
       plan.log_weight[i] = weight == 0 ? kLeastLogWeight : weight;
     }
   }
-  if (arguments.choice("values") == "original") return;
-  const std::vector<float> values = scene.values(lane);
-  std::vector<float> x = renormalised(a, b), y = product(p, rows, values, depth);
+  if (!fits_values) return;
+  std::vector<float> x = renormalised(a, b);
   weigh_rows(weights, x);
   weigh_rows(weights, y);
   plan.values = fit_values(x, kept, y, rows_of(values, depth, plan.keep), depth,
                            static_cast<float>(arguments.real("ridge")));
 }
 
-void realise(const Scene& scene, const Arguments& arguments, const Scores&, cache::Plan& plan) {
+void realise(const Scene& scene, const Arguments& arguments, const Scores& scores,
+             cache::Plan& plan) {
   scene.parallel(std::ssize(scene.lanes()), [&](Index i, int) {
-    match_lane(scene, arguments, scene.lanes()[i], plan.lanes[scene.lanes()[i]]);
+    const Index lane = scene.lanes()[i];
+    const std::vector<float> none;
+    match_lane(scene, arguments, lane, scores.lanes.empty() ? none : scores.lanes[lane],
+               plan.lanes[lane]);
   });
 }
 

@@ -18,15 +18,15 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
     if (n == 0) continue;
-    const std::vector<float> weights = reference_weights(scene, lane, references);
-    const Index rows = std::ssize(weights) / n;
+    const Index rows = scene.group() * references.count;
     std::fill(lanes[head].begin(), lanes[head].end(), 0.0f);
-    for (Index r = 0; r < rows; ++r)
-      for (Index j = 0; j < n; ++j) {
-        float& total = lanes[head][j];
-        const float w = weights[r * n + j];
+    for_reference_weights(scene, lane, references, [&](std::span<const float> weights) {
+      for (Index i = 0; i < std::ssize(weights); ++i) {
+        float& total = lanes[head][i % n];
+        const float w = weights[i];
         total = over == "max" ? std::max(total, w) : total + (over == "rms" ? w * w : w);
       }
+    });
     if (over == "max") continue;
     for (float& s : lanes[head]) {
       s /= static_cast<float>(rows);

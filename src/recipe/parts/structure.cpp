@@ -14,7 +14,7 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
     for (std::size_t j = 0; j < info.size(); ++j) {
       float& s = scores.lanes[lane][j];
       const bool one_token = info[j].span.end == info[j].span.begin + 1;
-      if (one_token && count[info[j].span.begin] >= arguments.integer("times") && s < kForced)
+      if (one_token && count[info[j].span.begin] >= arguments.integer("times") && !is_protected(s))
         s = weighted(s, factor);
     }
   }

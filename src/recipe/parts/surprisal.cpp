@@ -31,7 +31,7 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
     const std::vector<float> weight = scene.by_entry(lane, by_token);
     for (std::size_t j = 0; j < weight.size(); ++j) {
       float& s = scores.lanes[lane][j];
-      if (s < kForced && s != kNever) s = weighted(s, weight[j]);
+      if (is_computed(s)) s = weighted(s, weight[j]);
     }
   }
 }

@@ -24,14 +24,14 @@ void adjust(const Scene& scene, const Arguments& arguments, Scores& scores) {
   for (const std::int32_t unit : order) {
     const auto turn =
         std::upper_bound(starts.begin(), starts.end(), units.spans[unit].begin) - starts.begin();
-    if (turn == 0 || taken[turn] >= arguments.integer("entries")) continue;
+    if (turn == 0 || score[unit] == kNever || taken[turn] >= arguments.integer("entries")) continue;
     ++taken[turn];
     forced[unit] = true;
   }
   for (const Index lane : scene.lanes())
     for (Index j = 0; j < scene.size(lane); ++j)
-      if (forced[units.of_entry[lane][j]])
-        scores.lanes[lane][j] = std::max(scores.lanes[lane][j], kForced);
+      if (float& s = scores.lanes[lane][j]; forced[units.of_entry[lane][j]] && s != kNever)
+        s = std::max(s, kForced);
 }
 
 }  // namespace

@@ -124,8 +124,8 @@ namespace {
 void check_budgets(const recipe::Signals& budgets, const Engine& engine) {
   const auto refuse = [&](const char* what) {
     fail(ErrorCode::bad_file,
-         fmt::format("the calibration at {}: {}; make it again: pith calibrate -m MODEL",
-                     engine.options().calibration.string(), what));
+         fmt::format("the calibration at {}: {}; make it again: pith calibrate -m {}",
+                     engine.options().calibration.string(), what, model_argument(engine)));
   };
   const auto& [kept, shares] = budgets.budget_curves;
   for (std::size_t g = 0; g < kept.size(); ++g)

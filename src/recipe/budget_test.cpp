@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <numeric>
 
 #include "recipe/planner.h"
@@ -99,6 +100,29 @@ TEST(Budget, TilesOfAPlanInBytesAreFull) {
       EXPECT_EQ(std::accumulate(counted.begin(), counted.end(), Index{0}),
                 37 * std::ssize(counted));
     }
+}
+
+// Entries with and without a weight lie in tiles of their own, so each kind is filled up with its
+// own: what is added never opens a tile.
+TEST(Budget, TilesOfEachKindOfEntryAreFull) {
+  World world = make_world({.layers = 4, .head_dim = 64, .tokens = 700});
+  cache::Plan every_third_weighs;
+  for (Index lane = 0; lane < world.cache.shape().lanes(); ++lane) {
+    auto& own = every_third_weighs.lanes.emplace_back();
+    for (std::int32_t j = 0; j < 700; ++j) {
+      own.keep.push_back(j);
+      own.log_weight.push_back(j % 3 == 0 ? 0.5f : 0);
+    }
+  }
+  world.cache.apply(every_third_weighs);
+  cache::Cache small = world.cache.fork();
+  small.apply(Recipe::parse("keydiff + global @ 6x").plan(0, world.cache, world.signals));
+  for (Index lane = 0; lane < small.shape().lanes(); ++lane) {
+    std::map<cache::Columns, Index> kinds;
+    for (const auto& entry : small.read_info(lane)) ++kinds[cache::columns_of(entry)];
+    EXPECT_EQ(kinds.size(), 2u);
+    for (const auto& [columns, count] : kinds) EXPECT_EQ(count % 16, 0) << lane;
+  }
 }
 
 TEST(Budget, WhatCannotBeMetSaysWhatCan) {

@@ -79,6 +79,27 @@ bool is_packed(const cache::LanePlan& plan) {
   return packed(*plan.format) || std::any_of(plan.formats.begin(), plan.formats.end(), packed);
 }
 
+struct Answers {
+  std::vector<float> a;  // [R, kept]: what the references pay to the kept entries
+  std::vector<float> y;  // [R, D]: what the lane answers; empty without values
+};
+
+Answers answers_of(const Scene& scene, Index lane, const References& references,
+                   std::span<const std::int32_t> keep,
+                   std::span<const float> values) {  // [n, D], or empty
+  const Index n = scene.size(lane), depth = scene.shape().head_dim;
+  Answers out;
+  out.a.reserve(static_cast<std::size_t>(scene.group() * references.count * std::ssize(keep)));
+  for_reference_weights(scene, lane, references, [&](std::span<const float> p) {
+    const std::vector<float> columns = columns_of(p, n, keep);
+    out.a.insert(out.a.end(), columns.begin(), columns.end());
+    if (values.empty()) return;
+    const std::vector<float> answers = product(p, std::ssize(p) / n, values, depth);
+    out.y.insert(out.y.end(), answers.begin(), answers.end());
+  });
+  return out;
+}
+
 // `scores` [n] of the stage; empty where it is fitted again: what was chosen then stays.
 void match_lane(const Scene& scene, const Arguments& arguments, Index lane,
                 std::span<const float> scores, cache::LanePlan& plan) {
@@ -101,18 +122,9 @@ void match_lane(const Scene& scene, const Arguments& arguments, Index lane,
   const bool weighted = arguments.choice("beta") == "nnls";
   // Set before the keys are rounded: entries with and without a weight have centres of their own.
   if (weighted) plan.log_weight.assign(static_cast<std::size_t>(kept), kLeastLogWeight);
-  // What the references pay to the kept entries and, if values are fitted, what the lane answers.
   const bool fits_values = arguments.choice("values") != "original";
   const std::vector<float> values = fits_values ? scene.values(lane) : std::vector<float>();
-  std::vector<float> a, y;
-  a.reserve(static_cast<std::size_t>(rows * kept));
-  for_reference_weights(scene, lane, references, [&](std::span<const float> p) {
-    const std::vector<float> columns = columns_of(p, n, plan.keep);
-    a.insert(a.end(), columns.begin(), columns.end());
-    if (!fits_values) return;
-    const std::vector<float> answers = product(p, std::ssize(p) / n, values, depth);
-    y.insert(y.end(), answers.begin(), answers.end());
-  });
+  auto [a, y] = answers_of(scene, lane, references, plan.keep, values);
   if (rounded)
     change_keys(reference_rows(scene, lane, references), depth,
                 rows_of(scene.keys(lane), depth, plan.keep), scene.cache().planned_keys(lane, plan),

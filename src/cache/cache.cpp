@@ -159,16 +159,22 @@ std::vector<Format> Cache::read_formats(Index lane) const {
   return formats;
 }
 
+namespace {
+
+// Whether an entry is one of those that exact tokens from `token` on have.
+bool is_exact_from(const EntryInfo& info, Index token) {
+  return info.kind == EntryKind::exact && info.span.begin >= token;
+}
+
+}  // namespace
+
 void Cache::truncate(Index token) {
-  const auto undone = [&](const EntryInfo& info) {
-    return info.kind == EntryKind::exact && info.span.begin >= token;
-  };
   std::vector<std::vector<Index>> counts;  // that remain of every segment of every lane
   for (Index i = 0; i < impl_->shape.lanes(); ++i) {
     auto& left = counts.emplace_back();
     for (const Segment& segment : impl_->lane(i).segments) {
       Index n = segment.count;
-      while (n > 0 && undone(segment.info(n - 1))) --n;
+      while (n > 0 && is_exact_from(segment.info(n - 1), token)) --n;
       left.push_back(n);
       for (Index j = segment.layout.is_annotated() ? 0 : n; j < n; ++j)
         if (const EntryInfo info = segment.info(j); info.span.end > token)
@@ -189,15 +195,12 @@ void Cache::truncate(Index token) {
 }
 
 void Cache::take_back(Index token) noexcept {
-  const auto added = [&](const EntryInfo& info) {
-    return info.kind == EntryKind::exact && info.span.begin >= token;
-  };
   for (Lane& lane : impl_->lanes) {
     bool all = true;
     while (all && !lane.segments.empty()) {
       const Segment& newest = lane.segments.back();
       Index n = 0;
-      while (n < newest.count && added(newest.info(newest.count - n - 1))) ++n;
+      while (n < newest.count && is_exact_from(newest.info(newest.count - n - 1), token)) ++n;
       all = n == newest.count;
       lane.drop(n);
     }

@@ -38,9 +38,9 @@ float surprisal_of(std::span<const float> logits, Token token) {
 // that was compressed before, a fraction would count anew. Throws bad_recipe for a fraction of what
 // a stage leaves whose size is not known before.
 recipe::Recipe of_all_tokens(const recipe::Recipe& recipe, Index tokens) {
-  std::string text;
+  std::vector<recipe::Stage> stages = recipe::read_stages(recipe.to_string());
   bool known = true;  // whether `tokens` is what is left
-  for (recipe::Stage& stage : recipe::read_stages(recipe.to_string())) {
+  for (recipe::Stage& stage : stages) {
     const auto unit = stage.budget ? std::optional(stage.budget->unit) : std::nullopt;
     if (unit == recipe::BudgetUnit::fraction) {
       if (!known)
@@ -55,10 +55,8 @@ recipe::Recipe of_all_tokens(const recipe::Recipe& recipe, Index tokens) {
     } else if (unit || stage.allocator.info->name != "keep_all") {
       known = false;
     }
-    text += text.empty() ? "" : " then ";
-    text += recipe::to_string(stage);
   }
-  return recipe::Recipe::parse(text);
+  return recipe::Recipe::parse(recipe::to_string(stages));
 }
 
 }  // namespace

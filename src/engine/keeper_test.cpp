@@ -79,6 +79,12 @@ TEST_F(KeeperTest, FractionsAndRatiosCountAgainstAllTokens) {
   EXPECT_LE(kept.report.ratio(), 4.4);
 }
 
+TEST_F(KeeperTest, FullKeepsAllOnTheWay) {
+  Context context(engine_);
+  read(context, "full");
+  EXPECT_EQ(context.cache().entries(), kTokens * lanes());
+}
+
 TEST_F(KeeperTest, LaterStagesCountAgainstAllTokensToo) {
   Context twice(engine_);
   read(twice, "knorm @ 0.5 then keydiff @ 0.5");

@@ -62,7 +62,7 @@ std::vector<Index> share_evenly(Index total, const std::vector<Index>& capacity)
 Index numbers_of_tile(const cache::Shape& shape, cache::Format format) {
   const cache::FormatTraits& is = cache::traits(format);
   if (is.packed) return PackedTile{is.packing, shape.head_dim}.bytes();
-  return 16 * 2 * shape.head_dim * is.bits / 8;
+  return kTileEntries * 2 * shape.head_dim * is.bits / 8;
 }
 
 // "auto" or "auto(risk=0.05)", of which the risk is read as a fraction.

@@ -205,10 +205,11 @@ void fill_tiles(const Scene& scene, const Scores& scores, bool weighs, cache::Pl
     std::vector<float> others = scores.lanes[lane];
     for (std::int32_t j : own.keep) others[j] = kNever;
     for (const auto& [columns, count] : kept) {
+      const Index more = round_up(count, kTileEntries) - count;
+      if (more == 0) continue;
       std::vector<float> alike = others;
       for (Index j = 0; j < scene.size(lane); ++j)
         if (planned_columns(scene.info(lane)[j], weighs) != columns) alike[j] = kNever;
-      const Index more = round_up(count, kTileEntries) - count;
       for (std::int32_t j : best_entries(alike, more)) own.keep.push_back(j);
     }
     std::sort(own.keep.begin(), own.keep.end());

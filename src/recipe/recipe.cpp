@@ -32,13 +32,7 @@ Recipe Recipe::parse(std::string_view text) {
 
 std::string Recipe::name() const { return impl_->name; }
 
-std::string Recipe::to_string() const {
-  if (is_full()) return "full";
-  std::string out;
-  for (const Stage& stage : impl_->stages)
-    out += (out.empty() ? "" : " then ") + recipe::to_string(stage);
-  return out;
-}
+std::string Recipe::to_string() const { return recipe::to_string(impl_->stages); }
 
 bool Recipe::is_full() const { return impl_->stages.empty(); }
 bool Recipe::sees_question() const { return needs().question_queries; }

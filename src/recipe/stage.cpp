@@ -333,6 +333,13 @@ std::string full_summary(const Preset& preset) {
   return std::string(preset.summary) + (needs.empty() ? "" : fmt::format(" (needs {})", needs));
 }
 
+std::string to_string(std::span<const Stage> stages) {
+  if (stages.empty()) return "full";
+  std::string out;
+  for (const Stage& stage : stages) out += (out.empty() ? "" : " then ") + to_string(stage);
+  return out;
+}
+
 std::string to_string(const Stage& stage) {
   std::string out;
   for (const Part* part : stage.all())

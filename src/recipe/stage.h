@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Stage {
 std::vector<Stage> read_stages(std::string_view text);
 
 std::string to_string(const Stage& stage);  // canonical: read_stages gives the same stage back
+std::string to_string(std::span<const Stage> stages);  // likewise, of a whole recipe
 SignalNeeds needs_of(const Stage& stage);
 
 }  // namespace pith::recipe

@@ -110,16 +110,14 @@ void check_turn_recipe(const recipe::Recipe& recipe) {
 
 recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, Index tokens) {
   if (recipe.is_full()) return recipe;
-  std::string text;
-  for (recipe::Stage& stage : recipe::read_stages(recipe.to_string())) {
+  std::vector<recipe::Stage> stages = recipe::read_stages(recipe.to_string());
+  for (recipe::Stage& stage : stages) {
     for (const char* kept : {"sinks", "recent"})
       if (has(stage.format, kept) && !stage.format.arguments.given(kept))
         stage.format.arguments.set(kept, "0");
     if (stage.budget) set_budget_of_turn(stage, shape, tokens);
-    text += text.empty() ? "" : " then ";
-    text += recipe::to_string(stage);
   }
-  return recipe::Recipe::parse(text);
+  return recipe::Recipe::parse(recipe::to_string(stages));
 }
 
 }  // namespace pith

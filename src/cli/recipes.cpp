@@ -43,35 +43,8 @@ SignalNeeds needs_of(const PartInfo& part) {
   return part.needs ? part.needs(Arguments(part.parameters)) : SignalNeeds{};
 }
 
-std::vector<std::string> names_of(const SignalNeeds& needs) {
-  std::vector<std::string> names;
-  if (needs.window_queries > 0)
-    names.push_back(fmt::format("window_queries({})", needs.window_queries));
-  if (needs.query_moments) names.push_back("query_moments");
-  if (needs.attention_sum) names.push_back("attention_sum");
-  if (needs.attention_max) names.push_back("attention_max");
-  for (const auto count : needs.context_queries)
-    names.push_back(fmt::format("{} queries of the context", count));
-  for (const auto count : needs.replay_queries)
-    names.push_back(fmt::format("{} queries of the replay", count));
-  for (const auto& study : needs.studies)
-    names.push_back(fmt::format("{} queries of self-study", study.queries));
-  if (needs.replay) names.push_back("replay");
-  if (needs.replay_plus) names.push_back("replay_plus");
-  if (needs.replay_gradient) names.push_back("replay_gradient");
-  if (needs.question_queries) names.push_back("question_queries");
-  if (needs.query_means && !needs.query_moments) names.push_back("query_means");
-  if (needs.query_magnitudes) names.push_back("query_magnitudes");
-  if (needs.question_keys) names.push_back("question_keys");
-  if (needs.echo > 0) names.push_back(fmt::format("echo({})", needs.echo));
-  if (needs.second_pass) names.push_back("second_pass");
-  if (needs.query_filters) names.push_back("query_filters");
-  if (needs.kvzap) names.push_back("kvzap");
-  for (const auto& kind : needs.local_attention)
-    names.push_back(fmt::format("local_attention({})", kind.chunk));
-  if (needs.sentences) names.push_back("sentences");
-  if (needs.answer_prompt) names.push_back("answer_prompt");
-  return names;
+std::string listed(const std::vector<std::string>& names) {
+  return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 Json parameter_json(const recipe::Parameter& parameter) {
@@ -144,10 +117,7 @@ void put_part(const PartInfo& part) {
   print("{}: {}\n{}\n\n", part.name, to_string(part.kind), part.summary);
   print("  source         {}\n", part.source.empty() ? "-" : part.source);
   print("  cost           {}\n", to_string(part.cost));
-  print("  needs          {}\n",
-        names_of(needs_of(part)).empty()
-            ? "nothing"
-            : fmt::format("{}", fmt::join(names_of(needs_of(part)), ", ")));
+  print("  needs          {}\n", listed(names_of(needs_of(part))));
   print("  sees question  {}\n", sees_question(part, Arguments(part.parameters)) ? "yes" : "no");
   if (part.oracle) put("  oracle         yes: uses what a deployment would not have\n");
   if (part.parameters.empty()) return;
@@ -201,8 +171,7 @@ void put_recipe(const std::string& text, bool json) {
       "{}{}{}\n\n  in full        {}\n  when           {}\n  needs          {}\n  sees question  "
       "{}\n",
       arm.name(), meaning.empty() ? "" : ": ", meaning, parsed.to_string(), to_string(arm.schedule),
-      needs.empty() ? "nothing" : fmt::format("{}", fmt::join(needs, ", ")),
-      parsed.sees_question() ? "yes" : "no");
+      listed(needs), parsed.sees_question() ? "yes" : "no");
 }
 
 [[noreturn]] void fail_unknown(const std::string& name) {

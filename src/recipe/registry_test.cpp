@@ -48,6 +48,19 @@ TEST(Registry, DefaultsAreCanonical) {
     }
 }
 
+TEST(Registry, NamesEverySignalThatAPartNeeds) {
+  for (const PartInfo& part : parts()) {
+    if (part.needs == nullptr) continue;
+    const SignalNeeds needs = part.needs(Arguments(part.parameters));
+    EXPECT_EQ(names_of(needs).empty(), needs == SignalNeeds{}) << part.name;
+  }
+  EXPECT_EQ(names_of(Recipe::parse("snapkv(window=8) + structure + csa + match(queries=context) @ "
+                                   "4x")
+                         .needs()),
+            (std::vector<std::string>{"window_queries(8)", "structure", "diffuseness",
+                                      "context_queries(256)"}));
+}
+
 // Parses, or says why not; whoever parses prints a text that parses to the same recipe.
 std::string refusal_or_same(const std::string& text) {
   std::string printed;

@@ -35,37 +35,40 @@ struct SelfStudy {
 };
 
 struct SignalNeeds {
-  Index window_queries = 0;      // the last w context queries of every layer, rotated
-  bool query_moments = false;    // mean and covariance of unrotated queries ...
-  Index moments_skip = 4;        // ... of all context tokens but the first ones (attention sinks)
-  bool attention_sum = false;    // column sums of the prefill's attention
-  bool attention_max = false;    // column maxima
-  bool replay = false;           // KVzip's replay scores
-  bool replay_plus = false;      // KVzip+'s
-  bool replay_gradient = false;  // KVgrad's, which go backwards through the model
-  bool question_queries =
-      false;                   // the queries of the question's tokens: the recipe sees the question
-  bool sentences = false;      // where sentences begin
-  bool turns = false;          // where the turns of a conversation begin
-  bool answer_prompt = false;  // how the chat template goes from a question to its answer
-  Index tail_attention = 0;    // what the last w queries look at before anything is compressed
+  Index window_queries = 0;  // the last w context queries of every layer, rotated
+  Index tail_attention = 0;  // what the last w queries look at before anything is compressed
+  Index echo = 0;            // virtual replay by chunks of so many tokens; 0: none
+
+  // Needed or not. Each has its line in the table of signals.cpp, in this order.
+  bool query_moments = false;     // mean and covariance of unrotated queries
+  bool query_means = false;       // the mean of unrotated queries alone
+  bool query_magnitudes = false;  // the mean length of every rotated pair of queries
+  bool attention_sum = false;     // column sums of the prefill's attention
+  bool attention_max = false;     // column maxima
+  bool replay = false;            // KVzip's replay scores
+  bool replay_plus = false;       // KVzip+'s
+  bool replay_gradient = false;   // KVgrad's, which go backwards through the model
+  bool second_pass = false;       // the context, read again behind itself, looks at its first copy
+  bool question_queries = false;  // queries of the question's tokens: the recipe sees the question
+  bool question_keys = false;     // their keys
+  bool sentences = false;         // where sentences begin
+  bool turns = false;             // where the turns of a conversation begin
+  bool answer_prompt = false;     // how the chat template goes from a question to its answer
+  bool surprisal = false;         // what the model did not expect: needs the logits of every token
+  bool structure = false;  // which tokens are punctuation or blanks, and how often they occur
+  bool projected_values = false;  // norms of values behind the output projection
+  // What was calibrated for the model (engine/calibration/calibration.h) and is looked up, or
+  // applied while it reads.
+  bool query_filters = false;
+  bool kvzap = false;
+  bool budget_curves = false;  // what each lane keeps of a global budget
+  bool diffuseness = false;    // over how many keys each lane's queries spread
+
+  Index moments_skip = 4;  // first tokens (attention sinks) that query statistics leave out
+  std::vector<LocalAttention> local_attention;  // each kind that some part asks for
   // Reference queries by their number: of the context, moved behind it; of the replay; self-study.
   std::vector<Index> context_queries, replay_queries;
   std::vector<SelfStudy> studies;
-  bool query_means = false;  // the mean of unrotated queries alone, without moments_skip tokens
-  bool query_magnitudes = false;  // the mean length of every rotated pair of queries, likewise
-  bool question_keys = false;     // the keys of the question's tokens
-  std::vector<LocalAttention> local_attention;  // each kind that some part asks for
-  Index echo = 0;            // virtual replay by chunks of so many tokens; 0: none
-  bool second_pass = false;  // the context, read again behind itself, looks at its first copy
-  // What was calibrated for the model (engine/calibration/calibration.h) and is looked up, or
-  // applied while it reads.
-  bool query_filters = false, kvzap = false;
-  bool surprisal = false;      // what the model did not expect: needs the logits of every token
-  bool structure = false;      // which tokens are punctuation or blanks, and how often they occur
-  bool budget_curves = false;  // calibrated: what each lane keeps of a global budget
-  bool diffuseness = false;    // calibrated: over how many keys each lane's queries spread
-  bool projected_values = false;      // norms of values behind the output projection
   std::vector<std::string> encoders;  // files of networks that take part: each must be the model's
 
   // Whether the context must be read a second time.
@@ -79,6 +82,9 @@ struct SignalNeeds {
   SignalNeeds& operator|=(const SignalNeeds& other);
   friend bool operator==(const SignalNeeds&, const SignalNeeds&) = default;
 };
+
+// One name for each signal that is needed, as docs and messages say it: "window_queries(32)".
+std::vector<std::string> names_of(const SignalNeeds& needs);
 
 struct LayerSignals {
   std::vector<float>

@@ -81,7 +81,7 @@ TEST(Match, BothFitsAreOneWithoutRounding) {
 
 TEST(Match, ReferencesComeWithTheSurprisalOfWhatTheyPredict) {
   const Reading reading =
-      read({.context_queries = {399}, .replay_queries = {1 << 20}, .surprisal = true}, 400);
+      read({.surprisal = true, .context_queries = {399}, .replay_queries = {1 << 20}}, 400);
   const recipe::Signals& signals = reading.signals;
   ASSERT_EQ(signals.replay_texts.size(), 1u);
   ASSERT_EQ(signals.replay_queries.size(), 1u);

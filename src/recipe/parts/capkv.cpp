@@ -68,7 +68,7 @@ PartInfo capkv_part() {
                              "first tokens: kept, and left out of the statistics")},
       .needs =
           [](const Arguments& arguments) {
-            return SignalNeeds{.moments_skip = arguments.integer("n_sink"), .query_means = true};
+            return SignalNeeds{.query_means = true, .moments_skip = arguments.integer("n_sink")};
           },
       .score = score};
 }

@@ -76,17 +76,16 @@ bool stands_alone(const std::string& text) {
   }
 }
 
-bool is_full(const std::string& text) { return text == "full" || text == "no_press"; }
 bool full_is_named(const probe::ExamineOptions& options) {
-  return std::any_of(options.series.begin(), options.series.end(), is_full);
+  return std::any_of(options.series.begin(), options.series.end(), recipe::is_full_name);
 }
 
 void add_series(const std::string& text, const std::vector<double>& grid,
                 probe::ExamineOptions& options) {
   const Index series = std::ssize(options.series);
-  if (is_full(text) && full_is_named(options)) return;
+  if (recipe::is_full_name(text) && full_is_named(options)) return;
   options.series.push_back(text);
-  if (is_full(text)) return;  // every series begins with it
+  if (recipe::is_full_name(text)) return;  // every series begins with it
   if (stands_alone(text)) {
     options.arms.push_back(
         {series, std::numeric_limits<double>::quiet_NaN(), recipe::Recipe::parse(text)});

@@ -140,7 +140,7 @@ void put_part(const PartInfo& part) {
 
 // Words of the language that are neither parts nor presets.
 std::string_view meaning_of(std::string_view name) {
-  if (name == "full" || name == "no_press")
+  if (recipe::is_full_name(name))
     return "no compression: the whole cache as it was read. It stands alone, without parts, "
            "arguments or budget";
   if (name == "auto")

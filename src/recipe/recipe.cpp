@@ -12,6 +12,8 @@ struct Recipe::Impl {
   std::vector<Stage> stages;
 };
 
+bool is_full_name(std::string_view text) { return text == kFull || text == "no_press"; }
+
 Recipe::Recipe(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Recipe::Recipe(const Recipe&) = default;
 Recipe::Recipe(Recipe&&) noexcept = default;

@@ -31,6 +31,9 @@ namespace pith::recipe {
 class ModelAccess;  // model_access.h
 struct LayerRange;  // scene.h
 
+inline constexpr std::string_view kFull = "full";  // the recipe that compresses nothing
+bool is_full_name(std::string_view text);          // that, or kvpress' word for it
+
 class Recipe {
  public:
   // Throws bad_recipe or bad_budget with the column, the nearest known name and what was expected.

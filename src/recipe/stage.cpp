@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "recipe/grammar.h"
 #include "recipe/presets.h"
+#include "recipe/recipe.h"
 
 namespace pith::recipe {
 namespace {
@@ -23,8 +24,6 @@ bool is_sized(const Stage& stage) {
   return stage.budget || allocator.info->sizes_itself ||
          (!by.empty() && allocator.arguments.given(by));
 }
-
-bool is_full_name(std::string_view name) { return name == "full" || name == "no_press"; }
 
 class StageReader {
  public:
@@ -63,7 +62,7 @@ class StageReader {
     const Preset* preset = find_preset(from.name);
     if (preset == nullptr) {
       if (is_full_name(from.name)) fail_at(text_, from.column, "\"full\" stands alone");
-      std::vector<std::string_view> known = {"full"};
+      std::vector<std::string_view> known = {kFull};
       for (const PartInfo& part : parts()) known.push_back(part.name);
       for (const Preset& p : presets()) known.push_back(p.name);
       fail_at(text_, from.column,
@@ -334,7 +333,7 @@ std::string full_summary(const Preset& preset) {
 }
 
 std::string to_string(std::span<const Stage> stages) {
-  if (stages.empty()) return "full";
+  if (stages.empty()) return std::string(kFull);
   std::string out;
   for (const Stage& stage : stages) out += (out.empty() ? "" : " then ") + to_string(stage);
   return out;

@@ -9,7 +9,6 @@
 #include <xxhash.h>
 
 #include <cmath>
-
 #include <span>
 
 #include "base/byte_stream.h"
@@ -102,6 +101,7 @@ Calibration Calibration::parse(std::string_view bytes, const std::string& name) 
   head.expect(XXH3_64bits(payload.data(), payload.size()) == hash, "its checksum differs");
   ByteReader in = reader(payload, name);
   Calibration out;
+  out.contents = hash;
   out.model_hash = in.number<std::uint64_t>();
   out.model_name = in.string();
   out.note = in.string();
@@ -140,9 +140,7 @@ std::string model_argument(const Engine& engine) {
 
 std::string looked_up_hash(const Engine& engine, const recipe::SignalNeeds& needs) {
   if (!needs.query_filters && !needs.kvzap && !needs.budget_curves && !needs.diffuseness) return "";
-  Calibration::of(engine);
-  const std::string bytes = read_file(engine.options().calibration);
-  return fmt::format("|{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
+  return fmt::format("|{:016x}", Calibration::of(engine).contents);
 }
 
 }  // namespace pith

@@ -39,6 +39,7 @@ struct Calibration {
   std::uint64_t model_hash = 0;
   std::string note;  // how it was made, for people
   std::map<std::string, CalibratedArray, std::less<>> arrays;
+  std::uint64_t contents = 0;            // XXH3 of what was read; 0 if it was not read from a file
   std::string model_argument = "MODEL";  // of the command that makes it; not in the file
 
   // The array, which must have this shape. Throws bad_file if it has another, not_found with the

@@ -20,8 +20,6 @@
 namespace pith {
 namespace {
 
-constexpr std::string_view kFull = "full";
-
 // What a StreamCollector sees, and samples of the turn's own queries.
 class TurnObserver final : public ReadObserver {
  public:
@@ -120,7 +118,7 @@ class Turn {
   TurnBlock exact(std::string note) {
     Context context = before_.fork();
     context.read(tokens_);
-    return {context.cache().part(before_.next_position()), std::string(kFull), std::move(note), {}};
+    return {context.cache().part(before_.next_position()), std::string(recipe::kFull), std::move(note), {}};
   }
 
   // What was asked of virtual tokens when they diverged.

@@ -65,22 +65,27 @@ Index bytes_of_packed(const recipe::Stage& stage, const cache::Shape& shape, Ind
   return windows + std::max(part, std::min(least, exact));
 }
 
-void set_budget_of_turn(recipe::Stage& stage, const cache::Shape& shape, Index tokens) {
+// Of the `left` entries that earlier stages leave in a lane, it returns how many this one will.
+Index set_budget_of_turn(recipe::Stage& stage, const cache::Shape& shape, Index tokens,
+                         Index left) {
   auto& [unit, value] = *stage.budget;
   const Format format = stage.format.info->format;
+  const auto entry = static_cast<double>(recipe::entry_bytes(shape, format, columns_of(stage)));
   if (unit == recipe::BudgetUnit::ratio && cache::traits(format).packed) {
+    left = std::min(
+        left, static_cast<Index>(static_cast<double>(tokens * 4 * shape.head_dim) / value / entry));
     value = static_cast<double>(bytes_of_packed(stage, shape, tokens, value));
     unit = recipe::BudgetUnit::bytes;
   } else if (unit == recipe::BudgetUnit::ratio) {
-    const auto entry = static_cast<double>(recipe::entry_bytes(shape, format, columns_of(stage)));
     value = static_cast<double>(tokens * 4 * shape.head_dim) / value / entry;
     unit = recipe::BudgetUnit::tokens;
   } else if (unit == recipe::BudgetUnit::fraction) {
-    value = static_cast<double>(recipe::kept_of(tokens, value));
+    value = static_cast<double>(recipe::kept_of(left, value));
     unit = recipe::BudgetUnit::tokens;
   }
   if (unit == recipe::BudgetUnit::tokens)
-    value = std::max(value, static_cast<double>(kFewestOfTurn));
+    left = static_cast<Index>(value = std::max(value, static_cast<double>(kFewestOfTurn)));
+  return left;
 }
 
 }  // namespace
@@ -111,11 +116,12 @@ void check_turn_recipe(const recipe::Recipe& recipe) {
 recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, Index tokens) {
   if (recipe.is_full()) return recipe;
   std::vector<recipe::Stage> stages = recipe::read_stages(recipe.to_string());
+  Index left = tokens;
   for (recipe::Stage& stage : stages) {
     for (const char* kept : {"sinks", "recent"})
       if (has(stage.format, kept) && !stage.format.arguments.given(kept))
         stage.format.arguments.set(kept, "0");
-    if (stage.budget) set_budget_of_turn(stage, shape, tokens);
+    if (stage.budget) left = set_budget_of_turn(stage, shape, tokens, left);
   }
   return recipe::Recipe::parse(recipe::to_string(stages));
 }

@@ -13,7 +13,8 @@ void check_turn_recipe(const recipe::Recipe& recipe);
 
 // The recipe for one turn. Budgets count against the turn:
 //
-//     0.75        the entries that it leaves of `tokens`, and no fewer than kFewestOfTurn
+//     0.75        the entries that it leaves of `tokens` (a later stage: of those that the stages
+//                 before it leave), and no fewer than kFewestOfTurn
 //     4x          likewise, as many as a quarter of the turn's bf16 bytes has room for: entries
 //                 join the tiles of the turns before
 //     4x, packed  a quarter of these bytes, for all that the block allocates: packed entries lie in

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/conversation/turn_block.h"
+#include "recipe/stage.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -19,6 +20,22 @@ TEST(TurnRecipe, BudgetsCountAgainstTheTurn) {
   EXPECT_EQ(of("knorm @ 0.75", 4), " @ 2tok");  // kFewestOfTurn
   EXPECT_EQ(of("knorm @ 10tok", 100), " @ 10tok");
   EXPECT_EQ(of("knorm @ 2x", 65), " @ 32tok");  // 256 bytes of 260
+}
+
+TEST(TurnRecipe, FractionsOfLaterStagesCountAgainstWhatIsLeft) {
+  const cache::Shape shape{.layers = 1, .kv_heads = 1, .head_dim = 64};
+  const auto of = [&](const char* recipe, Index tokens) {
+    std::string budgets;
+    for (const recipe::Stage& stage :
+         recipe::read_stages(of_turn(recipe::Recipe::parse(recipe), shape, tokens).to_string()))
+      budgets += " @ " + to_string(*stage.budget);
+    return budgets;
+  };
+  EXPECT_EQ(of("knorm @ 0.75 then random @ 0.5", 100), " @ 25tok @ 12tok");
+  EXPECT_EQ(of("knorm @ 2x then random @ 0.5", 65), " @ 32tok @ 16tok");
+  EXPECT_EQ(of("knorm @ 0.5 then random @ 4x", 65), " @ 32tok @ 16tok");  // of the turn's bytes
+  EXPECT_EQ(of("knorm + int8 @ 4x then random @ 0.5", 512),
+            " @ 32KiB @ 117tok");  // 140 bytes an entry
 }
 
 TEST(TurnRecipe, PackedRatiosAreBytes) {

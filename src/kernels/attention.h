@@ -31,7 +31,7 @@ struct AttentionStrip {
   Index entries = 0;                        // of the tiles; all but the last tile are full
   const std::byte* const* tiles = nullptr;  // [ceil(entries / 16)]
   const std::byte* const* next =
-      nullptr;                     // null, or tiles whose keys pv brings closer, as many as `tiles`
+      nullptr;  // null, or the tiles that come after these, as many: kernels bring them closer
   const float* queries = nullptr;  // [rows, D], scaled and packed (qk)
   const float* base = nullptr;     // [rows], what packed logits begin with, or null (qk)
   const float* factors = nullptr;  // [rows] (pv)

@@ -6,6 +6,8 @@
 namespace pith {
 namespace {
 
+#include "kernels/attention_prefetch.h"
+
 const char* bytes(const std::byte* p) { return reinterpret_cast<const char*>(p); }
 const float* floats(const std::byte* p) { return reinterpret_cast<const float*>(p); }
 
@@ -86,6 +88,8 @@ template <typename Keys>
 void qk(const AttentionStrip& s) {
   const Index dim = s.head_dim, half = kTileEntries * dim * Keys::kBytes;
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+    const char* next = tile_ahead(s, i, 2);
+    for (Index at = 0; at < 2 * half; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks(s.rows, [&]<int R>(Index r0) {
       __m256 sum[R][2];
       PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
@@ -93,9 +97,6 @@ void qk(const AttentionStrip& s) {
       PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int k = 0; k < 2; ++k)
           _mm256_storeu_ps(s.strip + (r0 + r) * s.stride + i * kTileEntries + 8 * k, sum[r][k]);
     });
-    // The values, right after the keys: the processor's prefetchers like sequential reads.
-    for (Index at = half; at < 2 * half; at += 64)
-      _mm_prefetch(bytes(s.tiles[i]) + at, _MM_HINT_T0);
   }
 }
 

@@ -11,6 +11,8 @@
 namespace pith {
 namespace {
 
+#include "kernels/attention_prefetch.h"
+
 constexpr Index kTwoStepRows = 12;  // from so many rows on, pairing the values first pays
 
 const char* bytes(const std::byte* p) { return reinterpret_cast<const char*>(p); }
@@ -79,20 +81,18 @@ void qk_block(const std::byte* const* tiles, const float* q, Index head_dim, flo
   }
 }
 
-// Few rows: memory sets the pace. Tiles are read one after another from end to end, values
-// included, for the sake of the processor's prefetchers, which follow sequential reads twice as
-// fast as reads of every other 2 KiB.
+// Few rows: memory sets the pace.
 template <typename Step>
 void qk_few(const AttentionStrip& s) {
   const Index steps = Step::steps(s.head_dim);
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+    const char* next = tile_ahead(s, i, 2);
+    for (Index at = 0; at < 2 * steps * 64; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks(s.rows, [&]<int R>(Index r) {
       constexpr int kParts = R >= 3 ? 2 : 4;
       qk_block<Step, R, 1, kParts>(s.tiles + i, s.queries + r * steps, s.head_dim,
                                    s.strip + r * s.stride + i * 16, s.stride);
     });
-    for (Index j = 0; j < steps; ++j)
-      _mm_prefetch(bytes(s.tiles[i]) + (steps + j) * 64, _MM_HINT_T0);
   }
 }
 

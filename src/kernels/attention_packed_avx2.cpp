@@ -8,8 +8,7 @@ namespace pith {
 namespace {
 
 #include "kernels/attention_packed_body.h"
-
-const char* chars(const std::byte* p) { return reinterpret_cast<const char*>(p); }
+#include "kernels/attention_prefetch.h"
 
 constexpr int kRows = 4;  // of a block: 8 sums leave room for codes, masks and factors
 
@@ -162,10 +161,11 @@ void qk_block(const AttentionStrip& s, Index tile, Index r0) {
 
 template <typename C>
 void qk(const AttentionStrip& s) {
-  const Index begin = C::values(s.head_dim), end = C::bytes(s.head_dim);
+  const Index ahead = ahead_tiles<C>(s.head_dim), bytes = C::bytes(s.head_dim);
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+    const char* next = tile_ahead(s, i, ahead);
+    for (Index at = 0; at < bytes; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks(s.rows, [&]<int R>(Index r) { qk_block<C, R>(s, i, r); });
-    for (Index at = begin; at < end; at += 64) _mm_prefetch(chars(s.tiles[i]) + at, _MM_HINT_T0);
   }
 }
 
@@ -265,15 +265,12 @@ Weights make_weights(const AttentionStrip& s) {
 // R rows, 16 columns from column d on.
 template <typename C, int R>
 void pv_block(const AttentionStrip& s, const Weights& w, Index r0, Index d) {
-  const Index dim = s.head_dim, share = C::bytes(dim) * 16 / dim, begin = share * (d / 16);
+  const Index dim = s.head_dim;
   const float* weights = w.words + r0 * w.stride;
   __m256i sum[R][2];
   PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
     const std::byte* words = s.tiles[i] + C::values(dim) + d * 4;
-    if (s.next && r0 == 0)
-      for (Index at = begin / 64 * 64; at < begin + share; at += 64)
-        _mm_prefetch(chars(s.next[i]) + at, _MM_HINT_T1);
     for (Index g = 0; g < 16 / C::kGroup; ++g, words += dim * 4) {
       const auto* at = reinterpret_cast<const __m256i*>(words);
       const __m256i word0 = _mm256_loadu_si256(at), word1 = _mm256_loadu_si256(at + 1);

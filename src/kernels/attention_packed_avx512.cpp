@@ -12,8 +12,7 @@ namespace pith {
 namespace {
 
 #include "kernels/attention_packed_body.h"
-
-const char* chars(const std::byte* p) { return reinterpret_cast<const char*>(p); }
+#include "kernels/attention_prefetch.h"
 
 // Calls f.template operator()<R>(first) for blocks of R <= kMost rows: as few as can be, all about
 // as large.
@@ -131,12 +130,13 @@ void qk_block(const AttentionStrip& s, Index tile, Index r0) {
 
 template <typename C>
 void qk(const AttentionStrip& s) {
-  const Index begin = C::values(s.head_dim), end = C::bytes(s.head_dim);
+  const Index ahead = ahead_tiles<C>(s.head_dim), bytes = C::bytes(s.head_dim);
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+    const char* next = tile_ahead(s, i, ahead);
+    for (Index at = 0; at < bytes; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks<8>(s.rows, [&]<int R>(Index r) {
       qk_block<C, R, (R >= 5 && !C::kByteQueries ? 1 : 2)>(s, i, r);
     });
-    for (Index at = begin; at < end; at += 64) _mm_prefetch(chars(s.tiles[i]) + at, _MM_HINT_T0);
   }
 }
 
@@ -215,21 +215,16 @@ Weights make_weights(const AttentionStrip& s) {
   return {reinterpret_cast<const std::uint32_t*>(words), tiles * 8, scales, scales + s.rows};
 }
 
-// R rows, C registers of 16 columns from column d on. `pass` of `passes` brings its share of the
-// next tiles closer.
+// R rows, N registers of 16 columns from column d on.
 template <typename C, int R, int N>
 void pv_block(const AttentionStrip& s, const Weights& w, Index r0, Index d) {
-  const Index dim = s.head_dim, share = C::bytes(dim) * (16 * N) / dim;
-  const Index begin = share * (d / (16 * N)) / 64 * 64;
+  const Index dim = s.head_dim;
   const std::uint32_t* weights = w.words + r0 * w.stride;
   __m512i sum[R][N];
   PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < N; ++c) sum[r][c] =
       _mm512_setzero_si512();
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
     const std::byte* words = s.tiles[i] + C::values(dim) + d * 4;
-    if (s.next && r0 == 0)
-      for (Index at = begin; at < begin + share; at += 64)
-        _mm_prefetch(chars(s.next[i]) + at, _MM_HINT_T1);
     for (Index g = 0; g < 16 / C::kGroup; ++g, words += dim * 4) {
       __m512i word[N];
       PITH_UNROLL for (int c = 0; c < N; ++c) word[c] = _mm512_loadu_si512(words + c * 64);

@@ -28,6 +28,13 @@ void unrolled(const F& f) {
   }
 }
 
+// How many tiles ahead qk asks the memory for (attention_prefetch.h): 7 KiB served best.
+template <typename C>
+Index ahead_tiles(Index head_dim) {
+  const Index fit = (7 << 10) / C::bytes(head_dim);
+  return fit < 2 ? 2 : fit > 4 ? 4 : fit;
+}
+
 // The largest 16-bit factor with which sums of `terms` codes stay below 2^31.
 template <typename C>
 float most_factor(Index terms) {

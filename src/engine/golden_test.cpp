@@ -1,5 +1,5 @@
 // The forward pass against llama.cpp with all tensors and activations in f32
-// (tests/golden/logits-*.json; tolerances from the README of the golden data). Models that are not
+// (tests/golden/logits-*.json; tolerances in docs/numerics.md). Models that are not
 // on this machine are skipped by name.
 #include <gtest/gtest.h>
 
@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "engine/context.h"
+#include "support/golden.h"
 #include "support/models.h"
 
 namespace pith {
@@ -74,8 +75,7 @@ TEST_P(Golden, LogitsMatchLlamaCpp) {
   const auto path = test::find_model(name);
   if (path.empty())
     GTEST_SKIP() << "no model " << name << " here; fetch it with: pith pull " << name;
-  const auto golden = json::parse(
-      read_file(std::string(PITH_SOURCE_DIR) + "/tests/golden/logits-" + name + ".json"));
+  const auto golden = json::parse(read_file(test::golden_path("logits-" + name + ".json")));
   const auto engine = Engine::load(path, {.numerics = tolerance.numerics});
   for (const auto& prompt : golden["prompts"]) {
     const auto where = name + ", prompt " + prompt["name"].get<std::string>();

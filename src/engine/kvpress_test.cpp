@@ -11,24 +11,25 @@
 #include "engine/compress.h"
 #include "engine/signals/replay.h"
 #include "recipe/recipe.h"
+#include "support/golden.h"
 #include "support/models.h"
 #include "support/npz.h"
 
 namespace pith {
 namespace {
 
-using testing::Npz;
+using test::Npz;
 
 constexpr Index kPrefix = 24;  // tokens of the chat prefix in both golden contexts
 
 std::filesystem::path path_of(const std::string& name) {
-  return std::string(PITH_SOURCE_DIR) + "/tests/golden/presses/" + name + ".npz";
+  return test::golden_path("presses/" + name + ".npz");
 }
 Npz golden(const std::string& name) { return Npz::open(path_of(name)); }
 
 bool has_golden(const std::string& name) { return std::filesystem::exists(path_of(name)); }
 
-std::vector<Token> tokens_of(const testing::Array& array) {
+std::vector<Token> tokens_of(const test::Array& array) {
   return {array.data.begin(), array.data.end()};
 }
 
@@ -116,8 +117,7 @@ TEST_P(Kvpress, ReplaysTheSameTokens) {
 
 // Largest difference between replay scores, relative to the largest score of the press.
 template <typename Scores>
-double relative_error(const testing::Array& expected, const recipe::Signals& signals,
-                      Scores scores) {
+double relative_error(const test::Array& expected, const recipe::Signals& signals, Scores scores) {
   double scale = 0, worst = 0;
   std::size_t i = 0;
   for (const auto& layer : signals.layers)
@@ -150,7 +150,7 @@ TEST_P(Kvpress, GradientScoresAgree) {
 }
 
 // The share of (layer, head, token) cells on which two kept sets differ.
-double disagreement(const testing::Array& expected_mask, const cache::Plan& plan, Index tokens) {
+double disagreement(const test::Array& expected_mask, const cache::Plan& plan, Index tokens) {
   std::vector<bool> kept(expected_mask.data.size(), false);
   for (std::size_t lane = 0; lane < plan.lanes.size(); ++lane)
     for (std::int32_t j : plan.lanes[lane].keep)

@@ -13,6 +13,7 @@
 #include "eval/suite.h"
 #include "eval/text/prose.h"
 #include "eval/text/words.h"
+#include "support/golden.h"
 
 namespace pith::eval {
 namespace {
@@ -216,7 +217,7 @@ TEST_P(EveryTask, BeginsAsRecorded) {
   nlohmann::json now = to_json(document);
   now["text"] = document.text.substr(0, 200);
   now["items"] = {now["items"][0]};
-  const std::string path = std::string(PITH_SOURCE_DIR) + "/tests/golden/suites.json";
+  const auto path = test::golden_path("suites.json");
   if (std::getenv("PITH_WRITE_GOLDEN") != nullptr) {
     nlohmann::json golden = nlohmann::json::object();
     if (std::filesystem::exists(path)) golden = nlohmann::json::parse(read_file(path));

@@ -10,8 +10,8 @@ namespace pith::recipe {
 namespace {
 
 using namespace golden;  // NOLINT: these files are its only users
-using pith::testing::Array;
-using pith::testing::Npz;
+using pith::test::Array;
+using pith::test::Npz;
 
 // leverage and compactor with torch's random projections. kvpress inverts its Gram matrix in f32:
 // scores carry 2e-4 of noise.

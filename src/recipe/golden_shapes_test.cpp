@@ -8,19 +8,19 @@
 
 #include "recipe/planner.h"
 #include "recipe/recipe.h"
+#include "support/golden.h"
 #include "support/npz.h"
 
 namespace pith::recipe {
 namespace {
 
-using pith::testing::Array;
-using pith::testing::Npz;
+using pith::test::Array;
+using pith::test::Npz;
 
 constexpr Index kHeads = 3, kTokens = 197, kDepth = 64;  // SmolLM2's
 
 Npz golden(const std::string& name) {
-  return Npz::open(std::string(PITH_SOURCE_DIR) + "/tests/golden/presses/smollm2__" + name +
-                   ".npz");
+  return Npz::open(test::golden_path("presses/smollm2__" + name + ".npz"));
 }
 
 std::vector<float> slice(const Array& array, Index index, Index size) {

@@ -8,8 +8,8 @@ namespace pith::recipe {
 namespace {
 
 using namespace golden;  // NOLINT: these files are its only users
-using pith::testing::Array;
-using pith::testing::Npz;
+using pith::test::Array;
+using pith::test::Npz;
 
 struct Case {
   std::string file;  // without the model's name

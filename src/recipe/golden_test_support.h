@@ -15,15 +15,16 @@
 #include "recipe/local_attention.h"
 #include "recipe/recipe.h"
 #include "recipe/stage.h"
+#include "support/golden.h"
 #include "support/npz.h"
 
 namespace pith::recipe::golden {
 
-using pith::testing::Array;
-using pith::testing::Npz;
+using pith::test::Array;
+using pith::test::Npz;
 
 inline std::filesystem::path file_of(const std::string& name) {
-  return std::filesystem::path(PITH_SOURCE_DIR) / "tests/golden/presses" / (name + ".npz");
+  return test::golden_path("presses/" + name + ".npz");
 }
 
 // A model's context: a cache of all its layers, of which those in `layers` hold real entries, and

@@ -4,7 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "text/testing.h"
+#include "support/golden.h"
+#include "support/models.h"
 
 namespace pith {
 namespace {
@@ -34,7 +35,7 @@ std::string repeat(std::string_view part, int times) {
 
 // Oracle: Python's jinja2, see tests/golden/make_jinja_cases.py.
 TEST(ChatTemplateGolden, EveryCaseAgreesWithJinja2) {
-  const auto lines = testing::read_json_lines(testing::golden_path("jinja.jsonl"));
+  const auto lines = test::golden_lines("jinja.jsonl");
   ASSERT_GT(lines.size(), 60u);
   Json context = lines[0]["context"];
   ChatOptions options;
@@ -62,12 +63,12 @@ TEST(ChatTemplateGolden, EveryCaseAgreesWithJinja2) {
 }
 
 TEST(ChatTemplateGolden, EveryModelRendersAsTheTransformersLibraryDoes) {
-  const Json cases = Json::parse(read_file(testing::golden_path("chat-template.json")));
+  const Json cases = Json::parse(read_file(test::golden_path("chat-template.json")));
   int rendered = 0;
   for (const Json& line : cases.is_array() ? cases : cases["cases"]) {
     if (line["rendered"].is_null()) continue;
-    const auto path = testing::model_path(line["model"]);
-    if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is missing";
+    const auto path = test::find_model(line["model"]);
+    if (path.empty()) GTEST_SKIP() << "no model " << line["model"] << " here";
     const auto chat =
         ChatTemplate::parse(gguf::File::open(path).get_string("tokenizer.chat_template"));
     ChatOptions options;

@@ -2,7 +2,7 @@
 
 #include "base/files.h"
 #include "gguf/gguf.h"
-#include "text/testing.h"
+#include "support/models.h"
 #include "text/tokenizer.h"
 
 namespace pith {
@@ -18,8 +18,8 @@ std::string bench_text() {
 }
 
 void encode(benchmark::State& state, const char* model) {
-  const auto path = testing::model_path(model);
-  if (!std::filesystem::exists(path)) {
+  const auto path = test::find_model(model);
+  if (path.empty()) {
     state.SkipWithError("the model file is missing");
     return;
   }

@@ -2,25 +2,33 @@
 
 #include "base/error.h"
 #include "gguf/gguf.h"
-#include "text/testing.h"
+#include "support/golden.h"
+#include "support/models.h"
 #include "text/tokenizer.h"
 
 namespace pith {
 namespace {
 
-using testing::from_hex;
 using Json = nlohmann::ordered_json;
+
+std::string from_hex(const std::string& hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return bytes;
+}
 
 // Oracle: llama.cpp, see tests/golden/README.md.
 class TokenizerGolden : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(TokenizerGolden, EveryLineAgrees) {
   const std::string model = GetParam();
-  const auto path = testing::model_path(model);
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is missing";
+  const auto path = test::find_model(model);
+  if (path.empty())
+    GTEST_SKIP() << "no model " << model << " here; fetch it with: pith pull " << model;
   const auto tokenizer = Tokenizer::from_gguf(gguf::File::open(path));
   int lines = 0;
-  for (const Json& line : testing::read_json_lines(testing::golden_path("tokenizer.jsonl"))) {
+  for (const Json& line : test::golden_lines("tokenizer.jsonl")) {
     if (line["model"] != model) continue;
     ++lines;
     SCOPED_TRACE(line.dump());

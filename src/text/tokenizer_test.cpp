@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "text/small_vocabulary.h"
 #include "text/special_matcher.h"
-#include "text/testing.h"
 #include "text/word_splitter.h"
 
 namespace pith {

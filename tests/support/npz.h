@@ -13,7 +13,7 @@
 #include "base/files.h"
 #include "base/types.h"
 
-namespace pith::testing {
+namespace pith::test {
 
 struct Array {
   std::vector<Index> shape;
@@ -120,4 +120,4 @@ class Npz {
   std::map<std::string, Array> arrays_;
 };
 
-}  // namespace pith::testing
+}  // namespace pith::test

@@ -24,8 +24,8 @@ enum class StopReason {
 PITH_API std::string_view to_string(StopReason reason);  // as it is written above
 
 struct Answer {
-  std::string text;           // UTF-8, without stop string and end token
-  std::vector<Token> tokens;  // the end token included if there was one
+  std::string text = {};           // UTF-8, without stop string and end token
+  std::vector<Token> tokens = {};  // the end token included if there was one
   StopReason stop_reason = StopReason::end_of_text;
   double seconds = 0;  // of decoding
 };

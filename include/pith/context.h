@@ -16,14 +16,14 @@
 namespace pithkv {
 
 class Engine;
-struct ContextState;  // src/api/handles.h
+struct ContextState;  // src/api/context.cpp
 
 struct AskOptions {
   std::int64_t max_tokens = 64;
-  double temperature = 0;         // 0: the likeliest token, always
-  std::uint64_t seed = 0;         // of the draws of other temperatures
-  std::vector<std::string> stop;  // the answer ends before the first of these
-  OnText on_text;                 // may be empty
+  double temperature = 0;              // 0: the likeliest token, always
+  std::uint64_t seed = 0;              // of the draws of other temperatures
+  std::vector<std::string> stop = {};  // the answer ends before the first of these
+  OnText on_text = {};                 // may be empty
 };
 
 // Made by Engine::read. May be used from any thread; one that was moved from can only be assigned
@@ -54,13 +54,15 @@ class PITH_API Context {
   Answer ask(std::string_view question, const AskOptions& options = {}) const;
 
   const std::string& recipe() const;  // that was carried out; "full" before any
-  std::int64_t tokens() const;        // read, chat template included
-  std::int64_t entries() const;       // of the cache, over all layers and KV heads
-  std::int64_t cache_bytes() const;   // allocated
-  std::int64_t full_bytes() const;    // of the full bf16 cache of the same tokens
+  const std::string& note()
+      const;                     // for people: an optimisation that came to nothing; mostly empty
+  std::int64_t tokens() const;   // read, chat template included
+  std::int64_t entries() const;  // of the cache, over all layers and KV heads
+  std::int64_t cache_bytes() const;  // allocated
+  std::int64_t full_bytes() const;   // of the full bf16 cache of the same tokens
 
  private:
-  friend struct Handles;
+  friend class Engine;
   explicit Context(std::unique_ptr<ContextState> state);
   std::unique_ptr<ContextState> state_;
 };

@@ -1,6 +1,6 @@
-// Conversation: many turns in one cache that stays small: finished turns are compressed once each,
-// in the background if so wished, and what was looked at least is evicted past a size. It decides
-// nothing on its own: work is done when it is asked for. docs/conversations.md tells how.
+// Conversation: many turns in one cache that stays small, because finished turns are compressed
+// once each and what was looked at least is evicted past a size. It does nothing on its own: work
+// begins when it is asked for. docs/conversations.md tells how.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +19,23 @@ namespace pithkv {
 struct ConversationState;  // src/api/conversation.cpp
 
 struct ConversationOptions {
-  std::string system;           // system text
+  std::string system = {};      // system text
   std::string recipe = "full";  // of each finished turn; budgets count against the turn
   std::int64_t over_bytes = 0;  // evict when the cache is larger than this; 0: never
   double evict_to = 0.75;       // ... until it is this share of over_bytes, above 0 and at most 1
-  std::filesystem::path store;  // folder of compressed turns, used again; empty: none
-  std::string cold;             // "int4" or "int2": evicted entries are kept so, and come back when
-                                // a question looks at them; empty: they are gone
-  std::filesystem::path
-      cold_folder;  // holds the cold entries, in a mapped file; empty: memory does
-  std::int64_t recall_entries =
-      96;                         // that come back at a turn, at most: mean per layer and KV head
-  std::int64_t max_tokens = 512;  // of an answer
-  double temperature = 0;         // 0: the likeliest token, always
-  std::uint64_t seed = 0;
-  std::vector<std::string> stop;  // an answer ends before the first of these
+  std::filesystem::path store = {};  // folder of compressed turns, used again; empty: none
+
+  // Evicted entries are kept as "int4" or "int2", apart from the cache, and come back when a
+  // question looks at them: at a turn at most so many, the mean over layers and KV heads. They lie
+  // in memory, or in a mapped file in `cold_folder`. Empty: what is evicted is gone.
+  std::string cold = {};
+  std::filesystem::path cold_folder = {};
+  std::int64_t recall_entries = 96;
+
+  std::int64_t max_tokens = 512;       // of an answer
+  double temperature = 0;              // 0: the likeliest token, always
+  std::uint64_t seed = 0;              // of the draws of other temperatures
+  std::vector<std::string> stop = {};  // an answer ends before the first of these
 };
 
 // Counted since the conversation began or was loaded, but for what is there now.
@@ -44,11 +46,13 @@ struct ConversationAccount {
   std::int64_t stored = 0;      // ... that were written there
   std::int64_t fallbacks = 0;   // ... for which it could not be done as asked: notes say why
   std::int64_t evictions = 0;   // times
+
   std::int64_t evicted = 0, recalled = 0;           // entries
-  double compress_seconds = 0, recall_seconds = 0;  // evicting included
-  std::int64_t cold_entries = 0, cold_bytes = 0;    // now, not part of the cache
-  std::int64_t tokens = 0, entries = 0;             // now; entries over all layers and KV heads
-  std::int64_t cache_bytes = 0, full_bytes = 0;     // now; the full bf16 cache of the same tokens
+  double compress_seconds = 0, recall_seconds = 0;  // evicting counts as compressing
+
+  std::int64_t tokens = 0, entries = 0;           // now; entries over all layers and KV heads
+  std::int64_t cache_bytes = 0, full_bytes = 0;   // now; the full bf16 cache of the same tokens
+  std::int64_t cold_entries = 0, cold_bytes = 0;  // now; not part of the cache
 };
 
 // May be used from any thread. One that was moved from can only be assigned to or destroyed.

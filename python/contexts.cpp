@@ -71,7 +71,8 @@ void bind_context(nb::module_& m) {
                   "What save() wrote. It answers, but cannot be compressed: signals are not saved. "
                   "Raises Error (not_found, bad_file, bad_input for another model's).")
       .def("save", &Context::save, "file"_a, WithoutGil(),
-           "Writes the cache to a file, which appears whole or not at all. Raises Error (io).")
+           "Writes the cache to a file, which appears whole or not at all. Raises Error (io, "
+           "not_found).")
       .def("fork", &Context::fork, WithoutGil(),
            "A context with the same past; costs no entry memory.")
       .def("compress", &Context::compress, "recipe"_a, "question"_a = nb::none(), WithoutGil(),

@@ -106,7 +106,8 @@ void bind_conversations(nb::module_& m) {
       .def("take_notes", &Conversation::take_notes, WithoutGil(),
            "What went wrong at no turn's cost since the last call, for people: list of str.")
       .def("save", &Conversation::save, "file"_a, WithoutGil(),
-           "Writes the cache to a file, which appears whole or not at all. Raises Error (io).");
+           "Writes the cache to a file, which appears whole or not at all. Raises Error (io, "
+           "not_found).");
 }
 
 }  // namespace pithkv

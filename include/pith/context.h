@@ -33,7 +33,7 @@ class PITH_API Context {
   // What save() wrote. Throws not_found, bad_file for a damaged file, bad_input for one of another
   // model. Signals are not saved: such a context answers, but cannot be compressed.
   static Context load(const Engine& engine, const std::filesystem::path& file);
-  // The file appears whole or not at all. Throws io.
+  // The file appears whole or not at all. Throws io, or not_found for its folder.
   void save(const std::filesystem::path& file) const;
 
   Context(Context&&) noexcept;
@@ -63,7 +63,7 @@ class PITH_API Context {
 
  private:
   friend class Engine;
-  explicit Context(std::unique_ptr<ContextState> state);
+  PITH_HIDDEN explicit Context(std::unique_ptr<ContextState> state);
   std::unique_ptr<ContextState> state_;
 };
 

@@ -65,7 +65,8 @@ class PITH_API Conversation {
   // Context::load, too.
   static Conversation load(const Engine& engine, const std::filesystem::path& file,
                            const ConversationOptions& options = {});
-  // The cache alone: what is cold is not saved. The file appears whole or not at all. Throws io.
+  // The cache alone: what is cold is not saved. The file appears whole or not at all. Throws io, or
+  // not_found for its folder.
   void save(const std::filesystem::path& file);
 
   Conversation(Conversation&&) noexcept;
@@ -92,7 +93,7 @@ class PITH_API Conversation {
   std::vector<std::string> take_notes();
 
  private:
-  explicit Conversation(std::unique_ptr<ConversationState> state);
+  PITH_HIDDEN explicit Conversation(std::unique_ptr<ConversationState> state);
   std::unique_ptr<ConversationState> state_;
 };
 

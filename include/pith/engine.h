@@ -52,7 +52,7 @@ class PITH_API Engine {
 
  private:
   friend struct Handles;
-  explicit Engine(std::shared_ptr<SharedEngine> shared);
+  PITH_HIDDEN explicit Engine(std::shared_ptr<SharedEngine> shared);
   std::shared_ptr<SharedEngine> shared_;
 };
 

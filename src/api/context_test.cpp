@@ -143,7 +143,7 @@ TEST_F(ContextTest, FilesBelongToAModel) {
   EXPECT_THAT(refusal([&] { Context::load(engine(), folder_ / "none.pith"); }),
               StartsWith("not_found: "));
   EXPECT_THAT(refusal([&] { engine().read(kDocument).save(folder_ / "none" / "whole.pith"); }),
-              StartsWith("io: "));
+              StartsWith("not_found: "));
 }
 
 }  // namespace

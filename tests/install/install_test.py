@@ -78,7 +78,7 @@ def test_its_soname_is_that_of_the_interface(library):
 
 
 def test_the_command_is_installed(prefix, tiny):
-    assert run(prefix / "bin/pith", "tokenize", "-m", tiny, "-p", "hello", "--count").strip() == "1"
+    assert run(prefix / "bin/pith", "tokenize", "-m", tiny, "--count", "hello").strip() == "1"
 
 
 @pytest.mark.parametrize("standard", ["c++17", "c++20"])

@@ -106,7 +106,7 @@ def test_errors_say_what_and_carry_a_code(pithkv, start, code, words, options):
 
 
 def test_a_saved_context_answers_as_before(pithkv, engine, tmp_path):
-    small = engine.read("hello and the end", recipes=["knorm @ 2x"]).compress("knorm @ 2x")
+    small = engine.read("hello and the end " * 20, recipes=["knorm @ 2x"]).compress("knorm @ 2x")
     small.save(tmp_path / "small.pith")
     loaded = pithkv.Context.load(engine, tmp_path / "small.pith")
     assert loaded.ask("the end?").tokens == small.ask("the end?").tokens

@@ -1,61 +1,19 @@
-// Attention Matching (arXiv 2602.16284): given what a lane answers to reference queries, the closed
-// forms that make fewer entries answer alike: multiplicities that restore the mass, values that
-// restore the output, and a greedy choice of keys. Linear algebra only: which queries, which
-// entries and what for is decided in parts/match.cpp.
+// Attention Matching (arXiv 2602.16284): given what a lane answers to reference queries
+// (references.h), the closed forms that make fewer entries answer alike: multiplicities that
+// restore the mass, values that restore the output, and a greedy choice of keys. Linear algebra
+// only: which queries, which entries and what for is decided in parts/match.cpp.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
-#include "recipe/registry.h"
-#include "recipe/scene.h"
+#include "base/types.h"
 
 namespace pith::recipe {
 
-// ReferenceQueries of one layer.
-struct References {
-  std::span<const float> queries;         // [Hq, count, D], rotated at positions behind the context
-  Index count = 0;                        // of each query head
-  std::span<const float> surprisal = {};  // [count] of what they predict, or empty
-};
-
-// The signals behind the parameters that match and reference_attention share.
-Parameter reference_choice();  // queries=repeat|context|self_study
-Parameter reference_count();   // references=N
-Parameter reference_seed();    // seed=N
-SignalNeeds reference_needs(const Arguments& arguments);
-References references_of(const Scene& scene, Index layer, const Arguments& arguments);
-
-// The replay's or the context's own.
-SignalNeeds reference_needs(std::string_view queries, Index count);
-References references_of(const Scene& scene, Index layer, std::string_view queries, Index count);
-
-// What was collected for a need, or null.
-const ReferenceQueries* find_references(std::span<const ReferenceQueries> collected, Index wanted);
-const ReferenceQueries* find_references(std::span<const StudySignals> collected,
-                                        const SelfStudy& kind);
-
-// What rows count in a fit, by the surprisal of what their queries predict: between 0.05 and 8
-// nats, divided by the mean. Of every query head of a group one after another.
-std::vector<float> surprisal_weights(std::span<const float> surprisal,  // [count]
-                                     Index group);                      // -> [G * count]
 // Rows times the square roots of their weights: least squares then weigh the rows.
 void weigh_rows(std::span<const float> weights, std::span<float> matrix);  // [R], [R, width]
-
-// The references of a lane's query heads, one head after another, times the attention scale.
-std::vector<float> reference_rows(const Scene& scene, Index lane,
-                                  const References& references);  // [G * count, D]
-
-// What the references pay to the entries of a lane: rows of softmax weights over all n entries,
-// log-weights included, in the order of reference_rows().
-std::vector<float> reference_weights(const Scene& scene, Index lane,
-                                     const References& references);  // [G * count, n]
-// The same, a few rows after the others: where not all are wanted at once, memory does not grow
-// with the references times the entries.
-void for_reference_weights(const Scene& scene, Index lane, const References& references,
-                           const std::function<void(std::span<const float>)>& body);  // [rows, n]
 
 // Changes weights that rows of queries gave to `before` into those that they give to `after`, still
 // relative to the whole of what they looked at: a_rj <- a_rj exp(q_r.(after_j - before_j)).

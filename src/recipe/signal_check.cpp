@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "recipe/local_attention.h"
-#include "recipe/matching.h"
+#include "recipe/references.h"
 
 namespace pith::recipe {
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "recipe/matching.h"
+#include "recipe/references.h"
 #include "recipe/scene.h"
 
 namespace pith::recipe {

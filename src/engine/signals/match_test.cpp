@@ -7,7 +7,7 @@
 
 #include "engine/compress.h"
 #include "engine/signals/references.h"
-#include "recipe/matching.h"
+#include "recipe/references.h"
 #include "recipe/row_kernels.h"
 #include "recipe/scene.h"
 #include "support/tiny_model.h"

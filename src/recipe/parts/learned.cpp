@@ -13,9 +13,9 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "recipe/matching.h"
 #include "recipe/model_access.h"
 #include "recipe/parts/parts.h"
+#include "recipe/references.h"
 
 namespace pith::recipe {
 namespace {

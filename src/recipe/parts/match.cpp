@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "recipe/matching.h"
 #include "recipe/parts/parts.h"
+#include "recipe/references.h"
 #include "recipe/row_kernels.h"
 
 namespace pith::recipe {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "recipe/matching.h"
 #include "recipe/parts/parts.h"
+#include "recipe/references.h"
 
 namespace pith::recipe {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "base/rng.h"
-#include "recipe/matching.h"
 #include "recipe/parts/parts.h"
+#include "recipe/references.h"
 #include "recipe/summary_weights.h"
 
 namespace pith::recipe {

@@ -45,7 +45,8 @@ class PITH_API Context {
 
   // A compressed fork; this context stays whole. `recipe` must be one that Engine::read was told
   // of, or look at nothing that was not collected for those. Recipes that look at the question need
-  // one. `auto` (or `... @ auto(risk=0.1)`) picks the ratio for this document. Throws bad_recipe,
+  // one. `auto` (or `... @ auto(risk=0.1)`) picks the ratio for this document (docs/guard.md):
+  // recipe() tells which. Throws bad_recipe,
   // bad_budget (the least that can be met is told) or bad_input.
   Context compress(std::string_view recipe,
                    std::optional<std::string_view> question = std::nullopt) const;
@@ -54,12 +55,11 @@ class PITH_API Context {
   Answer ask(std::string_view question, const AskOptions& options = {}) const;
 
   const std::string& recipe() const;  // that was carried out; "full" before any
-  const std::string& note()
-      const;                     // for people: an optimisation that came to nothing; mostly empty
-  std::int64_t tokens() const;   // read, chat template included
-  std::int64_t entries() const;  // of the cache, over all layers and KV heads
-  std::int64_t cache_bytes() const;  // allocated
-  std::int64_t full_bytes() const;   // of the full bf16 cache of the same tokens
+  const std::string& note() const;    // for people: an optimisation that failed; mostly empty
+  std::int64_t tokens() const;        // read, chat template included
+  std::int64_t entries() const;       // of the cache, over all layers and KV heads
+  std::int64_t cache_bytes() const;   // allocated
+  std::int64_t full_bytes() const;    // of the full bf16 cache of the same tokens
 
  private:
   friend class Engine;

@@ -23,6 +23,13 @@ struct Reading {
   std::optional<Signals> signals;  // none of what comes from a file
 };
 
+// What was carried out on a context.
+struct Carried {
+  std::string recipe{pith::recipe::kFull};     // as it was given
+  std::string canonical{pith::recipe::kFull};  // as files name it
+  std::string note = {};
+};
+
 // Throws what would stop it later, too, but before anything is computed.
 pith::recipe::SignalNeeds needs_of(const pith::Engine& engine,
                                    const std::vector<std::string>& recipes) {
@@ -41,8 +48,7 @@ pith::recipe::SignalNeeds needs_of(const pith::Engine& engine,
 struct ContextState {
   std::shared_ptr<const Reading> reading;
   pith::Context context;
-  std::string recipe{pith::recipe::kFull}, canonical = recipe, note = {};
-  bool compressed = false;
+  Carried carried = {};
 
   SharedEngine& shared() const { return *reading->shared; }
 };
@@ -50,11 +56,11 @@ struct ContextState {
 namespace {
 
 void check_compressible(const ContextState& state) {
-  if (state.compressed)
+  if (state.carried.canonical != pith::recipe::kFull)
     pith::fail(ErrorCode::bad_input,
                fmt::format("this context is compressed already, by `{}`; compress the one that was "
                            "read, stages chain with `then`",
-                           state.recipe));
+                           state.carried.recipe));
   if (!state.reading->signals)
     pith::fail(ErrorCode::bad_input,
                "this context comes from a file, which holds no signals for recipes to look at; "
@@ -73,8 +79,8 @@ Context Engine::read(std::string_view document, const std::vector<std::string>& 
     pith::Context context(engine);
     reading->signals = pith::read_document(context, reading->prompt.context(), needs,
                                            reading->prompt.read_options());
-    return Context(std::unique_ptr<ContextState>(
-        new ContextState{.reading = reading, .context = std::move(context)}));
+    return Context(
+        std::make_unique<ContextState>(ContextState{std::move(reading), std::move(context)}));
   });
 }
 
@@ -84,17 +90,16 @@ Context Context::load(const Engine& engine, const std::filesystem::path& file) {
     auto context = pith::Context::load(shared->engine, file);
     std::string recipe = pith::cache::load_info(file).recipe;
     if (recipe.empty()) recipe = pith::recipe::kFull;
-    const bool compressed = recipe != pith::recipe::kFull;
     // What stands around a question does not depend on the document: any text will do.
     auto reading = std::make_shared<const Reading>(
         Reading{shared, pith::DocumentPrompt(*shared->engine, "-"), {}});
-    return Context(std::unique_ptr<ContextState>(
-        new ContextState{reading, std::move(context), recipe, recipe, {}, compressed}));
+    return Context(std::make_unique<ContextState>(
+        ContextState{std::move(reading), std::move(context), {recipe, recipe, {}}}));
   });
 }
 
 void Context::save(const std::filesystem::path& file) const {
-  state_->shared().in_turn([&] { state_->context.save(file, state_->canonical); });
+  state_->shared().in_turn([&] { state_->context.save(file, state_->carried.canonical); });
 }
 
 Context::Context(std::unique_ptr<ContextState> state) : state_(std::move(state)) {}
@@ -104,9 +109,8 @@ Context::~Context() = default;
 
 Context Context::fork() const {
   return state_->shared().in_turn([&] {
-    return Context(std::unique_ptr<ContextState>(
-        new ContextState{state_->reading, state_->context.fork(), state_->recipe, state_->canonical,
-                         state_->note, state_->compressed}));
+    return Context(std::make_unique<ContextState>(
+        ContextState{state_->reading, state_->context.fork(), state_->carried}));
   });
 }
 
@@ -129,14 +133,12 @@ Context Context::compress(std::string_view text, std::optional<std::string_view>
       recipe = pith::Guard(*reading.shared->engine, recipe)
                    .choose(state_->context, *signals, reading.prompt.read_options())
                    .recipe;
-    auto smaller = std::unique_ptr<ContextState>(new ContextState{state_->reading,
-                                                                  state_->context.fork(),
-                                                                  recipe.name(),
-                                                                  recipe.to_string(),
-                                                                  {},
-                                                                  !recipe.is_full()});
-    smaller->note = pith::compress(smaller->context, recipe, *signals).note;
-    return Context(std::move(smaller));
+    pith::Context smaller = state_->context.fork();
+    std::string note = pith::compress(smaller, recipe, *signals).note;
+    return Context(std::make_unique<ContextState>(
+        ContextState{state_->reading,
+                     std::move(smaller),
+                     {recipe.name(), recipe.to_string(), std::move(note)}}));
   });
 }
 
@@ -150,8 +152,8 @@ Answer Context::ask(std::string_view question, const AskOptions& options) const 
   });
 }
 
-const std::string& Context::recipe() const { return state_->recipe; }
-const std::string& Context::note() const { return state_->note; }
+const std::string& Context::recipe() const { return state_->carried.recipe; }
+const std::string& Context::note() const { return state_->carried.note; }
 std::int64_t Context::tokens() const { return state_->context.next_position(); }
 std::int64_t Context::entries() const { return state_->context.cache().entries(); }
 std::int64_t Context::cache_bytes() const { return state_->context.cache().bytes().total(); }

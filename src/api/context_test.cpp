@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "api/api_test_support.h"
+#include "engine/guard/guard_table.h"
 
 namespace pithkv {
 namespace {
@@ -114,6 +115,29 @@ TEST_F(ContextTest, RefusesBeforeItReads) {
               StartsWith("bad_recipe: "));
   EXPECT_THAT(refusal([&] { engine.read(kDocument, {"snapkv @ auto"}); }),
               AllOf(StartsWith("not_found: "), HasSubstr("pith calibrate")));
+}
+
+// A table as a calibration leaves it, whose 19 documents lost nothing up to 4x.
+void calibrate(const std::string& model) {
+  const std::string parts = "knorm + global + drop + bf16";
+  const std::vector<double> signals = {1, 2, 9}, losses = {0, 0, 1};
+  pith::GuardTable table{.model_hash = pith::Engine::load(model)->model().hash(),
+                         .recipe = parts,
+                         .documents = "boxes",
+                         .ladder = {2, 4, 8},
+                         .records = {19, {signals, losses}}};
+  pith::save_guard_table(table, model + ".guard.json");
+}
+
+TEST_F(ContextTest, AutoPicksTheRatio) {
+  const Engine engine = this->engine();
+  calibrate(tiny());
+  std::string document;
+  for (int i = 0; i < 3; ++i) document += kDocument;
+  const Context whole = engine.read(document, {"knorm + global @ auto"});
+  const Context small = whole.compress("knorm + global @ auto");
+  EXPECT_THAT(small.recipe(), ::testing::MatchesRegex("knorm \\+ global.* @ [248]x"));
+  EXPECT_LT(small.cache_bytes(), whole.cache_bytes());
 }
 
 TEST_F(ContextTest, ASavedOneAnswersAsBefore) {

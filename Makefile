@@ -3,7 +3,7 @@
 # make test     set up, build, fetch the test models, run every test
 # make help     all targets
 .DEFAULT_GOAL := build
-.PHONY: build setup setup-test demo test test-quick bench sanitize fuzz format format-check clean help
+.PHONY: build install setup setup-test demo test test-quick bench sanitize fuzz format format-check clean help
 
 BUILD ?= build
 JOBS ?= $(shell nproc)
@@ -19,6 +19,11 @@ build: $(BUILD)/build.ninja  ## build the command (scripts/setup.sh installs wha
 $(BUILD)/build.ninja: CMakeLists.txt
 	@command -v cmake >/dev/null && command -v ninja >/dev/null || scripts/setup.sh
 	@cmake -B $(BUILD) -G Ninja
+
+PREFIX ?= /usr/local
+install: build  ## the command, libpith.so and the C++ headers, under PREFIX (docs/cpp.md)
+	@ninja -C $(BUILD) -j $(JOBS) libpith
+	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 setup:  ## install what building needs and is missing (Debian; root or sudo)
 	@scripts/setup.sh

@@ -1,10 +1,6 @@
 #include "bindings.h"
 
-#include <nanobind/stl/shared_ptr.h>
-
-#include <algorithm>
-
-#include "base/error.h"
+#include "pith/pith.h"
 
 namespace pithkv {
 namespace {
@@ -14,11 +10,9 @@ PyObject* error_type = nullptr;
 void translate(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
-  } catch (const pith::Error& error) {
+  } catch (const Error& error) {
     nb::object value = nb::handle(error_type)(nb::str(error.what()));
-    std::string code(pith::to_string(error.code()));
-    std::replace(code.begin(), code.end(), ' ', '_');
-    value.attr("code") = nb::str(code.c_str());
+    value.attr("code") = to_string(error.code());
     PyErr_SetObject(error_type, value.ptr());
   }
 }
@@ -37,7 +31,8 @@ NB_MODULE(_core, m) {
       PyExc_RuntimeError, nullptr);
   m.attr("Error") = nb::borrow(error_type);
   nb::register_exception_translator(translate);
-  m.attr("__version__") = PITH_VERSION;
+  m.attr("__version__") = version();
   bind_contexts(m);
+  bind_conversations(m);
   bind_sweeps(m);
 }

@@ -1,7 +1,6 @@
 // What a sweep needs of pith eval: settings, work items, merging, metrics.
 
-#include <nanobind/stl/shared_ptr.h>
-
+#include "api/handles.h"
 #include "base/files.h"
 #include "bindings.h"
 #include "eval/metrics.h"
@@ -19,30 +18,40 @@ using pith::eval::RunSummary;
 using pith::eval::WorkItem;
 using Path = std::filesystem::path;
 
-EngineHandle load_for(const RunConfig& config) {
+// As the only one that uses the engine, without the interpreter's lock.
+template <typename F>
+auto compute(const Engine& engine, F&& work) {
   const nb::gil_scoped_release release;
-  auto shared = std::make_shared<SharedEngine>();
-  shared->engine = pith::Engine::load(pith::hub::Hub().resolve(config.model),
-                                      pith::eval::engine_options(config));
-  return shared;
+  SharedEngine& shared = *Handles::of(engine);
+  return shared.in_turn([&] { return work(shared.engine); });
 }
 
-void record(const EngineHandle& shared, const RunConfig& config, const Path& out) {
-  pith::eval::record(pith::eval::recorded(config, pith::eval::facts_of(*shared->engine)), out);
+using EnginePointer = std::shared_ptr<pith::Engine>;
+
+Engine load_for(const RunConfig& config) {
+  return Handles::wrap(pith::Engine::load(pith::hub::Hub().resolve(config.model),
+                                          pith::eval::engine_options(config)));
 }
 
-std::vector<WorkItem> work_items(const EngineHandle& shared, const RunConfig& config) {
-  return compute(*shared, [&] { return pith::eval::work_items(*shared->engine, config); });
+void record(const Engine& engine, const RunConfig& config, const Path& out) {
+  pith::eval::record(
+      pith::eval::recorded(config, pith::eval::facts_of(*Handles::of(engine)->engine)), out);
 }
 
-RunSummary run_item(const EngineHandle& shared, const RunConfig& config, pith::Index number,
+std::vector<WorkItem> work_items(const Engine& engine, const RunConfig& config) {
+  return compute(engine,
+                 [&](const EnginePointer& e) { return pith::eval::work_items(*e, config); });
+}
+
+RunSummary run_item(const Engine& engine, const RunConfig& config, pith::Index number,
                     const Path& out) {
-  return compute(*shared,
-                 [&] { return pith::eval::run_item(shared->engine, config, number, out); });
+  return compute(
+      engine, [&](const EnginePointer& e) { return pith::eval::run_item(e, config, number, out); });
 }
 
-RunSummary run_suites(const EngineHandle& shared, const RunConfig& config, const Path& out) {
-  return compute(*shared, [&] { return pith::eval::run_suites(shared->engine, config, out, {}); });
+RunSummary run_suites(const Engine& engine, const RunConfig& config, const Path& out) {
+  return compute(
+      engine, [&](const EnginePointer& e) { return pith::eval::run_suites(e, config, out, {}); });
 }
 
 std::string write_metrics(const Path& out, const std::string& baseline) {
@@ -94,7 +103,7 @@ void bind_runs(nb::module_& m) {
       .def_ro("skipped", &RunSummary::skipped)
       .def_ro("seconds", &RunSummary::seconds)
       .def_prop_ro("kernel_seconds", &RunSummary::kernel_seconds);
-  m.def("load_for", &load_for, "config"_a,
+  m.def("load_for", &load_for, "config"_a, WithoutGil(),
         "The engine of a run: answers do not depend on what is decoded beside them.");
   m.def("record_config", &record, "engine"_a, "config"_a, "out"_a,
         "Writes out/config.yaml. Raises Error (bad_input) if another run is there.");
@@ -104,8 +113,7 @@ void bind_runs(nb::module_& m) {
         "Answers what is missing of one work item; idempotent. Releases the GIL.");
   m.def("run_eval", &run_suites, "engine"_a, "config"_a, "out"_a,
         "The whole run in this process, into out/predictions.jsonl. Releases the GIL.");
-  m.def("merge_runs", &pith::eval::merge_runs, "folders"_a, "out"_a,
-        nb::call_guard<nb::gil_scoped_release>(),
+  m.def("merge_runs", &pith::eval::merge_runs, "folders"_a, "out"_a, WithoutGil(),
         "Gathers the predictions of runs, shards and work items into out/predictions.jsonl.");
   m.def("write_metrics", &write_metrics, "out"_a, "baseline"_a = "full",
         "Computes and writes out/metrics.json; returns its text.");

@@ -7,8 +7,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
+PUBLIC = ROOT / "include/pith"
 # As in docs/architecture.md. `cache` and `recipe` stand below `model` but must not know it, which CMakeLists.txt says.
-LADDER = ["base", "kernels", "gguf", "text", "hub", "model", "cache", "recipe", "engine", "probe", "eval", "serve", "cli"]
+LADDER = ["base", "kernels", "gguf", "text", "hub", "model", "cache", "recipe", "engine", "api", "probe", "eval", "serve", "cli"]
 PURE = {"cache", "recipe"}
 
 
@@ -75,8 +76,16 @@ def test_intrinsics_only_in_kernels():
 
 def test_headers_begin_with_what_they_are():
     wrong = []
-    for path in SOURCE.rglob("*.h"):
+    for path in [*SOURCE.rglob("*.h"), *PUBLIC.glob("*.h")]:
         head = path.read_text(encoding="utf-8").split("#pragma once")[0].strip()
         if not head.startswith("//"):
-            wrong.append(path.relative_to(SOURCE).as_posix())
+            wrong.append(path.relative_to(ROOT).as_posix())
     assert wrong == []
+
+
+def test_public_headers_include_the_standard_library_and_each_other():
+    names = {f"pith/{path.name}" for path in PUBLIC.glob("*.h")}
+    assert len(names) >= 6
+    for path in PUBLIC.glob("*.h"):
+        assert [name for name in includes(path) if name not in names and not re.fullmatch(r"[a-z_]+", name)] == [], path.name
+    assert names - set(includes(PUBLIC / "pith.h")) == {"pith/pith.h"}

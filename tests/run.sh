@@ -14,7 +14,7 @@ BUILD=${BUILD:-build}
 JOBS=${JOBS:-$(nproc)}
 SECONDS_FUZZ=${SECONDS_FUZZ:-10}
 MODELS=(smollm2-135m-instruct qwen2.5-coder-0.5b-instruct gemma3-270m)
-SANITIZED=(test_base test_gguf test_text test_hub test_model test_cache test_recipe test_engine test_probe test_eval)
+SANITIZED=(test_base test_gguf test_text test_hub test_model test_cache test_recipe test_engine test_api test_probe test_eval)
 RESULTS=$PWD/$BUILD/test-results
 
 case "${1:-}" in
@@ -84,7 +84,7 @@ sanitize() {
     echo "$test"
     environment=(GTEST_OUTPUT="xml:$RESULTS/sanitize/$test.xml")
     # Whole real models take too long here: their tests are the business of the step `unit`, which also counts those that are skipped.
-    case $test in test_engine | test_probe | test_eval) environment+=(PITH_MODELS="$RESULTS/none") ;; esac
+    case $test in test_engine | test_api | test_probe | test_eval) environment+=(PITH_MODELS="$RESULTS/none") ;; esac
     env "${environment[@]}" "$BUILD-sanitize/$test" --gtest_brief=1 ||
       { [ -e "$RESULTS/sanitize/$test.xml" ] || failed=$((failed + 1)); }
   done

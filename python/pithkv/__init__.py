@@ -7,12 +7,18 @@
     small = whole.compress("kvzip_plus + global @ 4x")
     print(small.cache_bytes, small.ask("Who signs for fuel deliveries?").text)
 
+    talk = pithkv.Conversation(engine, recipe="kvzip_plus + global @ 4x", over_bytes=8 << 20)
+    talk.say("My name is Ada.", on_text=print)
+    talk.compress_in_background()
+
 Everything that computes releases the GIL. What a caller can do wrong raises `pithkv.Error`.
 """
 
 from ._core import (
     Answer,
     Context,
+    Conversation,
+    ConversationAccount,
     Engine,
     Error,
     RunConfig,
@@ -34,6 +40,8 @@ from ._core import (
 __all__ = [
     "Answer",
     "Context",
+    "Conversation",
+    "ConversationAccount",
     "Engine",
     "Error",
     "RunConfig",

@@ -3,31 +3,31 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace pith {
-
-std::string_view to_string(ErrorCode code) {
+std::string_view pithkv::to_string(ErrorCode code) {
   switch (code) {
     case ErrorCode::bad_file:
-      return "bad file";
+      return "bad_file";
     case ErrorCode::bad_model:
-      return "bad model";
+      return "bad_model";
     case ErrorCode::bad_recipe:
-      return "bad recipe";
+      return "bad_recipe";
     case ErrorCode::bad_budget:
-      return "bad budget";
+      return "bad_budget";
     case ErrorCode::bad_input:
-      return "bad input";
+      return "bad_input";
     case ErrorCode::not_found:
-      return "not found";
+      return "not_found";
     case ErrorCode::io:
-      return "i/o";
+      return "io";
     case ErrorCode::unsupported:
       return "unsupported";
     case ErrorCode::cancelled:
       return "cancelled";
   }
-  return "error";
+  return "?";
 }
+
+namespace pith {
 
 void fail(ErrorCode code, const std::string& message) { throw Error(code, message); }
 

@@ -3,35 +3,14 @@
 // to end.
 #pragma once
 
-#include <stdexcept>
 #include <string>
-#include <string_view>
+
+#include "pith/error.h"
 
 namespace pith {
 
-enum class ErrorCode {
-  bad_file,     // damaged, truncated or hostile file
-  bad_model,    // a sound file whose content this engine cannot run
-  bad_recipe,   // unknown part, key or value; an impossible combination
-  bad_budget,   // a budget that no plan can meet
-  bad_input,    // text, request or option at fault
-  not_found,    // a file, model or name that is not there
-  io,           // the disk or the network failed
-  unsupported,  // known, but not on this machine or build
-  cancelled,    // given up on request, before it was done
-};
-std::string_view to_string(ErrorCode code);
-
-// Thrown for anything that a user can cause. `what()` says what, where, what was expected and what
-// to do, in one line.
-class Error : public std::runtime_error {
- public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  ErrorCode code() const { return code_; }
-
- private:
-  ErrorCode code_;
-};
+using pithkv::Error;  // thrown for anything that a user can cause
+using pithkv::ErrorCode;
 
 [[noreturn]] void fail(ErrorCode code, const std::string& message);
 [[noreturn]] void check_failed(const char* condition, const char* file, int line,

@@ -9,6 +9,22 @@
 #include "base/error.h"
 #include "engine/write.h"
 
+std::string_view pithkv::to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::end_of_text:
+      return "end_of_text";
+    case StopReason::stop_string:
+      return "stop_string";
+    case StopReason::max_tokens:
+      return "max_tokens";
+    case StopReason::context_full:
+      return "context_full";
+    case StopReason::cancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
 namespace pith {
 namespace {
 
@@ -57,26 +73,6 @@ class TextGate {
   Utf8Stream symbols_;
   std::string pending_;
 };
-
-}  // namespace
-
-std::string_view to_string(StopReason reason) {
-  switch (reason) {
-    case StopReason::end_of_text:
-      return "end_of_text";
-    case StopReason::stop_string:
-      return "stop_string";
-    case StopReason::max_tokens:
-      return "max_tokens";
-    case StopReason::context_full:
-      return "context_full";
-    case StopReason::cancelled:
-      return "cancelled";
-  }
-  return "?";
-}
-
-namespace {
 
 // One text on its way: what `generate` does between two forward passes.
 class Writing {

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "engine/context.h"
+#include "pith/answer.h"
 
 namespace pith {
 
@@ -40,8 +41,7 @@ struct GenerateOptions {
   bool ignore_end = false;        // go on after end-of-generation tokens (benchmarks)
 };
 
-enum class StopReason { end_of_text, stop_string, max_tokens, context_full, cancelled };
-std::string_view to_string(StopReason reason);
+using pithkv::StopReason;
 
 struct Generated {
   std::string text;           // without stop string and end token
@@ -54,8 +54,7 @@ struct Generated {
   }
 };
 
-// Called with each piece of text that can be shown; return false to stop.
-using OnText = std::function<bool(std::string_view)>;
+using pithkv::OnText;  // called with each piece of text that can be shown
 
 // Continues a context whose logits are there. The generated tokens are read into it (the last one
 // is not).

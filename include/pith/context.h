@@ -46,8 +46,8 @@ class PITH_API Context {
   // A compressed fork; this context stays whole. `recipe` must be one that Engine::read was told
   // of, or look at nothing that was not collected for those. Recipes that look at the question need
   // one. `auto` (or `... @ auto(risk=0.1)`) picks the ratio for this document (docs/guard.md):
-  // recipe() tells which. Throws bad_recipe,
-  // bad_budget (the least that can be met is told) or bad_input.
+  // recipe() tells which. Throws bad_recipe, bad_budget (saying the least that can be met) or
+  // bad_input.
   Context compress(std::string_view recipe,
                    std::optional<std::string_view> question = std::nullopt) const;
 

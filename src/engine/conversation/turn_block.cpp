@@ -118,7 +118,10 @@ class Turn {
   TurnBlock exact(std::string note) {
     Context context = before_.fork();
     context.read(tokens_);
-    return {context.cache().part(before_.next_position()), std::string(recipe::kFull), std::move(note), {}};
+    return {context.cache().part(before_.next_position()),
+            std::string(recipe::kFull),
+            std::move(note),
+            {}};
   }
 
   // What was asked of virtual tokens when they diverged.

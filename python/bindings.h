@@ -9,12 +9,30 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include "pith/pith.h"
+
 namespace pithkv {
 
 namespace nb = nanobind;
 
 // Lets other Python threads run during a call.
 using WithoutGil = nb::call_guard<nb::gil_scoped_release>;
+
+// Calls Python from a call that lets other threads run: only False stops it, None goes on.
+template <typename... A>
+std::function<bool(A...)> told(const std::optional<nb::callable>& tell) {
+  if (!tell) return {};
+  return [&tell](A... all) {
+    const nb::gil_scoped_acquire lock;
+    return !(*tell)(all...).is(nb::handle(Py_False));
+  };
+}
+inline OnText told_text(const std::optional<nb::callable>& tell) {
+  return told<std::string_view>(tell);
+}
+inline OnProgress told_progress(const std::optional<nb::callable>& tell) {
+  return told<std::string_view, std::int64_t, std::int64_t>(tell);
+}
 
 void bind_contexts(nb::module_& m);       // Engine, Context, Answer
 void bind_conversations(nb::module_& m);  // Conversation, ConversationAccount

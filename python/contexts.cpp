@@ -18,10 +18,30 @@ Engine load(const std::string& model, int threads, bool exact, bool ignore_batch
                       {.threads = threads, .exact = exact, .ignore_batch_size = ignore_batch_size});
 }
 
+Context read(const Engine& self, std::string_view document, std::vector<std::string> recipes,
+             std::string system, const std::optional<nb::callable>& on_progress) {
+  const nb::gil_scoped_release release;
+  return self.read(document, {.recipes = std::move(recipes),
+                              .system = std::move(system),
+                              .on_progress = told_progress(on_progress)});
+}
+
+Context compress(const Context& self, std::string_view recipe, std::optional<std::string> question,
+                 const std::optional<nb::callable>& on_progress) {
+  const nb::gil_scoped_release release;
+  return self.compress(
+      recipe, {.question = std::move(question), .on_progress = told_progress(on_progress)});
+}
+
 Answer ask(const Context& self, std::string_view question, std::int64_t max_tokens,
-           double temperature, std::uint64_t seed, const std::vector<std::string>& stop) {
-  return self.ask(
-      question, {.max_tokens = max_tokens, .temperature = temperature, .seed = seed, .stop = stop});
+           double temperature, std::uint64_t seed, std::vector<std::string> stop,
+           const std::optional<nb::callable>& on_text) {
+  const nb::gil_scoped_release release;
+  return self.ask(question, {.max_tokens = max_tokens,
+                             .temperature = temperature,
+                             .seed = seed,
+                             .stop = std::move(stop),
+                             .on_text = told_text(on_text)});
 }
 
 void bind_engine(nb::module_& m) {
@@ -44,11 +64,12 @@ void bind_engine(nb::module_& m) {
       .def_prop_ro("isa", &Engine::isa)
       .def("tokenize", &Engine::tokenize, "text"_a,
            "Token ids of a text, control tokens not read: list of T ints.")
-      .def("read", &Engine::read, "document"_a, "recipes"_a = std::vector<std::string>{},
-           "system"_a = "", WithoutGil(),
+      .def("read", &read, "document"_a, "recipes"_a = std::vector<std::string>{}, "system"_a = "",
+           "on_progress"_a = nb::none(),
            "Reads a document in the model's chat template and returns its Context, before any "
            "question is known. Signals are collected for `recipes`, the ones that compress() will "
-           "be given. Raises Error (bad_input, bad_recipe).");
+           "be given. `on_progress(what, done, all)` is told how far it is; False gives up. Raises "
+           "Error (bad_input, bad_recipe, cancelled).");
 }
 
 void bind_answer(nb::module_& m) {
@@ -75,13 +96,17 @@ void bind_context(nb::module_& m) {
            "not_found).")
       .def("fork", &Context::fork, WithoutGil(),
            "A context with the same past; costs no entry memory.")
-      .def("compress", &Context::compress, "recipe"_a, "question"_a = nb::none(), WithoutGil(),
-           "Returns a compressed fork; this context stays whole. Recipes that look at the question "
-           "need it; `auto` picks the ratio. Raises Error (bad_recipe, bad_budget, bad_input).")
+      .def(
+          "compress", &compress, "recipe"_a, "question"_a = nb::none(),
+          "on_progress"_a = nb::none(),
+          "Returns a compressed fork; this context stays whole. Recipes that look at the question "
+          "need it; `auto` picks the ratio. `on_progress` is told of recipes that optimise. Raises "
+          "Error (bad_recipe, bad_budget, bad_input, cancelled).")
       .def("ask", &ask, "question"_a, "max_tokens"_a = 64, "temperature"_a = 0.0, "seed"_a = 0,
-           "stop"_a = std::vector<std::string>{}, WithoutGil(),
+           "stop"_a = std::vector<std::string>{}, "on_text"_a = nb::none(),
            "Answers on a fork: the context can be asked again. temperature=0 takes the likeliest "
-           "token. Raises Error (bad_input).")
+           "token. `on_text` is called with each piece of the text; False ends it there. Raises "
+           "Error (bad_input).")
       .def_prop_ro("recipe", &Context::recipe)
       .def_prop_ro("note", &Context::note,
                    "For people: an optimisation that came to nothing; mostly empty.")

@@ -35,14 +35,8 @@ Conversation start(const Engine& engine, const std::string& system, const std::s
 }
 
 Answer say(Conversation& self, std::string_view text, const std::optional<nb::callable>& on_text) {
-  OnText tell;
-  if (on_text)
-    tell = [&](std::string_view piece) {
-      const nb::gil_scoped_acquire lock;
-      return !(*on_text)(piece).is(nb::handle(Py_False));  // None goes on
-    };
   const nb::gil_scoped_release release;
-  return self.say(text, tell);
+  return self.say(text, told_text(on_text));
 }
 
 void bind_account(nb::module_& m) {

@@ -18,7 +18,7 @@ int main(int argc, char** argv) try {
   }
   const std::string recipe = "kvzip_plus + global @ 4x";
   const auto engine = pithkv::Engine::load(argv[1]);
-  const auto whole = engine.read(text_of(argv[2]), {recipe});
+  const auto whole = engine.read(text_of(argv[2]), {.recipes = {recipe}});
   const auto small = whole.compress(recipe);
   std::cout << small.tokens() << " tokens: " << whole.cache_bytes() << " bytes before, "
             << small.cache_bytes() << " after " << small.recipe() << '\n';

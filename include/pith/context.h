@@ -12,6 +12,7 @@
 
 #include "pith/answer.h"
 #include "pith/export.h"
+#include "pith/progress.h"
 
 namespace pithkv {
 
@@ -24,6 +25,11 @@ struct AskOptions {
   std::uint64_t seed = 0;              // of the draws of other temperatures
   std::vector<std::string> stop = {};  // the answer ends before the first of these
   OnText on_text = {};                 // may be empty
+};
+
+struct CompressOptions {
+  std::optional<std::string> question = std::nullopt;  // for recipes that look at it
+  OnProgress on_progress = {};                         // of recipes that optimise; may be empty
 };
 
 // Made by Engine::read. May be used from any thread; one that was moved from can only be assigned
@@ -46,10 +52,9 @@ class PITH_API Context {
   // A compressed fork; this context stays whole. `recipe` must be one that Engine::read was told
   // of, or look at nothing that was not collected for those. Recipes that look at the question need
   // one. `auto` (or `... @ auto(risk=0.1)`) picks the ratio for this document (docs/guard.md):
-  // recipe() tells which. Throws bad_recipe, bad_budget (saying the least that can be met) or
-  // bad_input.
-  Context compress(std::string_view recipe,
-                   std::optional<std::string_view> question = std::nullopt) const;
+  // recipe() tells which. Throws bad_recipe, bad_budget (saying the least that can be met),
+  // bad_input or cancelled.
+  Context compress(std::string_view recipe, const CompressOptions& options = {}) const;
 
   // Answers on a fork: every question finds the context as it is. Throws bad_input.
   Answer ask(std::string_view question, const AskOptions& options = {}) const;

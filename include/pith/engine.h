@@ -11,6 +11,7 @@
 #include "pith/answer.h"
 #include "pith/context.h"
 #include "pith/export.h"
+#include "pith/progress.h"
 
 namespace pithkv {
 
@@ -21,6 +22,12 @@ struct EngineOptions {
   bool exact = false;              // compute in f32 and keep the cache in f32
   bool ignore_batch_size = false;  // no bit of an answer depends on how many are decoded together;
                                    // decoding one alone is slower
+};
+
+struct ReadOptions {
+  std::vector<std::string> recipes = {};  // that Context::compress will be given
+  std::string system = {};                // system text before the document
+  OnProgress on_progress = {};            // may be empty
 };
 
 // A handle: copies are the same engine, which lives as long as any of them, or anything read by it.
@@ -43,12 +50,10 @@ class PITH_API Engine {
   // Token ids of a text; control tokens in it are read as plain text.
   std::vector<Token> tokenize(std::string_view text) const;
 
-  // Reads a document (UTF-8) in the model's chat template, before any question is known. Signals
-  // are collected for `recipes`: those that Context::compress will be given. `system`: a system
-  // text before the document. Throws bad_input (an empty document, one beyond the model's range),
-  // bad_recipe, bad_budget.
-  Context read(std::string_view document, const std::vector<std::string>& recipes = {},
-               std::string_view system = {}) const;
+  // Reads a document (UTF-8) in the model's chat template, before any question is known, and
+  // collects the signals that the recipes look at. Throws bad_input (an empty document, one beyond
+  // the model's range), bad_recipe, bad_budget, cancelled.
+  Context read(std::string_view document, const ReadOptions& options = {}) const;
 
  private:
   friend struct Handles;

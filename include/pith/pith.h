@@ -11,6 +11,7 @@
 #include "pith/engine.h"
 #include "pith/error.h"
 #include "pith/export.h"
+#include "pith/progress.h"
 
 namespace pithkv {
 

@@ -4,6 +4,7 @@
 
 #include "api/answers.h"
 #include "api/handles.h"
+#include "api/progress.h"
 #include "base/error.h"
 #include "engine/compress.h"
 #include "engine/guard/guard.h"
@@ -69,16 +70,17 @@ void check_compressible(const ContextState& state) {
 
 }  // namespace
 
-Context Engine::read(std::string_view document, const std::vector<std::string>& recipes,
-                     std::string_view system) const {
+Context Engine::read(std::string_view document, const ReadOptions& options) const {
   return shared_->in_turn([&] {
     const auto& engine = shared_->engine;
-    const auto needs = needs_of(*engine, recipes);
+    const auto needs = needs_of(*engine, options.recipes);
     auto reading = std::make_shared<Reading>(
-        Reading{shared_, pith::DocumentPrompt(*engine, document, system), {}});
+        Reading{shared_, pith::DocumentPrompt(*engine, document, options.system), {}});
     pith::Context context(engine);
-    reading->signals = pith::read_document(context, reading->prompt.context(), needs,
-                                           reading->prompt.read_options());
+    pith::ReadOptions how = reading->prompt.read_options();
+    how.progress = progress_of(options.on_progress, "reading");
+    how.replay_progress = progress_of(options.on_progress, "replaying");
+    reading->signals = pith::read_document(context, reading->prompt.context(), needs, how);
     return Context(
         std::make_unique<ContextState>(ContextState{std::move(reading), std::move(context)}));
   });
@@ -114,7 +116,7 @@ Context Context::fork() const {
   });
 }
 
-Context Context::compress(std::string_view text, std::optional<std::string_view> question) const {
+Context Context::compress(std::string_view text, const CompressOptions& options) const {
   return state_->shared().in_turn([&] {
     Recipe recipe = Recipe::parse(text);
     check_compressible(*state_);
@@ -122,19 +124,20 @@ Context Context::compress(std::string_view text, std::optional<std::string_view>
     const Signals* signals = &*reading.signals;
     std::optional<Signals> seen;  // with the question's
     if (recipe.sees_question()) {
-      if (!question)
+      if (!options.question)
         pith::fail(
             ErrorCode::bad_input,
             fmt::format("`{}` looks at the question; compress with a question", recipe.name()));
       signals = &seen.emplace(*signals);
-      pith::observe_question(state_->context, reading.prompt.question(*question), *seen);
+      pith::observe_question(state_->context, reading.prompt.question(*options.question), *seen);
     }
     if (recipe.risk())
       recipe = pith::Guard(*reading.shared->engine, recipe)
                    .choose(state_->context, *signals, reading.prompt.read_options())
                    .recipe;
     pith::Context smaller = state_->context.fork();
-    std::string note = pith::compress(smaller, recipe, *signals).note;
+    const auto progress = progress_of(options.on_progress, "compressing");
+    std::string note = pith::compress(smaller, recipe, *signals, progress).note;
     return Context(std::make_unique<ContextState>(
         ContextState{state_->reading,
                      std::move(smaller),

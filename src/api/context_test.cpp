@@ -12,13 +12,14 @@ namespace {
 using test::kDocument;
 using test::refusal;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 using ContextTest = test::ApiTest;
 
 TEST_F(ContextTest, CompressesAForkAndStaysWhole) {
-  const Context whole = engine().read(kDocument, {"snapkv @ 4x", "knorm @ 2x"});
+  const Context whole = engine().read(kDocument, {.recipes = {"snapkv @ 4x", "knorm @ 2x"}});
   const auto bytes = whole.cache_bytes();
   const Context small = whole.compress("snapkv @ 4x"), other = whole.compress("knorm @ 2x");
   EXPECT_LT(small.entries(), other.entries());
@@ -32,7 +33,8 @@ TEST_F(ContextTest, CompressesAForkAndStaysWhole) {
 }
 
 TEST_F(ContextTest, AnswersOnForks) {
-  const Context whole = engine().read(kDocument, {"knorm @ 2x"}, "You answer in one word.");
+  const Context whole =
+      engine().read(kDocument, {.recipes = {"knorm @ 2x"}, .system = "You answer in one word."});
   const Answer first = whole.ask("Who signs?", {.max_tokens = 5});
   EXPECT_EQ(whole.ask("Who signs?", {.max_tokens = 5}).tokens, first.tokens);
   EXPECT_EQ(whole.fork().ask("Who signs?", {.max_tokens = 5}).tokens, first.tokens);
@@ -77,7 +79,7 @@ TEST_F(ContextTest, OnTextMayNotCallTheEngineThatWrites) {
 }
 
 TEST_F(ContextTest, ThreadsTakeTurns) {
-  const Context context = engine().read(kDocument, {"knorm @ 2x"});
+  const Context context = engine().read(kDocument, {.recipes = {"knorm @ 2x"}});
   const auto work = [&] {
     return context.compress("knorm @ 2x").ask("Who signs?", {.max_tokens = 8}).tokens;
   };
@@ -90,14 +92,15 @@ TEST_F(ContextTest, ThreadsTakeTurns) {
 }
 
 TEST_F(ContextTest, RecipesThatLookAtTheQuestionNeedIt) {
-  const Context whole = engine().read(kDocument, {"question_attention @ 0.5"});
+  const Context whole = engine().read(kDocument, {.recipes = {"question_attention @ 0.5"}});
   EXPECT_THAT(refusal([&] { whole.compress("question_attention @ 0.5"); }),
               AllOf(StartsWith("bad_input: "), HasSubstr("looks at the question")));
-  EXPECT_LT(whole.compress("question_attention @ 0.5", "Who signs?").entries(), whole.entries());
+  EXPECT_LT(whole.compress("question_attention @ 0.5", {.question = "Who signs?"}).entries(),
+            whole.entries());
 }
 
 TEST_F(ContextTest, RefusesWhatItCannotCompress) {
-  const Context whole = engine().read(kDocument, {"knorm @ 2x"});
+  const Context whole = engine().read(kDocument, {.recipes = {"knorm @ 2x"}});
   EXPECT_THAT(refusal([&] { whole.compress("knorm @ 2x").compress("knorm @ 4x"); }),
               AllOf(StartsWith("bad_input: "), HasSubstr("compressed already, by `knorm @ 2x`")));
   EXPECT_THAT(refusal([&] { whole.compress("snapkv @ 2x"); }),
@@ -108,12 +111,39 @@ TEST_F(ContextTest, RefusesWhatItCannotCompress) {
   EXPECT_THAT(refusal([&] { whole.ask(" "); }), StartsWith("bad_input: "));
 }
 
+TEST_F(ContextTest, TellsHowFarItIs) {
+  std::vector<std::string> told;
+  const auto tell = [&](std::string_view what, std::int64_t done, std::int64_t all) {
+    EXPECT_LE(done, all);
+    if (told.empty() || told.back() != what) told.emplace_back(what);
+    return true;
+  };
+  engine().read(kDocument, {.recipes = {"kvzip_plus + global @ 2x"}, .on_progress = tell});
+  EXPECT_THAT(told, ElementsAre("reading", "replaying"));
+}
+
+TEST_F(ContextTest, GivesUpWhenToldTo) {
+  const Engine engine = this->engine();
+  const auto never = [](auto...) { return false; };
+  EXPECT_THAT(refusal([&] { engine.read(kDocument, {.on_progress = never}); }),
+              StartsWith("cancelled: "));
+  const std::string recipe = "spaced + learned(steps=50) @ 2x";
+  const Context whole = engine.read(kDocument, {.recipes = {recipe}});
+  EXPECT_THAT(refusal([&] { whole.compress(recipe, {.on_progress = never}); }),
+              StartsWith("cancelled: "));
+  EXPECT_EQ(whole.ask("Who signs?", {.max_tokens = 4}).tokens,  // nothing has changed
+            engine.read(kDocument).ask("Who signs?", {.max_tokens = 4}).tokens);
+  const auto calls_back = [&](auto...) { return engine.read(kDocument).tokens() > 0; };
+  EXPECT_THAT(refusal([&] { engine.read(kDocument, {.on_progress = calls_back}); }),
+              AllOf(StartsWith("bad_input: "), HasSubstr("load a second engine")));
+}
+
 TEST_F(ContextTest, RefusesBeforeItReads) {
   const Engine engine = this->engine();
-  EXPECT_THAT(refusal([&] { engine.read("", {}); }), StartsWith("bad_input: "));
-  EXPECT_THAT(refusal([&] { engine.read(kDocument, {"snapvk @ 2x"}); }),
+  EXPECT_THAT(refusal([&] { engine.read(""); }), StartsWith("bad_input: "));
+  EXPECT_THAT(refusal([&] { engine.read(kDocument, {.recipes = {"snapvk @ 2x"}}); }),
               StartsWith("bad_recipe: "));
-  EXPECT_THAT(refusal([&] { engine.read(kDocument, {"snapkv @ auto"}); }),
+  EXPECT_THAT(refusal([&] { engine.read(kDocument, {.recipes = {"snapkv @ auto"}}); }),
               AllOf(StartsWith("not_found: "), HasSubstr("pith calibrate")));
 }
 
@@ -134,7 +164,7 @@ TEST_F(ContextTest, AutoPicksTheRatio) {
   calibrate(tiny());
   std::string document;
   for (int i = 0; i < 3; ++i) document += kDocument;
-  const Context whole = engine.read(document, {"knorm + global @ auto"});
+  const Context whole = engine.read(document, {.recipes = {"knorm + global @ auto"}});
   const Context small = whole.compress("knorm + global @ auto");
   EXPECT_THAT(small.recipe(), ::testing::MatchesRegex("knorm \\+ global.* @ [248]x"));
   EXPECT_LT(small.cache_bytes(), whole.cache_bytes());
@@ -142,7 +172,7 @@ TEST_F(ContextTest, AutoPicksTheRatio) {
 
 TEST_F(ContextTest, ASavedOneAnswersAsBefore) {
   const Engine engine = this->engine();
-  const Context small = engine.read(kDocument, {"knorm @ 2x"}).compress("knorm @ 2x");
+  const Context small = engine.read(kDocument, {.recipes = {"knorm @ 2x"}}).compress("knorm @ 2x");
   small.save(folder_ / "small.pith");
   const Context loaded = Context::load(engine, folder_ / "small.pith");
   EXPECT_EQ(loaded.ask("Who signs?").tokens, small.ask("Who signs?").tokens);
@@ -153,7 +183,7 @@ TEST_F(ContextTest, ASavedOneAnswersAsBefore) {
 
 TEST_F(ContextTest, ASavedWholeOneCannotBeCompressed) {
   const Engine engine = this->engine();
-  engine.read(kDocument, {"knorm @ 2x"}).save(folder_ / "whole.pith");
+  engine.read(kDocument, {.recipes = {"knorm @ 2x"}}).save(folder_ / "whole.pith");
   const Context loaded = Context::load(engine, folder_ / "whole.pith");
   EXPECT_EQ(loaded.recipe(), "full");
   EXPECT_THAT(refusal([&] { loaded.compress("knorm @ 2x"); }),

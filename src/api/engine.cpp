@@ -14,8 +14,8 @@ SharedEngine::Turn::Turn(SharedEngine& shared)
     : shared_(shared), lock_(shared.mutex_, std::defer_lock) {
   if (shared.holder_ == std::this_thread::get_id())
     pith::fail(ErrorCode::bad_input,
-               "an engine was called by the on_text of an answer that it is writing; let that "
-               "answer end first, or load a second engine");
+               "an engine was called by the on_text or on_progress of a call that it is carrying "
+               "out; let that call end first, or load a second engine");
   lock_.lock();
   shared.holder_ = std::this_thread::get_id();
 }

@@ -25,6 +25,27 @@ def test_reads_compresses_and_asks(engine):
     assert whole.fork().ask("Who signs?", max_tokens=5).tokens == whole.ask("Who signs?", max_tokens=5).tokens
 
 
+def test_long_calls_tell_how_far_they_are_and_give_up(pithkv, engine):
+    told = []
+    engine.read(DOCUMENT, recipes=["kvzip_plus + global @ 2x"], on_progress=lambda *how: told.append(how))
+    assert {what for what, _, _ in told} == {"reading", "replaying"}
+    assert all(0 <= done <= all_ for _, done, all_ in told)
+    with pytest.raises(pithkv.Error) as raised:
+        engine.read(DOCUMENT, on_progress=lambda *how: False)
+    assert raised.value.code == "cancelled"
+
+
+def test_what_a_callback_raises_is_raised(engine):
+    def fail(*_):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        engine.read(DOCUMENT, on_progress=fail)
+    whole = engine.read(DOCUMENT)
+    with pytest.raises(KeyError, match="mine"):
+        whole.ask("Who signs?", max_tokens=8, on_text=fail)
+
+
 def test_recipes_that_look_at_the_question_need_it(pithkv, engine):
     recipe = "s0_question_aware @ 2x"
     whole = engine.read(DOCUMENT, recipes=[recipe])

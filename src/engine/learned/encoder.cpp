@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/rng.h"
+#include "engine/calibration/calibration.h"
 #include "engine/engine.h"
 #include "engine/learned/safetensors.h"
 #include "recipe/signals.h"
@@ -158,8 +159,8 @@ Encoder Encoder::load(const std::filesystem::path& path, const Engine& engine) {
       out.weights.shape.embedding != engine.config().width)
     fail(ErrorCode::bad_input,
          fmt::format("{} was trained for another model ({}) than the one that is loaded ({}); make "
-                     "one with: pith calibrate --what encoder -m MODEL --out FILE",
-                     path.string(), out.model_name, engine.config().name));
+                     "one with: pith calibrate --what encoder -m {} --out FILE",
+                     path.string(), out.model_name, engine.config().name, model_argument(engine)));
   return out;
 }
 

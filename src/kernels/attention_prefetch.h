@@ -9,7 +9,7 @@
 // The tile that comes `distance` tiles after tile i, in this strip or the next. The caller asks for
 // it: g++ takes a function that does nothing else for one without effect, and drops it.
 inline const char* tile_ahead(const AttentionStrip& s, Index i, Index distance) {
-  const Index tiles = (s.entries + kTileEntries - 1) / kTileEntries, at = i + distance;
+  const Index tiles = ceil_div(s.entries, kTileEntries), at = i + distance;
   const std::byte* tile = s.tiles[i];
   if (at < tiles)
     tile = s.tiles[at];

@@ -69,16 +69,18 @@ Index bytes_of_packed(const recipe::Stage& stage, const cache::Shape& shape, Ind
 Index set_budget_of_turn(recipe::Stage& stage, const cache::Shape& shape, Index tokens,
                          Index left) {
   auto& [unit, value] = *stage.budget;
-  const Format format = stage.format.info->format;
-  const auto entry = static_cast<double>(recipe::entry_bytes(shape, format, columns_of(stage)));
-  if (unit == recipe::BudgetUnit::ratio && cache::traits(format).packed) {
-    left = std::min(
-        left, static_cast<Index>(static_cast<double>(tokens * 4 * shape.head_dim) / value / entry));
-    value = static_cast<double>(bytes_of_packed(stage, shape, tokens, value));
-    unit = recipe::BudgetUnit::bytes;
-  } else if (unit == recipe::BudgetUnit::ratio) {
-    value = static_cast<double>(tokens * 4 * shape.head_dim) / value / entry;
-    unit = recipe::BudgetUnit::tokens;
+  if (unit == recipe::BudgetUnit::ratio) {
+    const Format format = stage.format.info->format;
+    const auto entry = static_cast<double>(recipe::entry_bytes(shape, format, columns_of(stage)));
+    const double room = static_cast<double>(tokens * 4 * shape.head_dim) / value / entry;
+    if (cache::traits(format).packed) {
+      left = std::min(left, static_cast<Index>(room));
+      value = static_cast<double>(bytes_of_packed(stage, shape, tokens, value));
+      unit = recipe::BudgetUnit::bytes;
+    } else {
+      value = room;
+      unit = recipe::BudgetUnit::tokens;
+    }
   } else if (unit == recipe::BudgetUnit::fraction) {
     value = static_cast<double>(recipe::kept_of(left, value));
     unit = recipe::BudgetUnit::tokens;

@@ -6,30 +6,31 @@
 namespace pith {
 namespace {
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 std::string lower(std::string_view text) {
   std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (char& c : result) c = lower(c);
   return result;
 }
 
-// Levenshtein's distance, one row at a time.
-std::size_t edits(std::string_view a, std::string_view b) {
+}  // namespace
+
+// One row at a time.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
     std::size_t diagonal = row[0];
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      const std::size_t replaced = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
       diagonal = row[j];
       row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
     }
   }
   return row[b.size()];
 }
-
-}  // namespace
 
 std::vector<std::string> nearest_names(std::string_view name, std::span<const std::string> known,
                                        std::size_t limit) {
@@ -39,7 +40,7 @@ std::vector<std::string> nearest_names(std::string_view name, std::span<const st
   std::vector<std::pair<std::size_t, std::string>> found;
   for (const std::string& candidate : known) {
     const std::string other = lower(candidate);
-    const std::size_t distance = edits(wanted, other);
+    const std::size_t distance = edit_distance(wanted, other);
     const bool within = wanted.size() >= 3 && (other.find(wanted) != std::string::npos ||
                                                wanted.find(other) != std::string::npos);
     if (within || distance <= std::max<std::size_t>(2, other.size() / 3))

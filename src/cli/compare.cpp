@@ -26,19 +26,21 @@ std::string signed_percent(double share) {
 void compare_command(const CompareCommand& command) {
   const auto comparisons = eval::compare(eval::read_run(command.a), eval::read_run(command.b),
                                          command.arm_a, command.arm_b);
+  Index left_out = 0;
   Table table;
   for (const char* title : {"task", "A", "B"}) table.add_column(title, Table::Align::left);
   for (const char* title : {"n", "A %", "B %", "B - A", "95 %", "p (Holm)", "gained", "lost"})
     table.add_column(title);
   for (const auto& c : comparisons) {
+    if (c.task == "all") left_out += c.left_out;
     const auto& d = c.difference.difference;
     if (command.json) {
       put_json({{"task", c.task},
                 {"recipe_a", c.recipe_a},
                 {"recipe_b", c.recipe_b},
                 {"n", d.n},
-                {"score_a", c.a.mean},
-                {"score_b", c.b.mean},
+                {"score_a", c.score_a},
+                {"score_b", c.score_b},
                 {"difference", d.mean},
                 {"ci_low", d.low},
                 {"ci_high", d.high},
@@ -46,17 +48,23 @@ void compare_command(const CompareCommand& command) {
                 {"p_holm", c.p_holm},
                 {"gained", c.gained},
                 {"lost", c.lost},
+                {"left_out", c.left_out},
                 {"cache_bytes_a", c.bytes_a},
                 {"cache_bytes_b", c.bytes_b}});
       continue;
     }
     table.add_row({c.task, c.recipe_a, c.recipe_b, human_count(d.n),
-                   fmt::format("{:.1f}", 100 * c.a.mean), fmt::format("{:.1f}", 100 * c.b.mean),
+                   fmt::format("{:.1f}", 100 * c.score_a), fmt::format("{:.1f}", 100 * c.score_b),
                    signed_percent(d.mean),
                    fmt::format("{} to {}", signed_percent(d.low), signed_percent(d.high)),
                    fmt::format("{:.3f}", c.p_holm), human_count(c.gained), human_count(c.lost)});
   }
   if (!command.json) put(table.to_string());
+  if (left_out > 0)
+    note(
+        fmt::format("{} answers are left out: they bear the same name in both runs, but are to "
+                    "another text or question (other tokens, seed, files or tokenizer)",
+                    human_count(left_out)));
 }
 
 }  // namespace

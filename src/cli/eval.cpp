@@ -131,7 +131,7 @@ void show_estimate(const std::shared_ptr<Engine>& engine, const eval::RunConfig&
 }
 
 void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
-  eval::check_run(*engine, config);
+  eval::check_run(engine, config);
   eval::record(eval::recorded(config, eval::facts_of(*engine)), config.out);
   StepProgress steps("answering");
   const auto show = steps.callback();

@@ -8,10 +8,10 @@
 namespace pith::cli {
 namespace {
 
-// "83.3 [60, 95]"; bounds that cannot be known are left out.
+// "83.3 [60.1, 94.9]"; bounds that cannot be known are left out.
 std::string percent(const eval::Interval& interval) {
   if (std::isnan(interval.low)) return fmt::format("{:.1f}", 100 * interval.mean);
-  return fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * interval.mean, 100 * interval.low,
+  return fmt::format("{:.1f} [{:.1f}, {:.1f}]", 100 * interval.mean, 100 * interval.low,
                      100 * interval.high);
 }
 
@@ -22,12 +22,12 @@ bool repeats(std::span<const eval::ArmMetrics> arms, const eval::ArmMetrics& arm
          });
 }
 
-// "-4.2 [-9, 1]", with its n where that is not the arm's.
+// "-4.2 [-9.3, +0.9]", with its n where that is not the arm's.
 std::string difference(const eval::Difference* difference, Index n) {
   if (!difference) return "";
   const auto& d = difference->measured.difference;
   std::string text = fmt::format("{:+.1f}", 100 * d.mean);
-  if (!std::isnan(d.low)) text += fmt::format(" [{:+.0f}, {:+.0f}]", 100 * d.low, 100 * d.high);
+  if (!std::isnan(d.low)) text += fmt::format(" [{:+.1f}, {:+.1f}]", 100 * d.low, 100 * d.high);
   return d.n == n ? text : text + fmt::format(" (n {})", d.n);
 }
 

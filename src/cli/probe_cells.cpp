@@ -60,8 +60,8 @@ void put_cells(const probe::ExamineOptions& options, const std::vector<probe::Ce
   Table table;
   table.add_column("recipe", Table::Align::left);
   for (const char* title : {"ratio", "n", "gone %", "GER %", "in a layer", "all gone", "right %",
-                            "invented %", "erased", "partly", "unreachable", "unused", "KL replay",
-                            "top-1 %", "routes", "consensus", "probe F1"})
+                            "invented %", "erased", "partly", "unreachable", "unused", "kept",
+                            "KL replay", "top-1 %", "routes", "consensus", "probe F1"})
     table.add_column(title);
   for (const auto& cell : cells) {
     const auto share = [](bool is, double value) {
@@ -79,15 +79,16 @@ void put_cells(const probe::ExamineOptions& options, const std::vector<probe::Ce
          share(stated, cell.ger_layers), share(stated, cell.all_gone), share(judged, cell.right),
          share(judged, cell.hallucinated), count(probe::Outcome::erased),
          count(probe::Outcome::partly_erased), count(probe::Outcome::unreachable),
-         count(probe::Outcome::unused), replayed ? fmt::format("{:.3f}", cell.replay.kl) : "-",
-         share(replayed, cell.replay.top1),
+         count(probe::Outcome::unused), count(probe::Outcome::kept),
+         replayed ? fmt::format("{:.3f}", cell.replay.kl) : "-", share(replayed, cell.replay.top1),
          cell.spread > 0 ? fmt::format("{:.1f}", cell.routes) : "-",
          fmt::format("{:.2f}", cell.head_diversity),
          cell.probed ? fmt::format("{:.2f} ± {:.2f}", cell.probe.macro_f1, cell.probe.deviation)
                      : "-"});
   }
   put(table.to_string());
-  put("\nerased to unused: why answers are wrong that the full cache gets right. probe F1: "
+  put("\nerased to kept: why answers are wrong that the full cache gets right; kept where "
+      "reachability was not computed. probe F1: "
       "macro-F1 "
       "of a linear classifier on pooled hidden states. consensus: paper's ratio, no sinks.\n");
 }
@@ -173,14 +174,22 @@ void put_curves(const probe::ExamineOptions& options, const std::vector<probe::C
       put_json(line);
       continue;
     }
+    const auto half = [](const probe::Cliff& of) {
+      return (of.half_from_start ? "≤ " : "") + ratio_text(of.half);
+    };
+    const std::string steepest =
+        chi.peak > 0 ? fmt::format(" χ of invented answers peaks near {:.2f} ({:.1f});",
+                                   chi.peak_at, chi.peak)
+                     : "";
     print(
-        "{}: GER above 0 after {}, one half at {}; half of the answers wrong at {}; χ of invented "
-        "answers peaks near {:.2f} ({:.1f}); r(GER, invented) = {} [{}, {}] (n = {} documents); "
+        "{}: GER above 0 {}, one half at {}; half of the answers wrong at {};{} "
+        "r(GER, invented) = {} [{}, {}] (n = {} documents); "
         "consensus by depth {} at {:g}, {} at {:g}\n",
-        options.series[s], ratio_text(cliff.begins), ratio_text(cliff.half),
-        ratio_text(wrongs.half), chi.peak_at, chi.peak, ratio_text(r.r), ratio_text(r.low),
-        ratio_text(r.high), r.documents, by_depth(first->diversity_by_layer), first->ratio,
-        by_depth(last->diversity_by_layer), last->ratio);
+        options.series[s],
+        cliff.from_start ? "from the start" : "after " + ratio_text(cliff.begins), half(cliff),
+        half(wrongs), steepest, ratio_text(r.r), ratio_text(r.low), ratio_text(r.high), r.documents,
+        by_depth(first->diversity_by_layer), first->ratio, by_depth(last->diversity_by_layer),
+        last->ratio);
   }
 }
 

@@ -71,7 +71,7 @@ probe::QuestionFacts question(const Json& json, std::size_t questions) {
                            .ger_layers = json.at("ger_layers"),
                            .all_gone = json.at("all_gone"),
                            .judgement = checked(json.at("judgement"), probe::Judgement::wrong),
-                           .outcome = checked(json.at("outcome"), probe::Outcome::unused),
+                           .outcome = checked(json.at("outcome"), probe::Outcome::kept),
                            .pooled = unpacked(json.at("states"))};
   if (one.question < 0 || one.question >= static_cast<Index>(questions))
     fail(ErrorCode::bad_file, "a question that the document does not have");

@@ -65,7 +65,10 @@ Json answer_json(const probe::Report& report, const probe::AnswerReport& answer)
 }
 
 Json cliff_json(const probe::Cliff& cliff) {
-  return {{"begins", cliff.begins}, {"half", cliff.half}};
+  return {{"begins", cliff.begins},
+          {"half", cliff.half},
+          {"from_start", cliff.from_start},
+          {"half_from_start", cliff.half_from_start}};
 }
 
 Json chi_json(const probe::Susceptibility& chi) {

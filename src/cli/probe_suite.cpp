@@ -32,7 +32,7 @@ probe::Question question_of(const eval::Item& item) {
 }
 
 probe::Judgement judge_item(const eval::Item& item, std::string_view said) {
-  const eval::Verdict verdict = eval::judge(item, eval::cut_answer(said, item.cut));
+  const eval::Verdict verdict = eval::judge(item, said);
   if (verdict.failure == eval::Failure::none) return probe::Judgement::right;
   return verdict.failure == eval::Failure::abstain ? probe::Judgement::abstained
                                                    : probe::Judgement::wrong;
@@ -97,7 +97,9 @@ class SuiteProbe {
                             const std::string& text, bool aware) {
     std::string what = fmt::format("{}|{}|{}|{}", settings_, aware, document.id, document.system);
     what += text;
-    for (const auto& item : items) what += item.question + item.answer_prefix;
+    for (const Index turn : document.turns) what += fmt::format("|{}", turn);
+    for (const auto& item : items)
+      what += item.question + item.answer_prefix + eval::judging_of(options_.suite, item);
     const std::string key = eval::hash_of(what);
     if (const auto* known = file_.find(key)) return *known;
     examine_.questions.clear();
@@ -112,7 +114,7 @@ class SuiteProbe {
     examine_.judge = [&](Index question, std::string_view said) {
       return judge_item(items[static_cast<std::size_t>(question)], said);
     };
-    const DocumentPrompt prompt(*engine_, text, document.system);
+    const DocumentPrompt prompt(*engine_, text, document.system, document.turns);
     probe::Facts found = probe::facts_of(probe::examine(engine_, text, prompt, examine_));
     found.task = items.front().task;
     found.document = document.id;
@@ -136,6 +138,7 @@ void probe_suite(const ProbeOptions& options) {
     return std::ssize(engine->tokenizer().encode(text));
   };
   const auto tasks = eval::tasks_of(options.suite);
+  eval::check_range(options.suite, options.documents, engine->config().context_length);
   std::map<std::pair<std::string, std::string>, probe::Cohort> cohorts;  // by questions and task
   const auto add = [&](const std::string& questions, const probe::Facts& facts) {
     std::set<std::string> names = {facts.task};

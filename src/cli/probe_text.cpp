@@ -152,17 +152,26 @@ void put_layers(const probe::Report& report, const probe::Series& series) {
   put("  consensus (paper's ratio) and agreement ρ without the first 4 tokens\n");
 }
 
-std::string at(double ratio, std::string_view otherwise) {
-  return std::isnan(ratio) ? std::string(otherwise) : fmt::format("{:.2f}", ratio);
+// "above 0 after ratio 0.50, one half at 0.83"
+std::string sentence(const probe::Cliff& cliff) {
+  const std::string begins = cliff.from_start ? "above 0 from the start"
+                             : std::isnan(cliff.begins)
+                                 ? "0 at the last ratio"
+                                 : fmt::format("above 0 after ratio {:.2f}", cliff.begins);
+  const std::string half = cliff.half_from_start    ? "at least one half from the start"
+                           : std::isnan(cliff.half) ? "never one half"
+                                                    : fmt::format("one half at {:.2f}", cliff.half);
+  return begins + ", " + half;
 }
 
 void put_curves(const probe::Series& series) {
   const auto line = [](std::string_view what, const probe::Cliff& cliff,
                        const probe::Susceptibility& chi) {
     if (chi.at.empty()) return;
-    print("  {}: above 0 after ratio {}, one half at {}; steepest near {:.2f} (χ = {:.1f})\n", what,
-          at(cliff.begins, "(never, or from the start)"), at(cliff.half, "(never)"), chi.peak_at,
-          chi.peak);
+    const std::string steepest =
+        chi.peak > 0 ? fmt::format("; steepest near {:.2f} (χ = {:.1f})", chi.peak_at, chi.peak)
+                     : "";
+    print("  {}: {}{}\n", what, sentence(cliff), steepest);
   };
   line("GER", series.ger, series.ger_chi);
   line("invented answers", series.hallucination, series.chi);

@@ -53,13 +53,13 @@ std::vector<RunArm> all_arms(const RunConfig& config) {
   };
   add("full");
   for (const auto& text : config.recipes) {
-    const auto recipe_end = end_of_recipe(text);
-    if (config.budgets.empty() || text == "full" ||
-        recipe::names_budget(text.substr(0, recipe_end)))
+    const auto at = end_of_recipe(text);
+    const std::string name = text.substr(0, at);
+    if (config.budgets.empty() || recipe::is_full_name(name) || recipe::names_budget(name))
       add(text);
     else
       for (const auto& budget : config.budgets)
-        add(fmt::format("{} @ {}{}", text.substr(0, recipe_end), budget, text.substr(recipe_end)));
+        add(fmt::format("{} @ {}{}", name, budget, text.substr(at)));
   }
   add(config.baseline);
   return arms;

@@ -40,6 +40,13 @@ TEST(Arms, BudgetsComeBeforeTheSchedule) {
                                                      "knorm @ 4x when again", "random @ 3x"}));
 }
 
+TEST(Arms, FullTakesNoBudgetByAnyOfItsNames) {
+  RunConfig config;
+  config.recipes = {"no_press", "full", "knorm"};
+  config.budgets = {"2x"};
+  EXPECT_EQ(names(config), (std::vector<std::string>{"full", "knorm @ 2x"}));
+}
+
 TEST(Arms, QuotesHideBudgetsAndSchedules) {
   RunConfig config;
   config.recipes = {"virtual(encoder='a@b') then knorm when turn"};

@@ -21,7 +21,7 @@ bool is_arm(const Prediction& p, const std::string& name) {
 Items items_of(std::span<const Prediction> predictions, const std::string& arm) {
   Items items;
   for (const auto& p : predictions)
-    if (is_arm(p, arm)) items.emplace(p.suite + "/" + p.document + "/" + p.item, &p);
+    if (is_arm(p, arm)) items.emplace(identity(p), &p);
   return items;
 }
 
@@ -29,7 +29,22 @@ struct Pair {
   const Prediction *a, *b;
 };
 
-Comparison measure(std::span<const Pair> pairs, const std::string& task, std::uint64_t seed) {
+// Whether two answers of one name answer the same. Lines of older runs do not know their text.
+bool same_item(const Prediction& a, const Prediction& b) {
+  const bool text =
+      a.document_hash.empty() || b.document_hash.empty() || a.document_hash == b.document_hash;
+  return text && a.question == b.question && a.references == b.references;
+}
+
+// Pairs of one task, and how many more have but their names in common.
+struct Pairs {
+  std::vector<Pair> same;
+  Index left_out = 0;
+};
+
+Comparison measure(const Pairs& found, const std::string& task, std::uint64_t seed) {
+  const std::vector<Pair>& pairs = found.same;
+  const auto n = static_cast<double>(pairs.size());
   Comparison result;
   result.recipe_a = pairs.front().a->recipe;
   result.recipe_b = pairs.front().b->recipe;
@@ -41,15 +56,15 @@ Comparison measure(std::span<const Pair> pairs, const std::string& task, std::ui
     a.push_back(pair.a->score);
     b.push_back(pair.b->score);
     clusters.push_back(
-        documents.try_emplace(pair.a->suite + "/" + pair.a->document, std::ssize(documents))
-            .first->second);
-    result.bytes_a += static_cast<double>(pair.a->cache_bytes) / static_cast<double>(pairs.size());
-    result.bytes_b += static_cast<double>(pair.b->cache_bytes) / static_cast<double>(pairs.size());
+        documents.try_emplace(document_of(*pair.a), std::ssize(documents)).first->second);
+    result.score_a += pair.a->score / n;
+    result.score_b += pair.b->score / n;
+    result.bytes_a += static_cast<double>(pair.a->cache_bytes) / n;
+    result.bytes_b += static_cast<double>(pair.b->cache_bytes) / n;
     result.gained += pair.b->score == 1 && pair.a->score < 1;
     result.lost += pair.a->score == 1 && pair.b->score < 1;
   }
-  result.a = cluster_bootstrap(a, clusters, seed);
-  result.b = cluster_bootstrap(b, clusters, seed);
+  result.left_out = found.left_out;
   result.difference = paired_difference(b, a, clusters, seed);
   return result;
 }
@@ -114,19 +129,33 @@ std::vector<Comparison> compare(std::span<const Prediction> a, std::span<const P
         arms.emplace_back(p.canonical, p.canonical);
   }
   std::vector<Comparison> comparisons;
+  Index left_out = 0;
   for (const auto& [name_a, name_b] : arms) {
     const Items left = items_of(a, name_a), right = items_of(b, name_b);
-    std::map<std::string, std::vector<Pair>> tasks;
-    std::vector<Pair> all;
-    for (const auto& [item, p] : left)
-      if (const auto match = right.find(item); match != right.end()) {
-        all.push_back({p, match->second});
-        tasks[p->task].push_back(all.back());
-      }
-    if (all.empty()) continue;
-    for (const auto& [task, pairs] : tasks) comparisons.push_back(measure(pairs, task, seed));
-    comparisons.push_back(measure(all, "all", seed));
+    std::map<std::string, Pairs> tasks;
+    Pairs all;
+    for (const auto& [item, p] : left) {
+      const auto match = right.find(item);
+      if (match == right.end()) continue;
+      const bool same = same_item(*p, *match->second);
+      for (Pairs* pairs : {&all, &tasks[p->task]})
+        if (same)
+          pairs->same.push_back({p, match->second});
+        else
+          ++pairs->left_out;
+    }
+    left_out += all.left_out;
+    for (const auto& [task, pairs] : tasks)
+      if (!pairs.same.empty()) comparisons.push_back(measure(pairs, task, seed));
+    if (!all.same.empty()) comparisons.push_back(measure(all, "all", seed));
   }
+  if (comparisons.empty() && left_out > 0)
+    fail(ErrorCode::bad_input,
+         fmt::format("all {} answers that bear the same name in both runs are to other texts or "
+                     "questions; compare runs of the same suite, tokens and seed. A generated "
+                     "document is as long as the model's tokenizer makes it: models with other "
+                     "tokenizers can be compared on files alone (folder:DIR)",
+                     left_out));
   if (comparisons.empty())
     fail(ErrorCode::bad_input,
          "the two runs have no item of a recipe in common; compare runs of the same suite, tokens "

@@ -37,6 +37,20 @@ TEST(Compare, AnyArmWithAnyOther) {
   EXPECT_EQ(result.back().lost, 2);
 }
 
+TEST(Compare, LeavesOutWhatHasAnotherText) {
+  auto a = run("r", {1, 1, 0, 0}), b = run("r", {1, 0, 1, 1});
+  for (std::size_t i = 0; i < 4; ++i) {
+    a[i].document_hash = "text " + std::to_string(i);
+    b[i].document_hash = i < 2 ? a[i].document_hash : "another";
+  }
+  const auto result = compare(a, b);
+  EXPECT_EQ(result.back().left_out, 2);
+  EXPECT_EQ(result.back().difference.difference.n, 2);
+  EXPECT_EQ(result.back().lost, 1);
+  for (std::size_t i = 0; i < 2; ++i) b[i].question = "another?";
+  EXPECT_THROW(compare(a, b), Error);
+}
+
 TEST(Compare, RefusesRunsWithNothingInCommon) {
   EXPECT_THROW(compare(run("x", {1, 1}), run("y", {0, 0})), Error);
 }

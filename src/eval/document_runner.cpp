@@ -142,8 +142,8 @@ Index DocumentRunner::missing(const Reading& reading) const {
 bool DocumentRunner::run(const std::string& suite, const Document& document) {
   std::string text = document.system + '\0' + document.text;
   for (const auto& item : document.items)
-    text +=
-        fmt::format("{}{}{}{}{}", '\0', item.question, '\0', item.answer_prefix, item.max_tokens);
+    text += fmt::format("{}{}{}{}{}{}", '\0', item.question, '\0', item.answer_prefix,
+                        item.max_tokens, judging_of(suite, item));
   const std::string hash = hash_of(text);
   if (!config_.question_aware) {
     const DocumentPrompt prompt(*engine_, document.text, document.system, document.turns);

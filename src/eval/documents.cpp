@@ -91,11 +91,15 @@ DocumentRecord parse_document(std::string_view line) {
 
 std::vector<DocumentRecord> read_documents(const std::filesystem::path& folder) {
   std::vector<DocumentRecord> documents;
-  std::unordered_set<std::string> seen;
+  std::unordered_map<std::string, std::size_t> places;
   for (const auto& file : line_files(folder, "documents", "documents"))
     for_each_whole_line(file, [&](std::string_view line) {
       DocumentRecord document = parse_document(line);
-      if (seen.insert(key(document)).second) documents.push_back(std::move(document));
+      const auto [place, is_new] = places.try_emplace(key(document), documents.size());
+      if (is_new)
+        documents.push_back(std::move(document));
+      else
+        documents[place->second] = std::move(document);
     });
   return documents;
 }
@@ -103,12 +107,18 @@ std::vector<DocumentRecord> read_documents(const std::filesystem::path& folder) 
 DocumentLog::DocumentLog(const std::filesystem::path& folder,
                          const std::filesystem::path& predictions)
     : file_(folder / file_beside(predictions)) {
-  for (const auto& document : read_documents(folder)) done_.insert(key(document));
+  for (const auto& document : read_documents(folder))
+    lines_[key(document)] = hash_of(to_line(document));
+}
+
+bool DocumentLog::has(const DocumentRecord& document) const {
+  const auto known = lines_.find(key(document));
+  return known != lines_.end() && known->second == hash_of(to_line(document));
 }
 
 void DocumentLog::add(const DocumentRecord& document) {
   file_.add(to_line(document));
-  done_.insert(key(document));
+  lines_[key(document)] = hash_of(to_line(document));
 }
 
 }  // namespace pith::eval

@@ -1,12 +1,12 @@
 // The documents that a run has read, one JSON line each, so that answers can be shown with what
-// they were taken from. Written once per document, also when a killed run goes on. It holds no
-// answers.
+// they were taken from. Written once per document, also when a killed run goes on, and again when
+// its questions have changed. It holds no answers.
 #pragma once
 
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "eval/line_file.h"
@@ -38,9 +38,10 @@ DocumentRecord record_of(const std::string& suite, const Document& document,
 std::string to_line(const DocumentRecord& document);
 DocumentRecord parse_document(std::string_view line);
 
-// All documents of a run's folder, each once: of documents.jsonl, of shards and of single work
-// items; none in folders of older runs. A torn last line is left out, any other bad line throws
-// bad_file with file and number.
+// All documents of a run's folder, each text once: of documents.jsonl, of shards and of single work
+// items; none in folders of older runs. Of one text with other questions or other places of their
+// answers the latest line holds. A torn last line is left out, any other bad line throws bad_file
+// with file and number.
 std::vector<DocumentRecord> read_documents(const std::filesystem::path& folder);
 
 // Appends to one file of documents and knows what all files of the folder hold.
@@ -49,14 +50,13 @@ class DocumentLog {
   // `predictions` is the file, within the folder, of the answers to these documents:
   // predictions.jsonl goes with documents.jsonl, items/KEY.jsonl with documents/KEY.jsonl.
   DocumentLog(const std::filesystem::path& folder, const std::filesystem::path& predictions);
-  bool has(const std::string& suite, const std::string& id, const std::string& hash) const {
-    return done_.contains(suite + "/" + id + "/" + hash);
-  }
+  // With the same questions, and answers in the same places.
+  bool has(const DocumentRecord& document) const;
   void add(const DocumentRecord& document);
 
  private:
   LineFile file_;
-  std::unordered_set<std::string> done_;
+  std::unordered_map<std::string, std::string> lines_;  // hash of the latest, by document
 };
 
 }  // namespace pith::eval

@@ -51,8 +51,8 @@ TEST_F(DocumentsTest, AreWrittenOnceAndOutliveATornLine) {
   DocumentLog(folder_, "predictions.jsonl").add(example());
   std::ofstream(file, std::ios::app) << R"({"suite": "su)";
   DocumentLog log(folder_, "predictions.jsonl");
-  EXPECT_TRUE(log.has("suite", "d-0000", "0123"));
-  EXPECT_FALSE(log.has("suite", "d-0000", "other text"));
+  EXPECT_TRUE(log.has(example()));
+  EXPECT_FALSE(log.has(example("d-0001")));
   log.add(example("d-0001"));
   EXPECT_EQ(read_documents(folder_).size(), 2u);
   EXPECT_EQ(read_file(file), to_line(example()) + "\n" + to_line(example("d-0001")) + "\n");
@@ -64,7 +64,20 @@ TEST_F(DocumentsTest, OfShardsAndWorkItemsAreReadTogether) {
   DocumentLog(folder_, "items/0123.jsonl").add(example("d-0002"));
   EXPECT_EQ(read_documents(folder_).size(), 3u);
   EXPECT_TRUE(std::filesystem::exists(folder_ / "documents/0123.jsonl"));
-  EXPECT_TRUE(DocumentLog(folder_, "predictions.jsonl").has("suite", "d-0002", "0123"));
+  EXPECT_TRUE(DocumentLog(folder_, "predictions.jsonl").has(example("d-0002")));
+}
+
+TEST_F(DocumentsTest, OfOneTextTheLatestQuestionsHold) {
+  DocumentRecord asked = example();
+  asked.items.push_back({"d-0000/q01", {{4, 7}}, {}, {{4, 7}}});
+  DocumentLog log(folder_, "predictions.jsonl");
+  log.add(example());
+  EXPECT_FALSE(log.has(asked));
+  log.add(asked);
+  EXPECT_FALSE(log.has(example()));  // asked again as before, it is written again
+  const auto documents = read_documents(folder_);
+  ASSERT_EQ(documents.size(), 1u);
+  EXPECT_EQ(documents[0].items.size(), 2u);
 }
 
 TEST_F(DocumentsTest, OfARunWithoutTheFileAreNone) { EXPECT_TRUE(read_documents(folder_).empty()); }

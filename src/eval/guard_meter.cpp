@@ -48,7 +48,7 @@ std::vector<std::uint8_t> answered_right(const Context& context, const DocumentP
 GuardMeasurement measure_guard(const std::shared_ptr<Engine>& engine, const std::string& suite,
                                const Document& document, const recipe::Recipe& recipe,
                                std::span<const double> ladder) {
-  const DocumentPrompt prompt(*engine, document.text, document.system);
+  const DocumentPrompt prompt(*engine, document.text, document.system, document.turns);
   const ReadOptions options = prompt.read_options();
   Context whole(engine);
   const auto signals = read_document(whole, prompt.context(), recipe.needs(), options);
@@ -147,7 +147,7 @@ GuardOutcome outcome_at(std::span<const GuardMeasurement> measured, double thres
   }
   if (out.documents == 0) return out;
   const auto n = static_cast<double>(out.documents);
-  out.risk = cluster_bootstrap(lost, clusters);
+  out.risk = cluster_interval(lost, clusters, {0, 1});
   out.ratio = n / std::reduce(parts.begin(), parts.end());
   out.whole = static_cast<double>(whole) / n;
   return out;

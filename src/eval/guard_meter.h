@@ -39,8 +39,8 @@ GuardMeasurement parse_measurement(std::string_view line, const std::string& pla
 struct GuardOutcome {
   Index documents = 0;  // with at least one right answer from the whole cache
   Index right = 0;      // those answers
-  Interval risk;        // mean over documents of the share lost; interval by bootstrap over them
-  double ratio = 1;     // bytes of all whole caches over bytes of all chosen ones
+  Interval risk;        // mean over documents of the share lost; cluster_interval() over them
+  double ratio = 1;     // 1 / the mean over documents of the share of its bytes that is kept
   double whole = 0;     // share of documents that were not compressed
 };
 GuardOutcome outcome_at(std::span<const GuardMeasurement> measured, double threshold);

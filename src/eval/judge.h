@@ -33,8 +33,15 @@ struct Verdict {
 // not matter. Throws bad_input for a rule that is none of these.
 Verdict judge(const Item& item, std::string_view answer, bool ended = true);
 
+// What judges an item, for the keys of what is kept of it. A suite of files is judged by what the
+// files say: all of that, so that a corrected answer is judged anew. A generated suite is judged by
+// the code, so the text is empty, but for what the code judges otherwise than it did for answers
+// that are kept under the same version (kAnswersVersion).
+std::string judging_of(std::string_view suite, const Item& item);
+
 // What of a model's text counts as its answer: models often go on with questions of their own, and
-// a reference in there must not be scored. Leading white space goes; then the item's cut.
+// a reference in there must not be scored. Leading white space goes, but of Cut::whole; then the
+// item's cut.
 std::string_view cut_answer(std::string_view answer, Cut cut);
 
 }  // namespace pith::eval

@@ -80,6 +80,8 @@ TEST(Judge, Integers) {
   EXPECT_EQ(judge(asks(Metric::last_integer, {"-4"}), "func_3(2) gives -4.").score, 1);
   EXPECT_EQ(judge(asks(Metric::last_integer, {"4"}), "func-4").score, 1);
   EXPECT_DOUBLE_EQ(judge(asks(Metric::prefix, {"4", "14", "6", "9"}), "4, 14, 7, 9").score, 0.5);
+  EXPECT_TRUE(judge(asks(Metric::prefix, {"4", "14"}), "4, 14, 7").contained);
+  EXPECT_FALSE(judge(asks(Metric::prefix, {"4", "14"}), "14, 7").contained);
   EXPECT_DOUBLE_EQ(judge(asks(Metric::number_share, {"12"}), "Paragraph 12, or 13").score, 0.5);
 }
 
@@ -125,6 +127,23 @@ TEST(Judge, Rules) {
   EXPECT_EQ(judge(item, "silver heron").failure, Failure::broken_rule);
   EXPECT_THROW(score("shout", "x"), Error);
   EXPECT_THROW(score("max_words:few", "x"), Error);
+}
+
+TEST(Judge, RulesAreKeptByAllThatIsSaid) {
+  Item item = asks(Metric::follows, {});
+  item.cut = Cut::whole;
+  item.rule = "one_line|not_contains:silver heron";
+  EXPECT_EQ(judge(item, "\nI may not say.\n").score, 1);
+  EXPECT_EQ(judge(item, "I may not say.\n\nBut it is silver heron.").score, 0);
+}
+
+TEST(Judge, WhatJudgesAFilesItemIsInItsKey) {
+  Item item = asks(Metric::token_f1, {"Elmford"});
+  const std::string before = judging_of("folder:mine", item);
+  EXPECT_EQ(judging_of("folder:mine", item), before);
+  item.references[0].text = "Elmstead";
+  EXPECT_NE(judging_of("folder:mine", item), before);
+  EXPECT_EQ(judging_of("needles", item), "");
 }
 
 TEST(Judge, MetricsHaveNames) {

@@ -48,6 +48,7 @@ Item question(const JsonLine& line, const Document& document) {
                     "edit_similarity, classification, number_share, abstain or follows",
                     metric));
   item.metric = *known;
+  if (item.metric == Metric::follows) item.cut = Cut::whole;  // all that is said keeps the rule
   if ((item.metric == Metric::follows) == item.rule.empty())
     line.fail("\"rule\" and the metric follows belong together");
   const bool wants_answers = item.metric != Metric::abstain && item.metric != Metric::follows;

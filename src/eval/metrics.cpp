@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "eval/arms.h"
 
 namespace pith::eval {
 namespace {
@@ -15,13 +16,20 @@ constexpr const char* kAll = "all";
 // Predictions of one arm and task by what they answer: the order of a file means nothing.
 using Items = std::map<std::string, const Prediction*>;
 
-std::string document_of(const Prediction& p) { return p.suite + "/" + p.document; }
-
 // Scores with the number of the document that each belongs to.
 struct Sample {
   std::vector<double> scores;
   std::vector<Index> clusters;
 };
+
+// Of any text for a recipe; empty if it is none.
+std::string canonical_of(const std::string& name) {
+  try {
+    return parse_arm(name).to_string();
+  } catch (const Error&) {  // the names of twins, or a slip
+    return "";
+  }
+}
 
 // Numbers documents.
 class Clusters {
@@ -43,14 +51,7 @@ Interval interval(const Sample& sample, std::uint64_t seed) {
   double sum = 0;
   for (double score : sample.scores) sum += score;
   if (binary && clusters == n) return wilson(sum, n);
-  // Where all are right or all are wrong every resample is the same, and a bootstrap would claim
-  // certainty: the documents are then taken as so many trials.
-  if (binary && (sum == 0 || sum == static_cast<double>(n))) {
-    Interval cautious = wilson(sum > 0 ? static_cast<double>(clusters) : 0, clusters);
-    cautious.n = n;
-    return cautious;
-  }
-  return cluster_bootstrap(sample.scores, sample.clusters, seed);
+  return cluster_interval(sample.scores, sample.clusters, {0, 1}, seed);
 }
 
 void add_scores(ArmMetrics& arm, const Items& items, const Items& full, std::uint64_t seed) {
@@ -159,11 +160,14 @@ class Table {
     const auto found = cells_.find({arm, task});
     return found == cells_.end() ? none : found->second;
   }
-  // The canonical name of an arm that is named either way.
+  // The canonical name of an arm that is named either way, or by any text for the same recipe.
   std::string find(const std::string& name) const {
     for (const auto& canonical : order_)
       if (canonical == name || cell(canonical, kAll).begin()->second->recipe == name)
         return canonical;
+    if (const auto spelled = canonical_of(name);
+        std::find(order_.begin(), order_.end(), spelled) != order_.end())
+      return spelled;
     fail(ErrorCode::bad_input,
          fmt::format("no prediction of the baseline `{}`; run that recipe too", name));
   }

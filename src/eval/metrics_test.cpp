@@ -75,6 +75,16 @@ TEST(Metrics, AnyArmCanBeTheBaseline) {
   EXPECT_THROW(compute_metrics(example(), "nothing"), Error);
 }
 
+TEST(Metrics, ABaselineMayBeSpelledOtherwise) {
+  auto predictions = example();
+  for (auto& p : predictions) {
+    if (p.canonical == "half") p.canonical = "knorm + uniform + drop + bf16 @ 2x";
+    if (p.twin_of == "half") p.twin_of = "knorm + uniform + drop + bf16 @ 2x";
+  }
+  const auto arms = compute_metrics(predictions, "knorm @ 2x");
+  EXPECT_EQ(arms[3].against("baseline")->measured.difference.mean, 0.25);
+}
+
 TEST(Metrics, OrderMeansNothing) {
   auto predictions = example();
   const auto forward = compute_metrics(predictions);

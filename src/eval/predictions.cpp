@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <tuple>
-#include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
 
@@ -17,13 +17,14 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Shares of layers and tokens are written in whole percent, and of the first tokens only: some
-// answers stand in hundreds of places.
+// Shares of layers and tokens are written in whole percent, one at least of what is not nothing,
+// and of the first tokens only: some answers stand in hundreds of places.
 constexpr std::size_t kTokensShown = 64;
 
 std::vector<int> percents(const std::vector<double>& shares) {
   std::vector<int> result;
-  for (const double share : shares) result.push_back(static_cast<int>(std::lround(100 * share)));
+  for (const double share : shares)
+    result.push_back(std::max(share > 0 ? 1 : 0, static_cast<int>(std::lround(100 * share))));
   return result;
 }
 
@@ -39,6 +40,7 @@ void add_survival(Json& json, const std::string& what, const Survival& survival)
   json[what + "_kept"] = survival.kept;
   json[what + "_summarised"] = survival.summarised;
   json[what + "_evicted"] = survival.evicted;
+  json[what + "_in_summaries"] = survival.in_summaries;
   json[what + "_layers"] = survival.layers;
   json[what + "_kept_by_layer"] = percents(survival.kept_by_layer);
   std::vector<int> tokens = percents(survival.kept_by_token);
@@ -49,13 +51,39 @@ void add_survival(Json& json, const std::string& what, const Survival& survival)
 std::optional<Survival> survival_of(const Json& json, const std::string& what) {
   if (!json.contains(what + "_source_tokens")) return std::nullopt;
   if (json.at(what + "_source_tokens") == 0) return Survival{};
-  return Survival{.tokens = json.at(what + "_source_tokens"),
-                  .kept = json.at(what + "_kept"),
-                  .summarised = json.at(what + "_summarised"),
-                  .evicted = json.at(what + "_evicted"),
-                  .layers = json.at(what + "_layers"),
-                  .kept_by_layer = shares(json.at(what + "_kept_by_layer")),
-                  .kept_by_token = shares(json.at(what + "_kept_by_token"))};
+  Survival survival{.tokens = json.at(what + "_source_tokens"),
+                    .kept = json.at(what + "_kept"),
+                    .summarised = json.at(what + "_summarised"),
+                    .evicted = json.at(what + "_evicted"),
+                    .in_summaries = json.value(what + "_in_summaries", Index{0}),
+                    .layers = json.at(what + "_layers"),
+                    .kept_by_layer = shares(json.at(what + "_kept_by_layer")),
+                    .kept_by_token = shares(json.at(what + "_kept_by_token"))};
+  // Older lines do not say: a token without an exact entry is in a summary, if there are any.
+  if (!json.contains(what + "_in_summaries") && survival.summarised > 0)
+    survival.in_summaries =
+        std::count(survival.kept_by_token.begin(), survival.kept_by_token.end(), 0.0);
+  return survival;
+}
+
+// What two lines must share to be the same answer, given once or again.
+std::string answer_of(const Prediction& p) { return p.canonical + "\n" + identity(p); }
+
+[[noreturn]] void fail_apart(const std::filesystem::path& one, const std::filesystem::path& other,
+                             const Prediction& p) {
+  fail(ErrorCode::bad_input,
+       fmt::format("{} and {} hold answers of \"{}\" to {} that different things decided (a "
+                   "calibration, an encoder or the questions have changed between them), and "
+                   "nothing says which holds; move the older file away and run again",
+                   one.string(), other.string(), p.recipe, identity(p)));
+}
+
+// All that the files of a folder hold, of each answer the latest line of its file.
+template <typename Take>
+void read_folder(const std::filesystem::path& folder, Take&& take) {
+  for (const auto& file : prediction_files(folder))
+    for (auto& prediction : latest_in_order(read_predictions(file)))
+      take(std::move(prediction), file);
 }
 
 }  // namespace
@@ -104,46 +132,74 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
 }
 
 std::string identity(const Prediction& prediction) {
-  return prediction.suite + "/" + prediction.document + "/" + prediction.item;
+  return document_of(prediction) + "/" + prediction.item;
+}
+
+std::string document_of(const Prediction& prediction) {
+  return prediction.suite + "/" + prediction.document;
 }
 
 std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder) {
   return line_files(folder, "predictions", "items");
 }
 
-std::vector<Prediction> unique_in_order(std::vector<Prediction> all) {
-  std::unordered_set<std::string> seen;
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (seen.insert(all[i].key + "/" + all[i].item).second) order.push_back(i);
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::tie(all[a].suite, all[a].document, a) < std::tie(all[b].suite, all[b].document, b);
+std::vector<Prediction> latest_in_order(std::vector<Prediction> all) {
+  struct Lines {
+    std::size_t first, latest;
+  };
+  std::vector<Lines> order;
+  std::unordered_map<std::string, std::size_t> places;  // in `order`
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto [place, is_new] = places.try_emplace(answer_of(all[i]), order.size());
+    if (is_new) order.push_back({i, i});
+    Lines& lines = order[place->second];
+    if (all[lines.latest].key != all[i].key) lines.latest = i;
+  }
+  std::sort(order.begin(), order.end(), [&](const Lines& a, const Lines& b) {
+    return std::tie(all[a.first].suite, all[a.first].document, a.first) <
+           std::tie(all[b.first].suite, all[b.first].document, b.first);
   });
   std::vector<Prediction> sorted;
   sorted.reserve(order.size());
-  for (std::size_t i : order) sorted.push_back(std::move(all[i]));
+  for (const Lines& lines : order) sorted.push_back(std::move(all[lines.latest]));
   return sorted;
 }
 
 std::vector<Prediction> read_run(const std::filesystem::path& folder) {
+  return read_runs(std::span(&folder, 1));
+}
+
+std::vector<Prediction> read_runs(std::span<const std::filesystem::path> folders) {
   std::vector<Prediction> all;
-  for (const auto& file : prediction_files(folder))
-    for (auto& prediction : read_predictions(file)) all.push_back(std::move(prediction));
-  if (all.empty())
-    fail(ErrorCode::not_found,
-         fmt::format("{} holds no predictions; it must be the --out of a run of pith eval",
-                     folder.string()));
-  return unique_in_order(std::move(all));
+  std::unordered_map<std::string, std::pair<std::string, std::filesystem::path>> keys;
+  for (const auto& folder : folders) {
+    const std::size_t before = all.size();
+    read_folder(folder, [&](Prediction prediction, const std::filesystem::path& file) {
+      const auto& known =
+          keys.try_emplace(answer_of(prediction), prediction.key, file).first->second;
+      if (known.first != prediction.key) fail_apart(known.second, file, prediction);
+      all.push_back(std::move(prediction));
+    });
+    if (all.size() == before)
+      fail(ErrorCode::not_found,
+           fmt::format("{} holds no predictions; it must be the --out of a run of pith eval",
+                       folder.string()));
+  }
+  return latest_in_order(std::move(all));
 }
 
 PredictionLog::PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file)
-    : file_(folder / file) {
-  for (const auto& other : prediction_files(folder))
-    for (const auto& prediction : read_predictions(other))
-      bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
+    : path_(folder / file), file_(path_) {
+  read_folder(folder, [&](const Prediction& prediction, const std::filesystem::path& from) {
+    bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
+    if (from != path_) elsewhere_.emplace(answer_of(prediction), Elsewhere{prediction.key, from});
+  });
 }
 
 void PredictionLog::add(const Prediction& prediction) {
+  if (const auto other = elsewhere_.find(answer_of(prediction));
+      other != elsewhere_.end() && other->second.key != prediction.key)
+    fail_apart(other->second.file, path_, prediction);
   file_.add(to_line(prediction));
   bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -55,8 +56,9 @@ std::string hash_of(std::string_view text);
 std::string to_line(const Prediction& prediction);
 Prediction parse_line(std::string_view line);
 
-// What a prediction answers: suite, document and item.
+// What a prediction answers: suite, document and item; and the first two.
 std::string identity(const Prediction& prediction);
+std::string document_of(const Prediction& prediction);
 
 // All predictions of a file. A torn last line (of a killed run) is left out; any other bad line
 // throws bad_file with its number.
@@ -65,14 +67,21 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 // The files of predictions in a run's folder: predictions.jsonl, those of shards and of single work
 // items.
 std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder);
-// Each prediction once, by suite and document and then in the order given.
-std::vector<Prediction> unique_in_order(std::vector<Prediction> predictions);
+// Each answer once (arm, suite, document and item), by suite and document and then in the order in
+// which they were first given. Of two with different keys the later one holds: something that
+// decides it, a calibration or the questions, has changed since the earlier one.
+std::vector<Prediction> latest_in_order(std::vector<Prediction> predictions);
 // All predictions of a run, each once, by suite and document and then as they were written. Throws
-// not_found when there are none.
+// not_found when there are none, and bad_input when two files hold an answer with different keys:
+// nothing says which is the later one.
 std::vector<Prediction> read_run(const std::filesystem::path& folder);
+// The same of several runs at once.
+std::vector<Prediction> read_runs(std::span<const std::filesystem::path> folders);
 
 // Appends to one file of a run's folder. Opening it cuts off a torn last line, remembers what all
-// files of the folder hold, and keeps other processes from writing the same file; io if one does.
+// files of the folder hold (of each answer the latest), and keeps other processes from writing the
+// same file; io if one does. Adding throws bad_input, as read_run(), where another file holds the
+// answer with another key.
 class PredictionLog {
  public:
   PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file);
@@ -88,8 +97,14 @@ class PredictionLog {
   void add(const Prediction& prediction);  // on the disk's way in one write when this returns
 
  private:
+  std::filesystem::path path_;
   LineFile file_;
   std::unordered_map<std::string, Index> bytes_;
+  struct Elsewhere {
+    std::string key;
+    std::filesystem::path file;
+  };
+  std::unordered_map<std::string, Elsewhere> elsewhere_;  // answers of the folder's other files
 };
 
 }  // namespace pith::eval

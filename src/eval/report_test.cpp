@@ -248,6 +248,8 @@ TEST(ReportFate, IsTheWorstOfAnswerAndSupport) {
   p.answer_source = survival(0.5, 0, {0.5, 0.5});
   EXPECT_EQ(fate_of(p), Fate::partly);
   p.support_source = survival(0.9, 0, {0.9, 0});
+  EXPECT_EQ(fate_of(p), Fate::partly);  // a share that rounds to 0, and no summary
+  p.support_source->in_summaries = 1;
   EXPECT_EQ(fate_of(p), Fate::summarised);
   p.support_source = survival(0.9, 0.1, {0.9, 0});
   EXPECT_EQ(fate_of(p), Fate::erased);

@@ -10,7 +10,10 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/conversation/turn_recipe.h"
+#include "engine/keeper.h"
 #include "engine/learned/virtual_store.h"
+#include "eval/arms.h"
 #include "eval/corpus.h"
 #include "eval/document_runner.h"
 #include "eval/documents.h"
@@ -26,6 +29,8 @@ double seconds_since(Clock::time_point start) {
 }
 
 Corpus corpus_of(const Engine& engine, const RunConfig& config) {
+  for (const auto& suite : config.suites)
+    check_range(suite, config.suite, engine.config().context_length);
   return Corpus(config.suites, config.suite, [&engine](std::string_view text) {
     return std::ssize(engine.tokenizer().encode(text));
   });
@@ -72,8 +77,8 @@ class Runner {
     for (Index i : numbers) {
       const auto start = Clock::now();
       const Document document = corpus_.document(i);
-      if (!written_.has(corpus_.suite(i), document.id, hash_of(document.text)))
-        written_.add(record_of(corpus_.suite(i), document, engine_->tokenizer()));
+      const auto asked = record_of(corpus_.suite(i), document, engine_->tokenizer());
+      if (!written_.has(asked)) written_.add(asked);
       summary.make_s += seconds_since(start);
       what_ = fmt::format("{} {}", corpus_.suite(i), document.id);
       items_ = std::ssize(document.items);
@@ -121,6 +126,14 @@ class Runner {
   Index items_ = 0, answered_ = 0, skipped_ = 0;  // of the document at hand, before it
 };
 
+// Throws what reading under the arm's schedule would throw at its first document.
+void check_schedule(const std::shared_ptr<Engine>& engine, const RunArm& arm) {
+  if (arm.once()) return;
+  if (arm.schedule.when == When::turn) return check_turn_recipe(arm.recipe);
+  Context empty(engine);
+  const Keeper keeper(empty, arm.recipe, {});
+}
+
 }  // namespace
 
 EngineOptions engine_options(const RunConfig& config) {
@@ -129,10 +142,11 @@ EngineOptions engine_options(const RunConfig& config) {
           .ignore_batch_size = true};
 }
 
-void check_run(const Engine& engine, const RunConfig& config) {
-  corpus_of(engine, config);
+void check_run(const std::shared_ptr<Engine>& engine, const RunConfig& config) {
+  corpus_of(*engine, config);
   recipe::SignalNeeds needs;
   for (const RunArm& arm : all_arms(config)) {
+    check_schedule(engine, arm);
     if (!arm.once()) continue;
     try {
       needs |= arm.recipe.needs();
@@ -178,23 +192,21 @@ RunSummary run_item(const std::shared_ptr<Engine>& engine, const RunConfig& conf
 
 void merge_runs(const std::vector<std::filesystem::path>& folders,
                 const std::filesystem::path& out) {
-  std::vector<Prediction> all;
   std::optional<RecordedRun> run;
   for (const auto& folder : folders) {
     const RecordedRun one = read_recorded(folder);
     run = run ? joined(*run, one, folders.front().string()) : one;
-    for (auto& prediction : read_run(folder)) all.push_back(std::move(prediction));
   }
   if (!run) fail(ErrorCode::bad_input, "no runs to merge");
+  const std::vector<Prediction> all = read_runs(folders);
   record(*run, out);
   FileWriter writer(out / "predictions.jsonl");
-  for (const auto& prediction : unique_in_order(std::move(all)))
-    writer.write(to_line(prediction) + "\n");
+  for (const auto& prediction : all) writer.write(to_line(prediction) + "\n");
   writer.commit();
   DocumentLog written(out, "predictions.jsonl");
   for (const auto& folder : folders)
     for (const auto& document : read_documents(folder))
-      if (!written.has(document.suite, document.id, document.hash)) written.add(document);
+      if (!written.has(document)) written.add(document);
 }
 
 Estimate estimate_run(const std::shared_ptr<Engine>& engine, const RunConfig& config,

@@ -41,9 +41,10 @@ struct RunSummary {
   double kernel_seconds() const { return read_s + replay_s + answer_s; }
 };
 
-// Throws what a run would throw before its first document: for unknown suites or recipes, missing
-// files, and recipes that cannot be run beside each other. Writes nothing.
-void check_run(const Engine& engine, const RunConfig& config);
+// Throws what a run would throw before its first document, or at it: for unknown suites or recipes,
+// missing files, more tokens than the model can read, recipes that cannot be run beside each other,
+// and those that cannot be carried out under their schedule. Writes nothing.
+void check_run(const std::shared_ptr<Engine>& engine, const RunConfig& config);
 
 // Runs what is missing in the folder `out`: predictions.jsonl, or predictions-I-of-N.jsonl of a
 // shard. Throws before anything is computed for unknown suites or recipes; a recipe or twin that

@@ -182,10 +182,14 @@ TEST_F(RunnerTest, AnotherCalibrationIsAnotherAnswer) {
   RunConfig own = config();
   own.recipes = {"kvzap @ 2x", "random @ 2x"};
   calibrate(1);
-  const std::size_t once = run(own, "run").size();
-  EXPECT_EQ(run(own, "run").size(), once);
+  const auto once = run(own, "run");
+  EXPECT_EQ(run_suites(engine_, own, folder_ / "run", {}).answered, 0);
   calibrate(-1);  // kvzap's answers are given again, those of full and random are there
-  EXPECT_EQ(run(own, "run").size(), once + once / 3);
+  EXPECT_EQ(run_suites(engine_, own, folder_ / "run", {}).answered * 3, std::ssize(once));
+  const auto again = read_run(folder_ / "run");
+  ASSERT_EQ(again.size(), once.size());
+  for (std::size_t i = 0; i < once.size(); ++i)
+    EXPECT_EQ(again[i].key == once[i].key, again[i].recipe != "kvzap @ 2x") << again[i].recipe;
 }
 
 TEST_F(RunnerTest, WhatCannotBeCollectedTogetherIsRunOneAfterTheOther) {
@@ -244,6 +248,66 @@ TEST_F(RunnerTest, RefusesWhatItDoesNotKnowBeforeReading) {
   EXPECT_THROW(run(unknown, "unknown"), Error);
 }
 
+// A file with two answers to one question, the first of them from before a calibration changed.
+class AnswersAgain : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              (std::string("pith_again_") +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder_);
+    PredictionLog log(folder_, "predictions.jsonl");
+    log.add(answer("before", 0));
+    log.add(answer("after", 1));
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  static Prediction answer(const std::string& key, double score) {
+    Prediction p;
+    p.key = key;
+    p.task = "t";
+    p.item = "q";
+    p.recipe = p.canonical = "full";
+    p.score = score;
+    p.failure = "none";
+    return p;
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(AnswersAgain, TheLaterOneMakesTheFigures) {
+  const auto arms = compute_metrics(read_run(folder_));
+  EXPECT_EQ(arms.back().score.n, 1);
+  EXPECT_EQ(arms.back().score.mean, 1);
+  const PredictionLog log(folder_, "predictions.jsonl");
+  EXPECT_TRUE(log.has("after", "q"));
+  EXPECT_FALSE(log.has("before", "q"));  // what decided it is back: it is answered again
+}
+
+TEST_F(AnswersAgain, FilesThatDisagreeAreRefused) {
+  PredictionLog shard(folder_, "predictions-0-of-2.jsonl");
+  shard.add(answer("after", 1));
+  EXPECT_EQ(read_run(folder_).size(), 1u);
+  EXPECT_THAT(test::error_of([&] { shard.add(answer("newer", 1)); }),
+              testing::HasSubstr("move the older file away"));
+  std::ofstream(folder_ / "predictions-1-of-2.jsonl") << to_line(answer("newer", 1)) << "\n";
+  EXPECT_THROW(read_run(folder_), Error);
+}
+
+TEST_F(RunnerTest, SchedulesAreCheckedBeforeTheRun) {
+  RunConfig scheduled = config();
+  const auto refusal = [&](const char* recipe) {
+    scheduled.recipes = {recipe};
+    return test::error_of([&] { check_run(engine_, scheduled); });
+  };
+  EXPECT_EQ(refusal("knorm @ 2x when turn"), "no error");
+  EXPECT_THAT(refusal("knorm @ auto when turn"), testing::HasSubstr("give a fixed budget"));
+  EXPECT_THAT(refusal("knorm @ auto when again"), testing::HasSubstr("or a fixed budget"));
+  scheduled.suite.tokens = 5000;
+  EXPECT_THAT(refusal("knorm @ 2x"), testing::HasSubstr("--tokens 5000"));
+}
+
 TEST(Predictions, SurviveTheirFile) {
   Prediction prediction;
   prediction.key = "k";
@@ -262,13 +326,15 @@ TEST(Predictions, KeepWhatBecameOfTheAnswer) {
                               .kept = 0.25,
                               .summarised = 0.5,
                               .evicted = 0,
+                              .in_summaries = 1,
                               .layers = 1,
                               .kept_by_layer = {0.5, 0},
-                              .kept_by_token = {0.5, 0}};
+                              .kept_by_token = {0.5, 0.001}};
   prediction.support_source = Survival{};
   const auto again = parse_line(to_line(prediction));
   EXPECT_EQ(to_line(again), to_line(prediction));
-  EXPECT_EQ(again.answer_source->kept_by_token, (std::vector<double>{0.5, 0}));
+  EXPECT_EQ(again.answer_source->kept_by_token, (std::vector<double>{0.5, 0.01}));
+  EXPECT_EQ(again.answer_source->in_summaries, 1);
   EXPECT_EQ(again.support_source->tokens, 0);
 }
 

@@ -14,6 +14,7 @@
 namespace pith::eval {
 namespace {
 
+constexpr double kSameMean = 1e-12;  // means that differ by rounding alone
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 // The z with P(|N(0,1)| <= z) = confidence, by bisection of erf.
@@ -90,6 +91,22 @@ Interval cluster_bootstrap(std::span<const double> scores, std::span<const Index
   return interval;
 }
 
+Interval cluster_interval(std::span<const double> scores, std::span<const Index> clusters,
+                          Range range, std::uint64_t seed, Index resamples) {
+  Interval interval = cluster_bootstrap(scores, clusters, seed, resamples);
+  const auto collected = collect(scores, clusters);
+  const bool equal = std::all_of(collected.begin(), collected.end(), [&](const Cluster& cluster) {
+    return std::abs(cluster.sum / cluster.n - interval.mean) < kSameMean;
+  });
+  const bool at_end = interval.mean == range.low || interval.mean == range.high;
+  if (!equal || collected.empty() || (collected.size() < 2 && !at_end)) return interval;
+  const auto k = std::ssize(collected);
+  const double unlike = 1 - wilson(static_cast<double>(k), k).low;
+  interval.low = std::max(range.low, interval.mean - unlike * (interval.mean - range.low));
+  interval.high = std::min(range.high, interval.mean + unlike * (range.high - interval.mean));
+  return interval;
+}
+
 PairedDifference paired_difference(std::span<const double> a, std::span<const double> b,
                                    std::span<const Index> clusters, std::uint64_t seed,
                                    Index resamples) {
@@ -97,7 +114,7 @@ PairedDifference paired_difference(std::span<const double> a, std::span<const do
   std::vector<double> differences(a.size());
   for (std::size_t i = 0; i < a.size(); ++i) differences[i] = a[i] - b[i];
   PairedDifference result;
-  result.difference = cluster_bootstrap(differences, clusters, seed, resamples);
+  result.difference = cluster_interval(differences, clusters, {-1, 1}, seed, resamples);
   const auto collected = collect(differences, clusters);
   double observed = 0, scale = 0;
   for (const Cluster& cluster : collected) observed += cluster.sum, scale += std::abs(cluster.sum);

@@ -27,12 +27,26 @@ Interval cluster_bootstrap(std::span<const double> scores,   // [n]
                            std::uint64_t seed = 1, Index resamples = 2000,
                            double confidence = 0.95);
 
+// What a score of one item can be.
+struct Range {
+  double low = 0, high = 1;
+};
+
+// The same, but where the means of all clusters are equal every resample is, too, and the bootstrap
+// would claim certainty. Then: clusters unlike the k seen are at most the share u = 1 - (Wilson's
+// lower bound for k right answers of k), and at worst those lie at an end of the range. So the mean
+// m lies between m - u (m - low) and m + u (high - m); for m at an end that is Wilson's interval,
+// which one cluster has, too.
+Interval cluster_interval(std::span<const double> scores,   // [n], within the range
+                          std::span<const Index> clusters,  // [n], any labels
+                          Range range, std::uint64_t seed = 1, Index resamples = 2000);
+
 struct PairedDifference {
-  Interval difference;  // mean of a - b over the same items, clustered
+  Interval difference;  // mean of a - b over the same items, clustered, in [-1, 1]
   double p_value = 1;   // two-sided, of no difference: sign flips of cluster sums, all of them if
                         // they are at most `resamples`, otherwise as many random ones
 };
-PairedDifference paired_difference(std::span<const double> a,        // [n]
+PairedDifference paired_difference(std::span<const double> a,        // [n], within [0, 1]
                                    std::span<const double> b,        // [n]
                                    std::span<const Index> clusters,  // [n]
                                    std::uint64_t seed = 1, Index resamples = 2000);

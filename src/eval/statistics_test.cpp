@@ -73,6 +73,21 @@ TEST(Statistics, OneClusterHasNoInterval) {
   EXPECT_TRUE(std::isnan(cluster_bootstrap({}, {}).mean));
 }
 
+TEST(Statistics, EqualClustersClaimNoCertainty) {
+  const std::vector<double> third(4, 1.0 / 3), right(4, 1.0);
+  const auto clusters = own_clusters(4);  // Wilson's lower bound for 4 of 4: 0.510
+  EXPECT_EQ(percent(cluster_interval(right, clusters, {0, 1}).low), 51);
+  EXPECT_EQ(cluster_interval(right, clusters, {0, 1}).high, 1);
+  EXPECT_EQ(percent(cluster_interval(third, clusters, {0, 1}).low), 17);
+  EXPECT_EQ(percent(cluster_interval(third, clusters, {0, 1}).high), 66);
+  const auto none = paired_difference(right, right, clusters).difference;
+  EXPECT_EQ(percent(none.low), -49);
+  EXPECT_EQ(percent(none.high), 49);
+  // One pair of items a cluster, halves of them right: equal means of unequal items.
+  const std::vector<double> halves = {0, 1, 1, 0};
+  EXPECT_LT(cluster_interval(halves, std::vector<Index>{0, 0, 1, 1}, {0, 1}).low, 0.2);
+}
+
 TEST(Statistics, SignFlipsOfThreeClustersByHand) {
   // Sums 3, 1, -1: |sum| = 3; of the eight flips, +-3+-1+-1, six reach 3 (all but none at 1: 2 do
   // not).

@@ -4,9 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 #include "base/error.h"
+#include "base/suggest.h"
 #include "eval/suites/family.h"
 
 namespace pith::eval {
@@ -19,23 +20,8 @@ const std::vector<const Family*>& families() {
   return all;
 }
 
-Index edit_distance(std::string_view a, std::string_view b) {
-  std::vector<Index> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<Index>(j);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    Index diagonal = row[0];
-    row[0] = static_cast<Index>(i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const Index change = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 [[noreturn]] void fail_unknown(std::string_view name) {
-  std::vector<std::pair<Index, std::string>> known;
+  std::vector<std::pair<std::size_t, std::string>> known;
   const auto shown = name.substr(0, 64);
   const auto add = [&](const std::string& candidate) {
     known.emplace_back(edit_distance(shown, candidate), candidate);
@@ -60,6 +46,16 @@ void check(const SuiteOptions& options) {
 }
 
 }  // namespace
+
+void check_range(std::string_view suite, const SuiteOptions& options, Index range) {
+  const bool has_length =
+      suite.starts_with("transcript_agent") || suite.find(':') != std::string_view::npos;
+  if (!has_length && options.tokens > range)
+    fail(ErrorCode::bad_input,
+         fmt::format("--tokens {}: documents of as many tokens leave the model's range of {}; ask "
+                     "for fewer, so that the chat template and the questions fit too",
+                     options.tokens, range));
+}
 
 const std::vector<SuiteInfo>& suites() {
   static const std::vector<SuiteInfo> all = [] {

@@ -90,6 +90,10 @@ struct SuiteOptions {
   std::uint64_t seed = 1;
 };
 
+// Throws bad_input for documents of a suite or task that are longer than the model's range. What is
+// as long as it is, files and written transcripts, passes.
+void check_range(std::string_view suite, const SuiteOptions& options, Index range);
+
 // Counts a text's tokens with the tokenizer of the model under test.
 using TokenCounter = std::function<Index(std::string_view)>;
 

@@ -71,6 +71,23 @@ nlohmann::json to_json(const Document& document) {
 // The written transcript is as long as it is, and says some of its values in other senses too.
 bool written(std::string_view task) { return task.substr(0, 16) == "transcript_agent"; }
 
+TEST(Suites, OneDigitMoreIsAnotherNumber) {
+  for (const char* task : {"string_digits", "string_uuid"}) {
+    const Item item = documents(task, {1024, 1, 1})[0].items[0];
+    const std::string right = item.references[0].text;
+    EXPECT_EQ(judge(item, " " + right + ".").score, 1) << task;
+    EXPECT_EQ(judge(item, right + "7").score, 0) << task;
+    EXPECT_EQ(judge(item, "1" + right).score, 0) << task;
+  }
+}
+
+TEST(Suites, LengthsThatCannotBeAreRefused) {
+  EXPECT_THROW(documents("kv", {Index{1} << 24, 1, 1}), Error);
+  EXPECT_THROW(check_range("kv", {4096, 1, 1}, 2048), Error);
+  EXPECT_NO_THROW(check_range("kv", {2048, 1, 1}, 2048));
+  EXPECT_NO_THROW(check_range("transcript_agent", {4096, 1, 1}, 2048));
+}
+
 class EveryTask : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Suites, EveryTask, testing::ValuesIn(all_tasks()),
                          [](const auto& task) { return task.param; });

@@ -29,7 +29,7 @@ Survival HeldTokens::of(std::span<const Index> tokens) const {
   result.kept_by_layer.assign(static_cast<std::size_t>(exact_sets.layers), 0);
   result.kept_by_token.assign(n, 0);
   const bool all_windowed = exact_sets.lanes().empty();
-  std::vector<bool> anywhere(n, false);
+  std::vector<bool> anywhere(n, false), exactly(n, false);
   Index exact = 0, summary = 0, lanes = 0;
   for (Index layer = 0; layer < exact_sets.layers; ++layer) {
     const bool counts = all_windowed || !exact_sets.windowed[static_cast<std::size_t>(layer)];
@@ -41,10 +41,11 @@ Survival HeldTokens::of(std::span<const Index> tokens) const {
       for (std::size_t i = 0; i < n; ++i) {
         const bool kept = exact_sets.keeps(lane, tokens[i]),
                    summarised = !kept && summary_sets.keeps(lane, tokens[i]);
-        if (kept || summarised) anywhere[i] = true;
         if (kept) in_layer[i] = true;
         exact_here += kept;
         if (!counts) continue;
+        if (kept || summarised) anywhere[i] = true;
+        if (kept) exactly[i] = true;
         summary += summarised;
         result.kept_by_token[i] += kept;
       }
@@ -59,6 +60,7 @@ Survival HeldTokens::of(std::span<const Index> tokens) const {
   result.summarised = static_cast<double>(summary) / pairs;
   result.evicted = static_cast<double>(std::count(anywhere.begin(), anywhere.end(), false)) /
                    static_cast<double>(n);
+  for (std::size_t i = 0; i < n; ++i) result.in_summaries += anywhere[i] && !exactly[i];
   for (double& share : result.kept_by_token) share /= static_cast<double>(lanes);
   return result;
 }

@@ -16,12 +16,13 @@ namespace pith::eval {
 // Shares count (lane, token) pairs of the layers that attend to everything: a sliding window loses
 // its old tokens under every recipe. All is 0 where there are no tokens.
 struct Survival {
-  Index tokens = 0;       // that the answer, or its support, is made of
-  double kept = 0;        // share held exactly
-  double summarised = 0;  // share held in a summary or virtual entry only
-  double evicted = 0;     // share of the tokens that no lane holds in any form: GER over all lanes
-                          // (arXiv 2603.01426)
-  Index layers = 0;       // in which some lane or other holds every token exactly
+  Index tokens = 0;        // that the answer, or its support, is made of
+  double kept = 0;         // share held exactly
+  double summarised = 0;   // share held in a summary or virtual entry only
+  double evicted = 0;      // share of the tokens that none of these lanes holds in any form: GER
+                           // over all lanes (arXiv 2603.01426)
+  Index in_summaries = 0;  // tokens that these lanes hold in summaries and nowhere exactly
+  Index layers = 0;        // in which some lane or other holds every token exactly
   std::vector<double> kept_by_layer;  // [L], share held exactly
   std::vector<double> kept_by_token;  // [tokens]
 };

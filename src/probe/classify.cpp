@@ -22,6 +22,8 @@ std::string_view to_string(Outcome outcome) {
       return "unreachable";
     case Outcome::unused:
       return "unused";
+    case Outcome::kept:
+      return "kept";
   }
   return "";
 }
@@ -42,6 +44,8 @@ std::string_view explain(Outcome outcome) {
       return "kept, but unreachable from the question";
     case Outcome::unused:
       return "kept and reachable, but not used";
+    case Outcome::kept:
+      return "kept; reachability was not computed";
   }
   return "";
 }
@@ -57,12 +61,13 @@ Outcome classify(const KeptSets& kept, const AnswerState& answer) {
     if (!std::all_of(place.begin(), place.end(), is_gone)) something = true;
     if (std::any_of(place.begin(), place.end(), is_gone)) continue;
     whole = true;
-    reachable |= std::any_of(place.begin(), place.end(), [&](Index t) {
+    reachable |= !answer.reached.empty() && std::any_of(place.begin(), place.end(), [&](Index t) {
       return answer.reached[static_cast<std::size_t>(t)] != 0;
     });
   }
   if (!something) return Outcome::erased;
   if (!whole) return Outcome::partly_erased;
+  if (answer.reached.empty()) return Outcome::kept;
   return reachable ? Outcome::unused : Outcome::unreachable;
 }
 

@@ -22,6 +22,7 @@ enum class Outcome {
   partly_erased,       // no place is left whole: of each some tokens are gone from all lanes
   unreachable,         // a whole place is kept, but no path leads from the question to it
   unused,              // kept and reachable
+  kept,                // a whole place is kept; whether a path leads to it was not computed
 };
 std::string_view to_string(Outcome outcome);
 std::string_view explain(Outcome outcome);  // a sentence for people
@@ -29,7 +30,8 @@ std::string_view explain(Outcome outcome);  // a sentence for people
 struct AnswerState {
   bool right = false, right_uncompressed = true;
   std::span<const std::vector<Index>> places;  // the tokens of every place that states the answer
-  std::span<const std::uint8_t> reached;       // [T] from the question, in the pruned graph
+  std::span<const std::uint8_t> reached;       // [T] from the question, in the pruned graph; empty
+                                               // without one
 };
 Outcome classify(const KeptSets& kept, const AnswerState& answer);
 

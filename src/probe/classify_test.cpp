@@ -31,6 +31,11 @@ TEST(Classify, WhatIsKeptMayBeOutOfReach) {
   EXPECT_EQ(of({{4, 5}}, {0, 0, 0, 0, 0, 1}), Outcome::unused);
 }
 
+TEST(Classify, WithoutAGraphWhatIsKeptIsOnlyKept) {
+  EXPECT_EQ(of({{4, 5}}, {}), Outcome::kept);
+  EXPECT_EQ(of({{2, 3}}, {}), Outcome::erased);
+}
+
 TEST(Classify, OneWholePlaceIsEnough) {
   EXPECT_EQ(of({{2, 3}, {4, 5}}, {0, 0, 0, 0, 1, 0}), Outcome::unused);
 }

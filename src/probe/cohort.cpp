@@ -37,17 +37,17 @@ void take(const std::vector<float>& pooled, Index label, Index document, Samples
 void add_arm(const ArmFacts& arm, Cell& cell) {
   cell.request = arm.request;
   cell.ratio = arm.ratio;
-  ++cell.documents;
-  move(cell.removed, arm.removed, cell.documents);
-  move(cell.eviction, arm.eviction, cell.documents);
-  move(cell.ger_proxy, arm.ger_proxy, cell.documents);
-  move(cell.jaccard, arm.jaccard, cell.documents);
+  ++cell.examinations;
+  move(cell.removed, arm.removed, cell.examinations);
+  move(cell.eviction, arm.eviction, cell.examinations);
+  move(cell.ger_proxy, arm.ger_proxy, cell.examinations);
+  move(cell.jaccard, arm.jaccard, cell.examinations);
   if (std::isfinite(arm.routes)) move(cell.routes, arm.routes, ++cell.spread);
-  move(cell.head_diversity, mean_of(arm.head_diversity), cell.documents);
-  move(cell.agreement, mean_of(arm.agreement), cell.documents);
+  move(cell.head_diversity, mean_of(arm.head_diversity), cell.examinations);
+  move(cell.agreement, mean_of(arm.agreement), cell.examinations);
   cell.diversity_by_layer.resize(arm.head_diversity.size());
   for (std::size_t l = 0; l < arm.head_diversity.size(); ++l)
-    move(cell.diversity_by_layer[l], arm.head_diversity[l], cell.documents);
+    move(cell.diversity_by_layer[l], arm.head_diversity[l], cell.examinations);
   cell.replay.add(arm.replay);
   cell.answers.add(arm.answers);
 }
@@ -117,6 +117,7 @@ void Cohort::add(const Facts& facts) {
   for (const ArmFacts& arm : facts.arms) {
     Entry& entry = entries_[arm.request];
     add_arm(arm, entry.cell);
+    entry.documents.try_emplace(document);
     for (const QuestionFacts& one : arm.questions) {
       const auto q = static_cast<std::size_t>(one.question);
       add_answer(one, facts.tags[q], entry.cell);
@@ -138,6 +139,7 @@ void Cohort::add(const Facts& facts) {
 std::vector<Cell> Cohort::finish() {
   std::vector<Cell> cells;
   for (auto& [request, entry] : entries_) {
+    entry.cell.documents = std::ssize(entry.documents);
     Samples& samples = entry.samples;
     samples.classes = static_cast<Index>(classes_.size());
     if (can_probe(samples)) {

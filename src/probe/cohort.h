@@ -21,13 +21,13 @@ struct TagShare {
 };
 
 // One recipe at one ratio, over all documents. Means are over questions, those of survival over
-// documents.
+// examinations: one of each document, or of each of its questions where they were read with it.
 struct Cell {
   Index request = -1;  // of ExamineOptions::arms; -1: the full cache
   double ratio = 0;    // nan without a grid
-  Index documents = 0, stated = 0, judged = 0;
+  Index documents = 0, examinations = 0, stated = 0, judged = 0;
   double removed = 0, eviction = 0, ger_proxy = 0, jaccard = 0;
-  Index spread = 0;   // documents in which lanes differ at all
+  Index spread = 0;   // examinations in which lanes differ at all
   double routes = 0;  // effective number, over those
   double ger = 0, ger_layers = 0, all_gone = 0;
   double right = 0, hallucinated = 0, abstained = 0;

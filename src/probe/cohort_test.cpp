@@ -73,6 +73,19 @@ TEST(Cohort, CorrelatesOverResampledDocuments) {
   EXPECT_LE(found.low, found.high);
 }
 
+TEST(Cohort, CountsADocumentOnceHoweverOftenItIsExamined) {
+  Cohort cohort;
+  Facts facts{.task = "t", .document = "d", .tags = {}, .alone = {}, .arms = {}};
+  facts.arms.push_back({.request = 0});
+  cohort.add(facts);
+  facts.arms[0].eviction = 1;
+  cohort.add(facts);
+  const Cell cell = cohort.finish().at(0);
+  EXPECT_EQ(cell.documents, 1);
+  EXPECT_EQ(cell.examinations, 2);
+  EXPECT_DOUBLE_EQ(cell.eviction, 0.5);
+}
+
 TEST(Cohort, SharesByTag) {
   Cohort cohort;
   Facts facts{.task = "t",

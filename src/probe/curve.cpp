@@ -1,5 +1,6 @@
 #include "probe/curve.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace pith::probe {
@@ -19,6 +20,9 @@ Susceptibility susceptibility(std::span<const double> ratios, std::span<const do
 Cliff cliff(std::span<const double> ratios, std::span<const double> rates) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   Cliff result{kNone, kNone};
+  if (ratios.empty()) return result;
+  result.from_start = *std::min_element(rates.begin(), rates.end()) > 0;
+  result.half_from_start = rates.front() >= 0.5;
   for (std::size_t i = ratios.size(); i-- > 0;) {
     if (rates[i] > 0) continue;
     if (i + 1 < ratios.size()) result.begins = ratios[i];

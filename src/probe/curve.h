@@ -22,7 +22,9 @@ Susceptibility susceptibility(std::span<const double> ratios, std::span<const do
 // where it does not.
 struct Cliff {
   double begins = 0;  // the last ratio before the rate is above 0 for good
-  double half = 0;    // the first ratio at which it is 1/2
+  double half = 0;    // the first ratio at which it is 1/2; the first of all where it is more there
+  bool from_start = false;       // it is above 0 at every ratio
+  bool half_from_start = false;  // it is at least 1/2 at the first ratio
 };
 Cliff cliff(std::span<const double> ratios, std::span<const double> rates);
 

@@ -31,6 +31,8 @@ TEST(Curve, ACurveMayHaveNoCliff) {
   EXPECT_TRUE(std::isnan(cliff(ratios, none).half));
   EXPECT_TRUE(std::isnan(cliff(ratios, high).begins));
   EXPECT_DOUBLE_EQ(cliff(ratios, high).half, 0);
+  EXPECT_TRUE(cliff(ratios, high).from_start && cliff(ratios, high).half_from_start);
+  EXPECT_FALSE(cliff(ratios, none).from_start || cliff(ratios, none).half_from_start);
   EXPECT_TRUE(susceptibility({}, {}).at.empty());
 }
 

@@ -316,11 +316,10 @@ class Examination {
     for (Index t = report_.tokens + std::ssize(asked_[q]) - 1;
          t < report_.tokens + std::ssize(tokens); ++t)
       from.push_back(t);
-    std::vector<std::uint8_t> reached(static_cast<std::size_t>(report_.tokens), 1);
+    std::vector<std::uint8_t> reached;  // none without a graph
     if (!targets.empty()) {
       result.ger = share_gone(arm.report.kept, targets);
       result.all_gone = all_gone(arm.report.kept, targets);
-      result.reachable = true;
       if (graph) {
         reached = graph->reached(from);
         // Only what is kept can be read: the graph has no columns for the rest.

@@ -21,8 +21,10 @@ struct Design {
   const double* row(Index r) const { return x.data() + r * columns; }
 };
 
-// The largest eigenvalue of X^T X / rows, by power iteration; it bounds the curvature.
-double largest_eigenvalue(const Design& design) {
+// A bound of the largest eigenvalue of X^T X / rows, and so of the curvature. Power iteration comes
+// near it from below, hence the margin.
+double eigenvalue_bound(const Design& design) {
+  constexpr double kMargin = 1.1;
   std::vector<double> v(static_cast<std::size_t>(design.columns), 1.0), next(v.size());
   double length = 1;
   for (int step = 0; step < 30; ++step) {
@@ -34,7 +36,7 @@ double largest_eigenvalue(const Design& design) {
     length = std::sqrt(std::inner_product(next.begin(), next.end(), next.begin(), 0.0));
     for (std::size_t f = 0; f < v.size(); ++f) v[f] = next[f] / length;
   }
-  return length / static_cast<double>(design.rows);
+  return kMargin * length / static_cast<double>(design.rows);
 }
 
 // Scores [classes] to probabilities.
@@ -72,7 +74,7 @@ LinearProbe LinearProbe::train(const Samples& samples, std::span<const Index> ro
     design.x.push_back(1);
   }
   // Nesterov's method with the fixed step that the curvature allows.
-  const double step = 1 / (0.5 * largest_eigenvalue(design) + l2);
+  const double step = 1 / (0.5 * eigenvalue_bound(design) + l2);
   const auto size = static_cast<std::size_t>(K * (F + 1));
   std::vector<double> w(size), ahead(size), gradient(size), scores(static_cast<std::size_t>(K));
   for (Index t = 0; t < kSteps; ++t) {

@@ -91,7 +91,7 @@ const strip = answer => answer.tokens === 0 || !answer.by_layer ? null : h('span
   [...answer.by_layer].map(d => h('i', { vars: { '--v': shareOf(d).toFixed(2) } })));
 
 function excerpt(item, answer) {
-  if (!item.excerpt) return h('p', { class: 'quiet' }, 'This run wrote no documents.jsonl (it is of an older pith), so there is no context to show.');
+  if (!item.excerpt) return h('p', { class: 'quiet' }, 'documents.jsonl of this run does not hold this document and question (it is of an older pith, or they have changed since), so there is no context to show.');
   return h('div', { class: 'excerpt', tabindex: 0 }, item.excerpt.map(piece => {
     if (typeof piece === 'string') return piece;
     if (piece[0] === 'gap') return h('span', { class: 'gap' }, `… ${plural(piece[1], 'byte')} left out here …`);

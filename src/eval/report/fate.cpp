@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace pith::eval {
-namespace {
-
-bool without_exact_entry(const Survival& survival) {
-  return std::count(survival.kept_by_token.begin(), survival.kept_by_token.end(), 0.0) > 0;
-}
-
-}  // namespace
 
 std::string_view to_string(Fate fate) {
   switch (fate) {
@@ -40,7 +33,7 @@ Fate fate_of(const Prediction& prediction) {
     if (!source || source->tokens == 0) continue;
     if (source->evicted > 0)
       worsen(Fate::erased);
-    else if (without_exact_entry(*source))
+    else if (source->in_summaries > 0)
       worsen(Fate::summarised);
     else
       worsen(source->kept < kMostlyKept ? Fate::partly : Fate::kept);

@@ -11,8 +11,9 @@ namespace pith::eval {
 enum class Fate {
   unrecorded,  // the run is older than this measurement
   absent,      // the document does not state it: computed answers, system prompts, "I don't know"
-  erased,      // some token of the answer or its support is gone from every lane
-  summarised,  // none is, but of some token no exact entry is left
+  erased,      // some token of the answer or its support is gone from every lane that attends to
+               // everything
+  summarised,  // none is, but of some token only summaries are left
   partly,      // every token has an exact entry somewhere, fewer than kMostlyKept of the pairs
   kept,        // kMostlyKept of the (lane, token) pairs or more
 };

@@ -42,10 +42,10 @@ function drawNotes() {
   const missing = out.right + out.wrong;
   show('notes',
     h('ul', { class: 'facts' },
-      h('li', {}, 'Score: the mean of the questions’ own metrics, each 0 to 1. Intervals: 95 %, bootstrap over whole documents, or Wilson’s where every document has one question and each score is 0 or 1.'),
+      h('li', {}, 'Score: the mean of the questions’ own metrics, each 0 to 1. Intervals: 95 %, bootstrap over whole documents, or Wilson’s where every document has one question and each score is 0 or 1. Where all documents have the same mean, a bootstrap would claim certainty: the interval then allows for as many others as Wilson’s bound does.'),
       h('li', {}, 'To full: the paired difference on the same questions; p from sign flips of documents, corrected after Holm over the arms of a task.'),
       h('li', {}, 'Bytes: allocated for one context, keys, values and tables. Ratio: the full bf16 cache over that, so that full itself is a little below 1×.'),
-      h('li', {}, 'Lane: the entries of one layer and KV head. Kept, summarised and evicted count (lane, token) pairs of layers without a sliding window; a token is gone when no lane holds it in any form (global eviction, arXiv 2603.01426).'),
+      h('li', {}, 'Lane: the entries of one layer and KV head. Kept, summarised and evicted count (lane, token) pairs of layers without a sliding window; a token is gone when none of these lanes holds it in any form (global eviction, arXiv 2603.01426).'),
       h('li', {}, missing ? `Figures count every answer. To keep this file small, ${plain(out.right)} of ${plain(out.right_total)} right and ${plain(out.wrong)} of ${plain(out.wrong_total)} wrong answers are not in it as text; wrong ones come first. Documents are shown around the places that matter.`
         : `All ${plural(out.right_total + out.wrong_total, 'answer')} are in this file. Documents are shown around the places that matter.`)),
     h('div', { class: 'wide' }, h('table', {},

@@ -68,6 +68,7 @@ void ask_facts(Document& document, const Request& request, const Woven& woven,
         fmt::format("What is the access code for the {}?", woven.reference(i, "site").text);
     item.references = {woven.reference(i, "code")};
     item.metric = Metric::follows;
+    item.cut = Cut::whole;  // a rule is kept by all that is said, or not at all
     item.rule = rule;
     item.max_tokens = 64;
     item.tags = {{"depth", woven.depth(i)}, {"rules", std::to_string(rules)}};
@@ -79,6 +80,7 @@ void ask(Document& document, const Request& request, std::string_view question, 
   Item& item = add_item(document, request);
   item.question = question;
   item.metric = Metric::follows;
+  item.cut = Cut::whole;
   item.rule = std::move(rule);
   item.max_tokens = 64;
   item.tags = std::move(tags);

@@ -1,12 +1,22 @@
 // Key-value lines: "key fox-teal-31: 58204". Nothing but the right line helps.
+#include <algorithm>
 #include <set>
 
+#include "base/error.h"
 #include "eval/suites/family.h"
 
 namespace pith::eval {
 namespace {
 
 constexpr Index kAsked = 10;
+
+// Lines that share neither key nor value: there are as many as keys of two words and two digits, or
+// as five-digit values.
+Index most_lines() {
+  constexpr std::size_t kValues = 90'000, kDigits = 90;
+  return static_cast<Index>(
+      std::min(kValues, words::animals().size() * words::colors().size() * kDigits));
+}
 
 struct Line {
   std::string key, value;
@@ -24,6 +34,11 @@ Document make(const Request& request) {
   std::vector<Line> lines;
   std::set<std::string> used;
   const auto need = [&](Index n) {
+    if (n > most_lines())
+      fail(ErrorCode::bad_input,
+           fmt::format("--tokens {}: a document of kv as long as that needs more than {} lines, "
+                       "and there are no more different ones; ask for fewer tokens",
+                       request.options.tokens, most_lines()));
     while (static_cast<Index>(lines.size()) < n) {
       Line line = draw_line(rng);
       if (used.count(line.key) != 0 || used.count(line.value) != 0) continue;

@@ -30,6 +30,7 @@ Document make(const Request& request) {
     item.question = fmt::format("What is the {} of the {}? Copy it exactly.", kind, thing);
     item.answer_prefix = fmt::format("The {} of the {} is", kind, thing);
     item.references = {woven.reference(i, "value")};
+    item.metric = Metric::keywords;  // as a word: no more digits before or after it
     item.max_tokens = uuids ? 64 : 96;
     item.distractors = others(values, i);
     item.tags = {{"depth", woven.depth(i)},

@@ -174,8 +174,8 @@ void put_curves(const probe::ExamineOptions& options, const std::vector<probe::C
       put_json(line);
       continue;
     }
-    const auto half = [](const probe::Cliff& of) {
-      return (of.half_from_start ? "≤ " : "") + ratio_text(of.half);
+    const auto half = [](const probe::Cliff& rate) {
+      return (rate.half_from_start ? "≤ " : "") + ratio_text(rate.half);
     };
     const std::string steepest =
         chi.peak > 0 ? fmt::format(" χ of invented answers peaks near {:.2f} ({:.1f});",

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
@@ -66,8 +67,8 @@ std::optional<Survival> survival_of(const Json& json, const std::string& what) {
   return survival;
 }
 
-// What two lines must share to be the same answer, given once or again.
-std::string answer_of(const Prediction& p) { return p.canonical + "\n" + identity(p); }
+// What has one key at a time: an arm's answers to a document.
+std::string answers_of(const Prediction& p) { return p.canonical + "\n" + document_of(p); }
 
 [[noreturn]] void fail_apart(const std::filesystem::path& one, const std::filesystem::path& other,
                              const Prediction& p) {
@@ -78,7 +79,7 @@ std::string answer_of(const Prediction& p) { return p.canonical + "\n" + identit
                    one.string(), other.string(), p.recipe, identity(p)));
 }
 
-// All that the files of a folder hold, of each answer the latest line of its file.
+// All that the files of a folder hold, of each file the latest.
 template <typename Take>
 void read_folder(const std::filesystem::path& folder, Take&& take) {
   for (const auto& file : prediction_files(folder))
@@ -144,24 +145,27 @@ std::vector<std::filesystem::path> prediction_files(const std::filesystem::path&
 }
 
 std::vector<Prediction> latest_in_order(std::vector<Prediction> all) {
-  struct Lines {
-    std::size_t first, latest;
+  struct Answers {
+    std::size_t first;  // of their lines
+    std::string key;    // the latest
   };
-  std::vector<Lines> order;
-  std::unordered_map<std::string, std::size_t> places;  // in `order`
+  std::unordered_map<std::string, Answers> arms;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    arms.try_emplace(answers_of(all[i]), Answers{i, ""}).first->second.key = all[i].key;
+  std::unordered_set<std::string> seen;
+  std::vector<std::pair<std::size_t, std::size_t>> order;  // the first of the arm's lines, the line
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto [place, is_new] = places.try_emplace(answer_of(all[i]), order.size());
-    if (is_new) order.push_back({i, i});
-    Lines& lines = order[place->second];
-    if (all[lines.latest].key != all[i].key) lines.latest = i;
+    const Answers& answers = arms.at(answers_of(all[i]));
+    if (all[i].key == answers.key && seen.insert(all[i].key + "/" + all[i].item).second)
+      order.emplace_back(answers.first, i);
   }
-  std::sort(order.begin(), order.end(), [&](const Lines& a, const Lines& b) {
-    return std::tie(all[a.first].suite, all[a.first].document, a.first) <
-           std::tie(all[b.first].suite, all[b.first].document, b.first);
+  std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    return std::tie(all[a.second].suite, all[a.second].document, a) <
+           std::tie(all[b.second].suite, all[b.second].document, b);
   });
   std::vector<Prediction> sorted;
   sorted.reserve(order.size());
-  for (const Lines& lines : order) sorted.push_back(std::move(all[lines.latest]));
+  for (const auto& [first, i] : order) sorted.push_back(std::move(all[i]));
   return sorted;
 }
 
@@ -176,7 +180,7 @@ std::vector<Prediction> read_runs(std::span<const std::filesystem::path> folders
     const std::size_t before = all.size();
     read_folder(folder, [&](Prediction prediction, const std::filesystem::path& file) {
       const auto& known =
-          keys.try_emplace(answer_of(prediction), prediction.key, file).first->second;
+          keys.try_emplace(answers_of(prediction), prediction.key, file).first->second;
       if (known.first != prediction.key) fail_apart(known.second, file, prediction);
       all.push_back(std::move(prediction));
     });
@@ -192,12 +196,12 @@ PredictionLog::PredictionLog(const std::filesystem::path& folder, const std::fil
     : path_(folder / file), file_(path_) {
   read_folder(folder, [&](const Prediction& prediction, const std::filesystem::path& from) {
     bytes_.emplace(prediction.key + "/" + prediction.item, prediction.cache_bytes);
-    if (from != path_) elsewhere_.emplace(answer_of(prediction), Elsewhere{prediction.key, from});
+    if (from != path_) elsewhere_.emplace(answers_of(prediction), Elsewhere{prediction.key, from});
   });
 }
 
 void PredictionLog::add(const Prediction& prediction) {
-  if (const auto other = elsewhere_.find(answer_of(prediction));
+  if (const auto other = elsewhere_.find(answers_of(prediction));
       other != elsewhere_.end() && other->second.key != prediction.key)
     fail_apart(other->second.file, path_, prediction);
   file_.add(to_line(prediction));

@@ -67,21 +67,20 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 // The files of predictions in a run's folder: predictions.jsonl, those of shards and of single work
 // items.
 std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder);
-// Each answer once (arm, suite, document and item), by suite and document and then in the order in
-// which they were first given. Of two with different keys the later one holds: something that
-// decides it, a calibration or the questions, has changed since the earlier one.
+// Each prediction once, by suite and document, then by arms as they first came, then in the order
+// given. Of an arm's answers to a document those with the key of the last one hold: something that
+// decides them, a calibration or the questions, has changed since the others.
 std::vector<Prediction> latest_in_order(std::vector<Prediction> predictions);
 // All predictions of a run, each once, by suite and document and then as they were written. Throws
-// not_found when there are none, and bad_input when two files hold an answer with different keys:
-// nothing says which is the later one.
+// not_found when there are none, and bad_input when two files hold answers of an arm to a document
+// with different keys: nothing says which are the later ones.
 std::vector<Prediction> read_run(const std::filesystem::path& folder);
 // The same of several runs at once.
 std::vector<Prediction> read_runs(std::span<const std::filesystem::path> folders);
 
 // Appends to one file of a run's folder. Opening it cuts off a torn last line, remembers what all
-// files of the folder hold (of each answer the latest), and keeps other processes from writing the
-// same file; io if one does. Adding throws bad_input, as read_run(), where another file holds the
-// answer with another key.
+// files of the folder hold (of each the latest), and keeps other processes from writing the same
+// file; io if one does. Adding throws bad_input where read_run() would.
 class PredictionLog {
  public:
   PredictionLog(const std::filesystem::path& folder, const std::filesystem::path& file);
@@ -104,7 +103,7 @@ class PredictionLog {
     std::string key;
     std::filesystem::path file;
   };
-  std::unordered_map<std::string, Elsewhere> elsewhere_;  // answers of the folder's other files
+  std::unordered_map<std::string, Elsewhere> elsewhere_;  // in other files, by arm and document
 };
 
 }  // namespace pith::eval

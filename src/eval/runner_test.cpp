@@ -248,7 +248,7 @@ TEST_F(RunnerTest, RefusesWhatItDoesNotKnowBeforeReading) {
   EXPECT_THROW(run(unknown, "unknown"), Error);
 }
 
-// A file with two answers to one question, the first of them from before a calibration changed.
+// A file with answers to a document from before and after something changed.
 class AnswersAgain : public testing::Test {
  protected:
   void SetUp() override {
@@ -258,15 +258,16 @@ class AnswersAgain : public testing::Test {
     std::filesystem::remove_all(folder_);
     PredictionLog log(folder_, "predictions.jsonl");
     log.add(answer("before", 0));
+    log.add(answer("before", 0, "asked no more"));
     log.add(answer("after", 1));
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  static Prediction answer(const std::string& key, double score) {
+  static Prediction answer(const std::string& key, double score, const std::string& item = "q") {
     Prediction p;
     p.key = key;
     p.task = "t";
-    p.item = "q";
+    p.item = item;
     p.recipe = p.canonical = "full";
     p.score = score;
     p.failure = "none";

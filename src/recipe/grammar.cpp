@@ -246,18 +246,9 @@ void fail_at(std::string_view text, Index column, const std::string& message) {
 
 std::optional<std::string> nearest(std::string_view name,
                                    const std::vector<std::string_view>& candidates) {
-  constexpr std::size_t kLongest = 64;  // keeps the quadratic distance small for hostile names
-  if (name.size() > kLongest) return std::nullopt;
-  std::optional<std::string> best;
-  Index least = std::max<Index>(2, static_cast<Index>(name.size()) / 2) + 1;
-  for (std::string_view candidate : candidates) {
-    const auto distance = static_cast<Index>(edit_distance(name, candidate));
-    if (distance < least) {
-      least = distance;
-      best = std::string(candidate);
-    }
-  }
-  return best;
+  const std::vector<std::string> known(candidates.begin(), candidates.end());
+  const std::vector<std::string> near = nearest_names(name, known, 1);
+  return near.empty() ? std::nullopt : std::optional(near.front());
 }
 
 }  // namespace pith::recipe

@@ -142,7 +142,6 @@ void show_estimate(const std::shared_ptr<Engine>& engine, const eval::RunConfig&
 }
 
 void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
-  eval::check_run(engine, config);
   eval::record(eval::recorded(config, eval::facts_of(*engine)), config.out);
   StepProgress steps("answering: documents x recipes");
   const auto show = steps.callback();
@@ -177,6 +176,7 @@ void eval_command(const CLI::App& sub, const EvalCommand& command) {
     throw CLI::ValidationError("--budgets", "of which recipes? name them with --kv");
   eval::all_arms(config);  // refuses what it does not know before the model is loaded
   const auto engine = Engine::load(find_model(config.model), eval::engine_options(config));
+  eval::check_run(engine, config);
   if (command.estimate) return show_estimate(engine, config, command.json);
   run(engine, config);
   show_metrics(config.out, config.baseline, command.json);

@@ -108,8 +108,8 @@ Context Engine::read(std::string_view document, const ReadOptions& options) cons
 Context Context::load(const Engine& engine, const std::filesystem::path& file) {
   const auto& shared = Handles::of(engine);
   return shared->in_turn([&] {
-    auto context = pith::Context::load(shared->engine, file);
-    std::string recipe = pith::cache::load_info(file).recipe;
+    std::string recipe;
+    auto context = pith::Context::load(shared->engine, file, &recipe);
     if (recipe.empty()) recipe = pith::recipe::kFull;
     // What stands around a question does not depend on the document: any text will do.
     auto reading = std::make_shared<const Reading>(

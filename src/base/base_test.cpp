@@ -1,7 +1,13 @@
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
+#include <fstream>
+#include <new>
+#include <string>
 #include <vector>
 
 #include "base/byte_stream.h"
@@ -94,6 +100,46 @@ TEST(ThreadPool, StaticItemsKeepTheirThread) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(thread_of[static_cast<std::size_t>(i)], i % 3);
 }
 
+TEST(ThreadPool, WhatABodyThrowsReachesTheCallerAndThePoolGoesOn) {
+  for (int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    const auto no_memory = [](Index i, int) {
+      if (i >= 5) throw std::bad_alloc();
+    };
+    for (int round = 0; round < 100; ++round) {
+      EXPECT_THROW(pool.run(40, no_memory), std::bad_alloc);
+      EXPECT_THROW(pool.run_static(40, no_memory), std::bad_alloc);
+      std::atomic<Index> sum = 0;
+      pool.run(40, [&](Index i, int) { sum += i; });
+      EXPECT_EQ(sum, 780);
+    }
+  }
+}
+
+// Two stacks of 1 GiB fit the address space that is left, four do not.
+TEST(ThreadPool, ThreadsThatTheSystemDoesNotGiveAreAnError) {
+  pthread_attr_t before, large;
+  ASSERT_EQ(::pthread_getattr_default_np(&before), 0);
+  ASSERT_EQ(::pthread_getattr_default_np(&large), 0);
+  ::pthread_attr_setstacksize(&large, std::size_t{1} << 30);
+  Index pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit limit;
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &limit), 0);
+  const rlimit small{static_cast<rlim_t>(pages * ::sysconf(_SC_PAGESIZE)) + (rlim_t{5} << 29),
+                     limit.rlim_max};
+  ::pthread_setattr_default_np(&large);
+  ::setrlimit(RLIMIT_AS, &small);
+  const std::string error = test::error_of([] { ThreadPool pool(5); });
+  ::setrlimit(RLIMIT_AS, &limit);
+  ::pthread_setattr_default_np(&before);
+  ::pthread_attr_destroy(&before);
+  ::pthread_attr_destroy(&large);
+  EXPECT_TRUE(error.starts_with("could start only ")) << error;
+  EXPECT_NE(error.find(" of 5 threads ("), std::string::npos) << error;
+  EXPECT_NE(error.find("ask for fewer with --threads"), std::string::npos) << error;
+}
+
 TEST(Rng, StreamIsFixed) {
   Rng rng(42);
   EXPECT_EQ(rng.next(), 1546998764402558742u);
@@ -116,6 +162,39 @@ TEST(Files, NothingAppearsBeforeCommit) {
   EXPECT_EQ(read_file(path), "kept");
   EXPECT_EQ(MappedFile::open(path).bytes().size(), 4u);
   std::filesystem::remove(path);
+}
+
+TEST(Files, TwoWritersOfOneFileDoNotMeet) {
+  const auto path = std::filesystem::temp_directory_path() / "pith_two_writers_test";
+  FileWriter first(path), second(path);
+  first.write("first");
+  second.write("second");
+  first.commit();
+  EXPECT_EQ(read_file(path), "first");
+  second.commit();
+  EXPECT_EQ(read_file(path), "second");
+  std::filesystem::remove(path);
+}
+
+// Spans below and above the buffer of 1 MiB, in turn.
+TEST(Files, LargeSpansKeepTheirPlace) {
+  const auto path = std::filesystem::temp_directory_path() / "pith_large_spans_test";
+  const std::string large(std::size_t{3} << 20, 'x');
+  FileWriter writer(path);
+  for (const std::string& text : {std::string("a"), large, std::string("b"), large}) {
+    writer.write(text);
+  }
+  writer.commit();
+  EXPECT_EQ(read_file(path), "a" + large + "b" + large);
+  std::filesystem::remove(path);
+}
+
+TEST(Files, WhatCannotBeWrittenIsNamedWithWhatToDo) {
+  EXPECT_EQ(test::error_of([] { FileWriter writer("/nonexistent/x"); }),
+            "cannot write /nonexistent/x: No such file or directory; make its folder first, or "
+            "name another one");
+  EXPECT_EQ(test::error_of([] { FileWriter writer("/usr"); }),
+            "/usr is a folder; a file was expected");
 }
 
 TEST(Files, WhereNothingCanBeWrittenIsSaidBefore) {
@@ -147,7 +226,9 @@ TEST(Files, AMissingFileIsNamed) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::not_found);
-    EXPECT_STREQ(error.what(), "cannot open /nonexistent/file: No such file or directory");
+    EXPECT_STREQ(error.what(),
+                 "cannot open /nonexistent/file: No such file or directory; check the path (a "
+                 "relative one counts from the current folder)");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -17,9 +18,25 @@ namespace {
 
 constexpr std::size_t kWriteBuffer = std::size_t{1} << 20;
 
+// What to do about it, in a few words; "" where the cause says it.
+std::string_view remedy(std::string_view action, int error) {
+  const bool writes = action == "write";
+  if (error == ENOENT && writes) return "; make its folder first, or name another one";
+  if (error == ENOENT) return "; check the path (a relative one counts from the current folder)";
+  if (error == EACCES || error == EPERM || error == EROFS)
+    return writes ? "; name a folder that you may write to" : "; ask its owner for the right to";
+  if (error == ENOSPC || error == EDQUOT) return "; free some space, or name another disk";
+  return "";
+}
+
 [[noreturn]] void fail_errno(const char* action, const std::filesystem::path& path, int error) {
   const auto code = error == ENOENT ? ErrorCode::not_found : ErrorCode::io;
-  fail(code, fmt::format("cannot {} {}: {}", action, path.string(), std::strerror(error)));
+  fail(code, fmt::format("cannot {} {}: {}{}", action, path.string(), std::strerror(error),
+                         remedy(action, error)));
+}
+
+[[noreturn]] void refuse_folder(const std::filesystem::path& path) {
+  fail(ErrorCode::bad_input, fmt::format("{} is a folder; a file was expected", path.string()));
 }
 
 struct Descriptor {
@@ -36,8 +53,7 @@ MappedFile MappedFile::open(const std::filesystem::path& path) {
   if (file.value < 0) fail_errno("open", path, errno);
   struct stat info {};
   if (::fstat(file.value, &info) != 0) fail_errno("read", path, errno);
-  if (S_ISDIR(info.st_mode))
-    fail(ErrorCode::bad_input, fmt::format("{} is a folder; a file was expected", path.string()));
+  if (S_ISDIR(info.st_mode)) refuse_folder(path);
   MappedFile mapped;
   mapped.size_ = static_cast<std::size_t>(info.st_size);
   if (mapped.size_ == 0) return mapped;
@@ -86,8 +102,11 @@ std::string read_file(const std::filesystem::path& path, Index limit) {
 }
 
 FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
+  static std::atomic<std::uint64_t> writers{0};  // two threads may write one file: the last stays
+  std::error_code unknown;
+  if (std::filesystem::is_directory(path_, unknown)) refuse_folder(path_);
   temporary_ = path_;
-  temporary_ += fmt::format(".{}.part", ::getpid());
+  temporary_ += fmt::format(".{}.{}.part", ::getpid(), writers.fetch_add(1));
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail_errno("write", path_, errno);
   buffer_.reserve(kWriteBuffer);
@@ -100,20 +119,27 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::flush() {
-  std::string_view left = buffer_;
+  write_now(buffer_);
+  buffer_.clear();
+}
+
+void FileWriter::write_now(std::string_view left) {
   while (!left.empty()) {
     const ssize_t done = ::write(descriptor_, left.data(), left.size());
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) fail_errno("write", path_, errno);
     left.remove_prefix(static_cast<std::size_t>(done));
   }
-  buffer_.clear();
 }
 
 void FileWriter::write(std::span<const std::byte> bytes) {
-  buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   size_ += static_cast<Index>(bytes.size());
-  if (buffer_.size() >= kWriteBuffer) flush();
+  if (buffer_.size() + text.size() > kWriteBuffer) flush();
+  if (text.size() >= kWriteBuffer)
+    write_now(text);  // a layer of a cache, say: there need not be two of it in memory
+  else
+    buffer_ += text;
 }
 
 void FileWriter::commit() {
@@ -154,8 +180,7 @@ void make_folder(const std::filesystem::path& path) {
 void check_writable(const std::filesystem::path& path) {
   std::error_code unknown;
   const auto status = std::filesystem::status(path, unknown);
-  if (std::filesystem::is_directory(status))
-    fail(ErrorCode::bad_input, fmt::format("{} is a folder; a file was expected", path.string()));
+  if (std::filesystem::is_directory(status)) refuse_folder(path);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
     fail(ErrorCode::bad_input, fmt::format("{} is no ordinary file; a file was expected, which is "
                                            "written beside it and then renamed",

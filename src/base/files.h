@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/types.h"
 
@@ -34,9 +35,11 @@ class MappedFile {
 std::string read_file(const std::filesystem::path& path, Index limit = Index{1} << 30);
 
 // A file that appears under its name only when commit() succeeds: written beside it, flushed to the
-// disk, renamed. If commit() is never reached, the destructor removes what was written.
+// disk, renamed. If commit() is never reached, the destructor removes what was written; if the
+// process is killed before, PATH.PID.N.part is left, with a number N of the process's own.
 class FileWriter {
  public:
+  // Throws bad_input for a folder, not_found or io where nothing can be written.
   explicit FileWriter(const std::filesystem::path& path);
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
@@ -53,6 +56,7 @@ class FileWriter {
   Index size_ = 0;
   std::string buffer_;
   void flush();
+  void write_now(std::string_view left);
 };
 
 // Whether there is something of that name. Throws io where that cannot be known (a folder that may

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kBarWidth = 24;
 constexpr auto kRedraw = std::chrono::milliseconds(100);
-constexpr auto kLine = std::chrono::seconds(5);
+constexpr auto kFirstLine = std::chrono::seconds(2), kLine = std::chrono::seconds(5);
 
 std::string amount(double value, ProgressUnit unit) {
   return unit == ProgressUnit::bytes ? fmt::format("{:.1f}", value / 1e6)
@@ -50,7 +50,9 @@ std::string render_progress(const ProgressState& state, int width) {
   }
   if (bytes) text += " MB";
   if (speed > 0) {
-    text += fmt::format("  {}{}", amount(speed, state.unit), bytes ? " MB/s" : "/s");
+    text += !bytes && speed < 1
+                ? fmt::format("  {:.1f} s each", 1 / speed)
+                : fmt::format("  {}{}", amount(speed, state.unit), bytes ? " MB/s" : "/s");
     if (state.total > state.done)
       text += fmt::format("  {} left", duration((total - done) / speed));
   }
@@ -75,13 +77,14 @@ void ProgressBar::update(std::string_view label, Index done, Index total, std::s
     detail_ = detail;
     before_ = done;
     start_ = drawn_ = now;
+    drawn_once_ = false;
     if (terminal_) draw(done, total, now);
   }
   detail_ = detail;
   done_ = done;
   total_ = total;
-  if (now - drawn_ >= (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLine)))
-    draw(done, total, now);
+  const Clock::duration pause = terminal_ ? kRedraw : drawn_once_ ? kLine : kFirstLine;
+  if (now - drawn_ >= pause) draw(done, total, now);
 }
 
 void ProgressBar::draw(Index done, Index total, Clock::time_point now) {
@@ -97,6 +100,7 @@ void ProgressBar::draw(Index done, Index total, Clock::time_point now) {
   std::fputs(terminal_ ? fmt::format("\r{}\x1b[K", line).c_str() : (line + "\n").c_str(), out_);
   std::fflush(out_);
   drawn_ = now;
+  drawn_once_ = true;
   open_ = terminal_;
 }
 

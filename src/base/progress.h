@@ -1,5 +1,5 @@
-// Shows how far a long step has come: a bar on a terminal, a line every five seconds elsewhere. It
-// measures nothing by itself.
+// Shows how far a long step has come: a bar on a terminal; elsewhere a line after two seconds, and
+// then one every five. It measures nothing by itself.
 #pragma once
 
 #include <chrono>
@@ -49,7 +49,8 @@ class ProgressBar {
   std::string label_, detail_;
   Index before_ = 0, done_ = 0, total_ = 0;
   Clock::time_point start_, drawn_;
-  bool open_ = false;  // a line on the terminal that is not ended yet
+  bool drawn_once_ = false;  // of this step
+  bool open_ = false;        // a line on the terminal that is not ended yet
 };
 
 }  // namespace pith

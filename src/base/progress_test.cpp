@@ -28,6 +28,14 @@ TEST(Progress, WhatIsUnknownIsLeftOut) {
             "prefill  [########################] 100%  3000/3000  1500/s");
 }
 
+TEST(Progress, WhatTakesSecondsEachHasNoRate) {
+  EXPECT_EQ(
+      render_progress(
+          {.label = "documents", .done = 2, .total = 4, .seconds = 8, .unit = ProgressUnit::items},
+          100),
+      "documents  [############            ]  50%  2/4  4.0 s each  0:08 left");
+}
+
 TEST(Progress, ALongLabelIsCutBeforeTheNumbers) {
   EXPECT_EQ(render_progress({.label = "a very long name of a model", .done = 1'500'000}, 20),
             "a very lo...  1.5 MB");

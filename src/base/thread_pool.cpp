@@ -1,9 +1,13 @@
 #include "base/thread_pool.h"
 
+#include <fmt/format.h>
 #include <immintrin.h>
 #include <sched.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "base/error.h"
 
 namespace pith {
 namespace {
@@ -22,10 +26,19 @@ int available_cores() {
 
 ThreadPool::ThreadPool(int threads) {
   if (threads <= 0) threads = available_cores();
-  for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
+  try {
+    for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
+  } catch (const std::exception& error) {  // no more threads, or no memory for their stacks
+    join();
+    fail(ErrorCode::unsupported,
+         fmt::format("could start only {} of {} threads ({}); ask for fewer with --threads", size(),
+                     threads, error.what()));
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { join(); }
+
+void ThreadPool::join() {
   stop_ = true;
   loops_.fetch_add(1, std::memory_order_release);
   loops_.notify_all();
@@ -39,7 +52,13 @@ bool ThreadPool::take_item(int thread) {
   } while (!untaken_.compare_exchange_weak(untaken, untaken - 1, std::memory_order_acq_rel,
                                            std::memory_order_acquire));
   // The loop lasts at least until this item is done, so its body and its items stay what they are.
-  (*body_)(Index{items_} - static_cast<std::uint32_t>(untaken), thread);
+  if (!failed_.load(std::memory_order_relaxed)) {
+    try {
+      (*body_)(Index{items_} - static_cast<std::uint32_t>(untaken), thread);
+    } catch (...) {
+      if (!failed_.exchange(true, std::memory_order_relaxed)) error_ = std::current_exception();
+    }
+  }
   if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
   return true;
 }
@@ -76,6 +95,9 @@ void ThreadPool::run(Index items, LoopBody body) {
   for (auto left = unfinished_.load(std::memory_order_acquire); left != 0;
        left = unfinished_.load(std::memory_order_acquire))
     unfinished_.wait(left, std::memory_order_acquire);
+  if (!failed_.load(std::memory_order_relaxed)) return;
+  failed_.store(false, std::memory_order_relaxed);
+  std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void ThreadPool::run_static(Index items, LoopBody body) {

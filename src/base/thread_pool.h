@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <thread>
 #include <type_traits>
@@ -31,7 +32,8 @@ class LoopBody {
 
 class ThreadPool {
  public:
-  // `threads` counts the caller; 0 takes one per available core.
+  // `threads` counts the caller; 0 takes one per available core. Throws unsupported where the
+  // system does not give so many.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -41,8 +43,9 @@ class ThreadPool {
 
   // Calls body(item, thread) once for every item in [0, items), in any order and on any thread in
   // [0, size()), and returns when all are done. Items are handed out one by one, so a result must
-  // depend on its item alone: then it is the same bits for any schedule. Not re-entrant. A body
-  // must not throw. Fewer than 2^31 items.
+  // depend on its item alone: then it is the same bits for any schedule. Not re-entrant. Fewer
+  // than 2^31 items. What a body throws first leaves here once all threads are done with the loop;
+  // items that were not begun by then are left out, so results are void. The pool can go on.
   void run(Index items, LoopBody body);
 
   // The same with a fixed assignment: item i belongs to share i % size(), which is what `thread`
@@ -53,6 +56,7 @@ class ThreadPool {
  private:
   void work(int thread);
   bool take_item(int thread);
+  void join();
 
   std::vector<std::thread> workers_;
   const LoopBody* body_ = nullptr;
@@ -65,6 +69,8 @@ class ThreadPool {
   alignas(64) std::atomic<std::int32_t> unfinished_{0};
   alignas(64) std::atomic<std::uint32_t> loops_{0};
   std::atomic<bool> stop_{false};
+  std::atomic<bool> failed_{false};  // an item of this loop threw ...
+  std::exception_ptr error_;         // ... this; the first one's, read when all items are done
 };
 
 }  // namespace pith

@@ -78,6 +78,8 @@ void check(const Plan& plan, const Cache::Impl& cache) {
     check_size(i, "log_weight", lane.log_weight.size(), kept, true);
     check_size(i, "values", lane.values.size(), kept * dim, true);
     check_size(i, "keys", lane.keys.size(), kept * dim, true);
+    check_size(i, "query_moment", lane.query_moment.size(), dim * dim, true);
+    check_numbers(i, "query_moment", lane.query_moment);
     check_size(i, "add.keys", lane.add.keys.size(), added * dim, false);
     check_size(i, "add.values", lane.add.values.size(), added * dim, false);
     check_numbers(i, "move_to", lane.move_to);
@@ -127,7 +129,8 @@ void Cache::apply(const Plan& plan) {
     Lane& lane = impl_->lane(i);
     // A lane that stays as it is keeps its tiles while a fork holds them anyway; else it moves too,
     // so that old slabs become empty. Lanes are exchanged one by one: only one of them is ever
-    // there twice. The plan is sound, so nothing but want of memory can stop this half way.
+    // there twice. The plan is sound, so nothing but want of memory, or of room in the cache's
+    // file, can stop this half way.
     const bool stays =
         changes_nothing(lane_plan, lane, lane_plan.format.value_or(impl_->format)) && shared(lane);
     if (!stays) {

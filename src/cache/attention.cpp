@@ -56,8 +56,8 @@ class Schedule {
   }
 
   void run(ThreadPool& pool) {
-    // The caller's, for all threads of the pool: nothing is allocated inside a loop, or anew for
-    // every layer.
+    // The caller's, for all threads of the pool, and kept from layer to layer. Inside a loop only
+    // the notes of a tapped block grow.
     static thread_local std::vector<BlockRunner> runners;
     static thread_local Scratch<float> states;
     if (static_cast<int>(runners.size()) < pool.size())
@@ -73,7 +73,7 @@ class Schedule {
       all[thread].run(options_, blocks_[static_cast<std::size_t>(i)], thread);
     };
     const auto count = static_cast<Index>(blocks_.size());
-    if (size_.tap_entries > 0)
+    if (tapped_)
       pool.run_static(count, run_block);
     else
       pool.run(count, run_block);
@@ -94,7 +94,7 @@ class Schedule {
     for (Index head = 0; head < shape.kv_heads; ++head) {
       const Lane& lane = job.cache->impl().lane(shape.lane(options_.layer, head));
       const Index entries = lane.size(), chunks = chunk_count(lane);
-      const Index tap_rows = kTapFloats / (round_up(entries, 16) + 16);
+      const Index tap_rows = kTapFloats / strip_stride(entries, true);
       const Index queries =
           block_queries(job.tokens, group, job.tap ? std::min(kBlockRows, tap_rows) : kBlockRows);
       const Index blocks = ceil_div(job.tokens, queries);
@@ -119,7 +119,9 @@ class Schedule {
       size_.rows = std::max(size_.rows, queries * group);
       size_.queries = std::max(size_.queries, queries);
       size_.head_dim = std::max(size_.head_dim, shape.head_dim);
-      if (job.tap) size_.tap_entries = std::max({size_.tap_entries, entries, Index{1}});
+      size_.strip =
+          std::max(size_.strip, queries * group * strip_stride(entries, job.tap != nullptr));
+      if (job.tap) tapped_ = true;
     }
   }
 
@@ -155,7 +157,8 @@ class Schedule {
   std::vector<AttentionBlock> blocks_;
   std::vector<Merge> merges_;
   Index state_floats_ = 0;
-  BlockSize size_;  // of the largest block
+  BlockSize size_;  // of the largest block, each number for itself
+  bool tapped_ = false;
 };
 
 }  // namespace

@@ -12,7 +12,6 @@ namespace pith::cache {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr Index kStripPad = 16;  // rows 1 KiB apart would share few sets of the L1 cache
 
 // The number of entries of a segment at or before `position`.
 Index entries_until(const Segment& segment, double position) {
@@ -44,8 +43,7 @@ void BlockRunner::reserve(const BlockSize& size) {
   for (auto* column : {&m_, &l_, &factors_, &base_}) column->reserve(size.rows);
   for (auto* column : {&low_, &high_}) column->reserve(size.queries);
   kernel_scratch_.reserve(attention_scratch_bytes(size.rows, size.head_dim));
-  strip_.reserve(size.rows * (std::max(round_up(size.tap_entries, 16), kChunkTiles * kTileEntries) +
-                              kStripPad));
+  strip_.reserve(size.strip);
 }
 
 void BlockRunner::run(const AttentionOptions& options, const AttentionBlock& block, int thread) {
@@ -59,8 +57,7 @@ void BlockRunner::run(const AttentionOptions& options, const AttentionBlock& blo
   rows_ = block.queries * group_;
   const Lane& lane = cache.lane(cache.shape.lane(options.layer, block.kv_head));
   entries_ = lane.size();
-  const Index columns = block.job->tap ? round_up(entries_, 16) : kChunkTiles * kTileEntries;
-  stride_ = columns + kStripPad;
+  stride_ = strip_stride(entries_, block.job->tap != nullptr);
   tap_chunks_.clear();
   shifts_.clear();
   written_ = 0;

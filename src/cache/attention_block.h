@@ -26,6 +26,7 @@ class Scratch {
   T* reserve(Index n) {
     if (n > capacity_) {
       data_.reset();
+      capacity_ = 0;
       const Index bytes = round_up(n * static_cast<Index>(sizeof(T)), 64);
       data_.reset(static_cast<T*>(std::aligned_alloc(64, static_cast<std::size_t>(bytes))));
       if (!data_) throw std::bad_alloc();
@@ -56,9 +57,16 @@ struct AttentionBlock {
                            // l), then m, then l
 };
 
+// Floats from one row of a block's logits to the next. With a tap they are those of a whole lane of
+// so many entries, else of one chunk.
+inline Index strip_stride(Index entries, bool tapped) {
+  constexpr Index kPad = 16;  // rows 1 KiB apart would share few sets of the L1 cache
+  return (tapped ? round_up(entries, 16) : kChunkTiles * kTileEntries) + kPad;
+}
+
 struct BlockSize {
   Index rows = 0, queries = 0, head_dim = 0;
-  Index tap_entries = 0;  // of the longest lane that a tap sees; 0 without a tap
+  Index strip = 0;  // floats: of the block with the most rows times stride
 };
 
 class BlockRunner {

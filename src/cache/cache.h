@@ -81,9 +81,11 @@ class Cache {
   std::vector<EntryInfo> read_info(Index lane) const;        // [n]
   std::vector<Format> read_formats(Index lane) const;        // [n]
 
-  // Replaces the entries by what the plan names. Validated first: on Error (bad_input, naming lane
-  // and entry) nothing has changed. Memory of evicted entries goes back to the pool, and to the
-  // system where a slab becomes empty.
+  // Replaces the entries by what the plan names. Validated first: on bad_input, which names lane
+  // and entry, nothing has changed. Where memory, or the room of the cache's file, gives out on the
+  // way (std::bad_alloc, io), some lanes are as planned and the others as before: drop the cache,
+  // or go back to a fork(). Memory of evicted entries goes back to the pool, and to the system
+  // where a slab becomes empty.
   void apply(const Plan& plan);
 
   // What apply() would make of the keys that a lane's plan keeps, as attention will read them:

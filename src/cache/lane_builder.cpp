@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <tuple>
+
+#include "cache/packed_entry.h"
 
 namespace pith::cache {
 namespace {
@@ -118,18 +121,17 @@ class LaneBuilder {
   // Gives up the centres of which few entries are left, where that brings entries together.
   void regroup_few() {
     std::vector<std::pair<Group, Index>> sizes;
+    size_t found = 0;  // neighbours are mostly of one group
+    const auto find = [&](const Group& group) {
+      if (found < sizes.size() && sizes[found].first == group) return found;
+      const auto at = std::find_if(sizes.begin(), sizes.end(),
+                                   [&](const auto& size) { return size.first == group; });
+      return found = static_cast<size_t>(at - sizes.begin());
+    };
     for (const Item& i : items_) {
       if (i.group.unpacked) continue;
-      if (sizes.empty() || !(sizes.back().first == i.group)) {
-        const auto at = std::find_if(sizes.begin(), sizes.end(),
-                                     [&](const auto& size) { return size.first == i.group; });
-        if (at != sizes.end()) {
-          ++at->second;
-          continue;
-        }
-        sizes.emplace_back(i.group, 0);
-      }
-      ++sizes.back().second;
+      if (find(i.group) == sizes.size()) sizes.emplace_back(i.group, 0);
+      ++sizes[found].second;
     }
     const auto few = [](const auto& size) {
       return size.first.origin == nullptr || size.second < kFewPacked;
@@ -137,15 +139,15 @@ class LaneBuilder {
     const auto alike = [](const Group& a, const Group& b) {
       return a.columns == b.columns && a.format == b.format;
     };
-    for (Item& i : items_) {
-      if (i.group.origin == nullptr) continue;
-      const auto own = std::find_if(sizes.begin(), sizes.end(),
-                                    [&](const auto& size) { return size.first == i.group; });
-      if (!few(*own)) continue;
+    std::vector<bool> gives_up;  // [sizes]
+    for (const auto& own : sizes) {
       const auto partners = std::count_if(sizes.begin(), sizes.end(), [&](const auto& size) {
-        return alike(size.first, i.group) && few(size);
+        return alike(size.first, own.first) && few(size);
       });
-      if (partners < 2) continue;
+      gives_up.push_back(few(own) && partners >= 2);
+    }
+    for (Item& i : items_) {
+      if (i.group.origin == nullptr || !gives_up[find(i.group)]) continue;
       i.group.origin = nullptr;
       i.group.order = -1;
     }
@@ -230,8 +232,21 @@ class LaneBuilder {
         return;
       }
     }
-    write_key(layout, tile, slot, key_of(i), segment.centre_data());
+    if (layout.packed)
+      write_packed_key(layout, tile, slot, key_of(i), segment.centre_data(),
+                       rounding_of(layout.format));
+    else
+      write_key(layout, tile, slot, key_of(i), segment.centre_data());
     write_value(layout, tile, slot, value_of(i));
+  }
+
+  // For the plan's queries, or null. Made when the first key asks for it.
+  const KeyRounding* rounding_of(Format format) {
+    const FormatTraits& kind = traits(format);
+    if (plan_.query_moment.empty() || kind.packing == Packing::e4m3) return nullptr;
+    std::optional<KeyRounding>& own = kind.rotates_keys ? of_rotated_ : of_plain_;
+    if (!own) own.emplace(plan_.query_moment, dim_, kind.rotates_keys);
+    return &*own;
   }
 
   void copy_packed(const Item& i, const TileLayout& layout, std::byte* tile, Index slot) {
@@ -246,6 +261,7 @@ class LaneBuilder {
   const LanePlan& plan_;
   Format format_;
   Index dim_;
+  std::optional<KeyRounding> of_plain_, of_rotated_;
   std::vector<float> key_, value_;
   std::vector<Place> places_;  // of kept entries
   std::vector<Item> items_;    // in the order of the new lane once sorted

@@ -28,14 +28,16 @@ float number(Packing packing, std::uint32_t code) {
 }  // namespace
 
 void write_packed_key(const TileLayout& layout, std::byte* tile, Index slot, const float* key,
-                      const float* centre) {
+                      const float* centre, const KeyRounding* rounding) {
   const PackedTile at = layout.packing();
   Row row;
   for (Index d = 0; d < at.head_dim; ++d)
     row.numbers[static_cast<std::size_t>(d)] = key[d] - centre[d];
   if (traits(layout.format).rotates_keys) rotate_hadamard(row.numbers.data(), 1, at.head_dim);
   write_grid(tile, at.key_scales(), slot,
-             quantize(at.packing, row.numbers.data(), at.head_dim, row.codes.data()));
+             rounding != nullptr
+                 ? rounding->quantize(at.packing, row.numbers.data(), row.codes.data())
+                 : quantize(at.packing, row.numbers.data(), at.head_dim, row.codes.data()));
   for (Index first = 0; first < at.head_dim; first += at.group()) {
     std::uint32_t word = 0;
     for (Index d = first; d < std::min(first + at.group(), at.head_dim); ++d)

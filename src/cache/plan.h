@@ -31,6 +31,9 @@ struct LanePlan {
   std::optional<Format>
       format;                   // of what is kept and added; none = as the cache stores new entries
   std::vector<Format> formats;  // empty (all as `format` says), or [keep]
+  std::vector<float> query_moment;  // empty, or [D, D]: the second moment of the queries that look
+                                    // at the lane; keys that are rounded to integers are rounded
+                                    // for them (key_rounding.h), else to the nearest codes
   NewEntries add;
 };
 

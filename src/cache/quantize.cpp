@@ -13,16 +13,6 @@ namespace {
 constexpr std::array<float, 5> kFewBits = {1.0f, 0.92f, 0.84f, 0.75f, 0.65f};
 constexpr std::array<float, 2> kManyBits = {1.0f, 1.008f};
 
-struct Interval {
-  float scale, zero, inverse, most;
-  // Written so that a NaN becomes 0.
-  float code(float x) const {
-    const float t = (x - zero) * inverse + 0.5f;
-    const float low = t > 0 ? t : 0;
-    return static_cast<float>(static_cast<std::int32_t>(low < most ? low : most));
-  }
-};
-
 Interval interval(float low, float high, float part, float most) {
   const float middle = 0.5f * low + 0.5f * high, width = part * (high - low);
   const float scale = to_float(to_bf16(width / most));
@@ -33,7 +23,7 @@ float squared_error(const Interval& grid, const float* x, Index n) {
   constexpr Index kParts = 8;  // partial sums, so that compilers vectorise
   float part[kParts] = {};
   const auto error = [&](float number) {
-    const float e = number - (grid.scale * grid.code(number) + grid.zero);
+    const float e = number - grid.number(grid.code(number));
     return e * e;
   };
   Index i = 0;
@@ -56,8 +46,7 @@ Grid quantize_e4m3(const float* x, Index n, std::uint8_t* codes) {
 
 }  // namespace
 
-Grid quantize(Packing packing, const float* x, Index n, std::uint8_t* codes) {
-  if (packing == Packing::e4m3) return quantize_e4m3(x, n, codes);
+Interval choose_interval(Packing packing, const float* x, Index n) {
   const Index bits = packing_bits(packing);
   const auto most = static_cast<float>((1 << bits) - 1);
   float low = x[0], high = x[0];
@@ -76,8 +65,14 @@ Grid quantize(Packing packing, const float* x, Index n, std::uint8_t* codes) {
     least = error;
     best = tried;
   }
+  return best;
+}
+
+Grid quantize(Packing packing, const float* x, Index n, std::uint8_t* codes) {
+  if (packing == Packing::e4m3) return quantize_e4m3(x, n, codes);
+  const Interval best = choose_interval(packing, x, n);
   for (Index i = 0; i < n; ++i) codes[i] = static_cast<std::uint8_t>(best.code(x[i]));
-  return {to_bf16(best.scale), to_bf16(best.zero)};
+  return best.grid();
 }
 
 }  // namespace pith::cache

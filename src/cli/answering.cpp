@@ -119,11 +119,11 @@ void Answering::read_in_pieces(const DocumentPrompt& prompt, const Progress& rea
 }
 
 void Answering::load(const std::filesystem::path& file) {
-  const cache::SnapshotInfo info = cache::load_info(file);
   Arm arm;
-  arm.context = Context::load(engine_, file);
+  std::string recipe;
+  arm.context = Context::load(engine_, file, &recipe);
   const cache::Cache& cache = arm.context->cache();
-  arm.name = arm.canonical = info.recipe.empty() ? "full" : info.recipe;
+  arm.name = arm.canonical = recipe.empty() ? "full" : recipe;
   arm.report.entries_before = arm.report.entries_after = cache.entries();
   arm.report.bytes_before = arm.report.bytes_after = cache.bytes().total();
   arm.report.full_bytes = cache.full_bytes();

@@ -49,11 +49,16 @@ std::vector<Token> random_tokens(const Tokenizer& tokenizer, Index count) {
   return tokens;
 }
 
-void check(const BenchCommand& command, const Engine& engine) {
+// Usage errors that the parser cannot see.
+void check_usage(const BenchCommand& command) {
   if (!command.recipe.empty() && command.depth == 0)
-    fail(ErrorCode::bad_input, "--kv compresses the tokens of --depth; give --depth as well");
+    throw CLI::ValidationError("--kv", "compresses the tokens of --depth; give --depth as well");
   if (command.prompt == 0 && command.generate == 0 && command.gradient == 0)
-    fail(ErrorCode::bad_input, "nothing to measure: --prompt, --generate and --gradient are all 0");
+    throw CLI::ValidationError("bench",
+                               "nothing to measure: --prompt, --generate and --gradient are all 0");
+}
+
+void check_range(const BenchCommand& command, const Engine& engine) {
   const Index needed =
       command.depth + std::max({command.prompt, command.generate + 1, command.gradient});
   if (needed > engine.config().context_length)
@@ -121,6 +126,7 @@ double time_gradient(GradientPass& pass, const Context& base, Index rows) {
 }
 
 void bench_command(const BenchCommand& command) {
+  check_usage(command);
   const recipe::Recipe recipe =
       recipe::Recipe::parse(command.recipe.empty() ? "full" : command.recipe);
   if (recipe.sees_question())
@@ -129,12 +135,13 @@ void bench_command(const BenchCommand& command) {
                      recipe.name()));
   parse_schedule(command.when, {When::prefill, When::chunk});  // refused before the model is read
   const auto engine = load_engine(command.model);
-  check(command, *engine);
+  check_range(command, *engine);
   BenchResult result{
       .prompt = command.prompt,
       .generate = command.generate,
       .gradient_rows = command.gradient,
       .depth = command.depth,
+      .model = model_label(command.model.model),
       .recipe = recipe.name() + (command.when == "prefill" ? "" : " during " + command.when)};
   const Context base = read_depth(command, recipe, engine, result);
   result.entries = base.cache().entries();

@@ -29,11 +29,11 @@ void put_ceilings(const BenchResult& result, const Engine& engine, const Ceiling
         ceilings.int8_gop_per_s);
   if (result.decode.runs.empty()) return;
   const double bound = decode_bound(result, engine, ceilings);
-  print(
-      "decoding reads {} of weights and {} of cache per token: at most {:.1f} tok/s, {:.0f} % "
-      "reached\n",
-      human_bytes(engine.model().decode_bytes()), human_bytes(result.cache_bytes), bound,
-      100 * result.decode.median() / bound);
+  print("decoding reads {} of weights and {} per token: at most {:.1f} tok/s, {:.0f} % reached\n",
+        human_bytes(engine.model().decode_bytes()),
+        result.depth > 0 ? fmt::format("{} of cache", human_bytes(result.cache_bytes))
+                         : "a cache that begins empty",
+        bound, 100 * result.decode.median() / bound);
 }
 
 Json ceilings_json(const BenchResult& result, const Engine& engine, const Ceilings& ceilings) {
@@ -50,8 +50,8 @@ double gradient_cost(const BenchResult& result) {
 }
 
 void put_text(const BenchResult& result, Engine& engine) {
-  print("{}: {}, {}, {} threads\n", engine.config().name, numerics_name(engine), isa_name(),
-        engine.pool().size());
+  print("{}: {}, {}, {}\n", engine.config().name, numerics_name(engine), isa_name(),
+        counted(engine.pool().size(), "thread"));
   if (result.depth > 0) {
     print(
         "cache before the timed steps: {} tokens, recipe {}, {} entries per lane, {} ({}), full "
@@ -85,7 +85,8 @@ void put_text(const BenchResult& result, Engine& engine) {
 
 Json result_json(const BenchResult& result, Engine& engine) {
   Json json;
-  json["model"] = engine.config().name;
+  json["model"] = result.model;
+  json["model_name"] = engine.config().name;
   json["prompt"] = result.prompt;
   json["generate"] = result.generate;
   json["depth"] = result.depth;

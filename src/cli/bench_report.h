@@ -17,6 +17,7 @@ struct Speed {
 
 struct BenchResult {
   Index prompt = 0, generate = 0, gradient_rows = 0, depth = 0;
+  std::string model;  // as the user calls it
   std::string recipe;
   Speed prefill, decode;  // tokens per second
   Speed gradient;         // rows per second, forward and backward

@@ -97,34 +97,60 @@ void refuse_strangers(const CLI::App& command, std::string_view what) {
     throw CLI::ValidationError("--out", "--what encoder needs a file to write to");
 }
 
+// Options of one thing to calibrate stand under a heading of their own in the help.
+constexpr const char* kGuardGroup = "With --what guard";
+constexpr const char* kEncoderGroup = "With --what encoder";
+
+void add_guard_options(CLI::App& command, GuardCalibration& guard) {
+  const auto add = [&](CLI::Option* option) { return option->group(kGuardGroup); };
+  add(command.add_option("--kv", guard.recipe, "The recipe, without its budget"))
+      ->type_name("RECIPE")
+      ->default_str(std::string(recipe::kDefaultRecipe));
+  guard.suites = {"needle_multi", "kv"};
+  add(command.add_option("--suites", guard.suites, "Suites or tasks to calibrate on"))
+      ->delimiter(',')
+      ->type_name("NAME")
+      ->capture_default_str();
+  add(command.add_option("--tests", guard.tests, "Suites or tasks to try it on, not calibrated on"))
+      ->delimiter(',')
+      ->type_name("NAME");
+  add(command.add_option("--tests-documents", guard.tests_documents, "Documents of each of them"))
+      ->check(in_range(2, 10000))
+      ->capture_default_str();
+  add(command.add_option("--records", guard.records,
+                         "Keep each document's measurement in this file, and go on from it"))
+      ->type_name("FILE");
+}
+
 void add_encoder_options(CLI::App& command, EncoderCalibration& encoder) {
   EncoderTraining& training = encoder.training;
-  command.add_option("--out", encoder.out, "Encoder: the file to write")->type_name("FILE");
-  command.add_option("--texts", encoder.texts, "Encoder: a folder of text to learn from, too")
+  const auto add = [&](CLI::Option* option) { return option->group(kEncoderGroup); };
+  add(command.add_option("--out", encoder.out, "The file to write"))->type_name("FILE");
+  add(command.add_option("--texts", encoder.texts, "A folder of text to learn from, too"))
       ->type_name("DIR");
-  command.add_option("--steps", training.steps, "Encoder: steps of training, one turn each")
+  add(command.add_option("--steps", training.steps, "Steps of training, one turn each"))
       ->check(in_range(1, 10'000'000))
       ->capture_default_str();
-  command.add_option("--ratio", training.ratio, "Encoder: tokens per virtual token")
-      ->check(CLI::Range(1.0, 1000.0))
+  add(command.add_option("--ratio", training.ratio, "Tokens per virtual token"))
+      ->check(between(1, 1000))
       ->capture_default_str();
-  command.add_option("--rate", training.rate, "Encoder: learning rate of Adam")
-      ->check(CLI::Range(0.0, 1.0))
+  add(command.add_option("--rate", training.rate, "Learning rate of Adam"))
+      ->check(between(0, 1))
       ->capture_default_str();
-  command
-      .add_option("--distil", training.distil,
-                  "Encoder: learn what N steps for every 250 tokens find, instead of their loss")
+  add(command.add_option("--distil", training.distil,
+                         "Learn what N steps for every 250 tokens find, instead of their loss"))
       ->type_name("N")
       ->check(in_range(1, 1 << 20));
-  command.add_option("--turn", training.turn, "Encoder: tokens of a turn, at most")
+  add(command.add_option("--turn", training.turn, "Tokens of a turn, at most"))
       ->check(in_range(1, 65536))
       ->capture_default_str();
-  command.add_option("--seed", training.seed, "Encoder: of first weights and order of texts")
+  add(command.add_option("--seed", training.seed, "Of first weights and order of texts"))
+      ->check(seed_number())
       ->capture_default_str();
-  command.add_option("--width", training.shape.width, "Encoder: of its layers, a multiple of 4")
+  add(command.add_option("--width", training.shape.width, "Width of its layers, a multiple of 4"))
       ->check(in_range(4, 4096))
       ->capture_default_str();
-  command.add_option("--layers", training.shape.layers, "Encoder: how many")
+  add(command.add_option("--layers", training.shape.layers, "Layers"))
       ->check(in_range(1, 64))
       ->capture_default_str();
 }
@@ -158,7 +184,7 @@ void parts_command(CalibrateCommand command) {
     quality.within_layers += one.within_layers / static_cast<double>(held_out.size());
   }
   if (command.json) {
-    put_json({{"model", model_label(command.model)},
+    put_json({{"model", model_label(command.model.model)},
               {"file", path.string()},
               {"arrays", calibration.arrays.size()},
               {"tokens", calibrator.tokens()},
@@ -199,27 +225,7 @@ void add_calibrate(CLI::App& app) {
       ->check(in_range(200, 65536))
       ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object");
-  GuardCalibration& guard = options->guard;
-  command->add_option("--kv", guard.recipe, "Guard: the recipe, without its budget")
-      ->type_name("RECIPE")
-      ->default_str(std::string(recipe::kDefaultRecipe));
-  guard.suites = {"needle_multi", "kv"};
-  command->add_option("--suites", guard.suites, "Guard: suites or tasks to calibrate on")
-      ->delimiter(',')
-      ->type_name("NAME")
-      ->capture_default_str();
-  command
-      ->add_option("--tests", guard.tests, "Guard: suites or tasks to try it on, not calibrated on")
-      ->delimiter(',')
-      ->type_name("NAME");
-  command
-      ->add_option("--tests-documents", guard.tests_documents, "Guard: documents of each of them")
-      ->check(in_range(2, 10000))
-      ->capture_default_str();
-  command
-      ->add_option("--records", guard.records,
-                   "Guard: keep each document's measurement in this file, and go on from it")
-      ->type_name("FILE");
+  add_guard_options(*command, options->guard);
   add_encoder_options(*command, options->encoder);
   command->footer(kExamples);
   command->callback([options, command] {

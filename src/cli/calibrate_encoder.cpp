@@ -129,7 +129,7 @@ void calibrate_encoder(const EncoderCalibration& command) {
   encoder.save(command.out);
   std::filesystem::remove(training.checkpoint);
   if (command.json) {
-    put_json({{"model", model_label(command.model)},
+    put_json({{"model", model_label(command.model.model)},
               {"file", command.out},
               {"steps", training.steps},
               {"texts", texts.size()},

@@ -107,7 +107,7 @@ void report(const GuardCalibration& command, const GuardTable& table,
     risks.push_back(std::move(one));
   }
   if (command.json) {
-    put_json({{"model", model_label(command.model)},
+    put_json({{"model", model_label(command.model.model)},
               {"file", file},
               {"recipe", table.recipe},
               {"documents", table.records.size()},

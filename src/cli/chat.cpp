@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
@@ -32,8 +33,7 @@ constexpr const char* kCommands = R"(/bytes       what the cache holds
 /wait        finish what is being compressed in the background
 /save FILE   write the conversation's cache to a file (pith chat --load FILE goes on with it)
 /help        this list
-/quit        end (so does the end of the input)
-)";
+/quit        end (so does the end of the input))";
 
 struct ChatCommand {
   ModelOptions model;
@@ -60,7 +60,7 @@ class ChatLoop {
       try {
         if (line.starts_with('/')) {
           if (!command(line)) return well_;
-        } else if (line.find_first_not_of(" \t\r") != std::string::npos) {
+        } else if (line.find_first_not_of(" \t") != std::string::npos) {
           turn(line);
         }
       } catch (const Error& error) {
@@ -78,7 +78,9 @@ class ChatLoop {
   bool read(std::string& line) {
     if (terminal_) put("> ");
     flush();
-    return static_cast<bool>(std::getline(std::cin, line));
+    if (!std::getline(std::cin, line)) return false;
+    if (line.ends_with('\r')) line.pop_back();
+    return true;
   }
 
   // After an error the conversation stays as it was, and goes on.
@@ -96,7 +98,7 @@ class ChatLoop {
         space == std::string::npos ? "" : line.substr(line.find_first_not_of(' ', space));
     if (name == "/quit" || name == "/exit") return false;
     if (name == "/help") {
-      put(kCommands);
+      json_ ? note(kCommands) : print("{}\n", kCommands);
     } else if (name == "/bytes") {
       show_bytes();
     } else if (name == "/wait") {
@@ -105,6 +107,7 @@ class ChatLoop {
     } else if (name == "/save") {
       if (argument.empty())
         fail(ErrorCode::bad_input, "/save needs the name of a file: /save talk.pith");
+      check_writable(argument);
       conversation_.save(argument);
       note(fmt::format("saved {}", argument));
     } else {
@@ -114,22 +117,42 @@ class ChatLoop {
   }
 
   void show_bytes() const {
+    const Index tokens = conversation_.context().next_position();
+    if (json_) {
+      Json json;
+      json["n_context_tokens"] = tokens;
+      add_cache(json);
+      return put_json(json);
+    }
     const cache::Cache& cache = conversation_.context().cache();
-    const Index bytes = cache.bytes().total(), full = cache.full_bytes();
-    print("{} tokens, {} entries per lane, {} ({}), {:.1f}x less than the full bf16 cache of {}\n",
-          human_count(conversation_.context().next_position()),
-          human_count(cache.entries() / cache.shape().lanes()), human_bytes(bytes),
-          cache_format_name(conversation_.context().cache()),
-          bytes > 0 ? static_cast<double>(full) / static_cast<double>(bytes) : 1.0,
-          human_bytes(full));
+    const Index full = cache.full_bytes();
+    if (full == 0) return put("0 tokens: nothing was read yet\n");
+    const auto bytes = static_cast<double>(cache.bytes().total());
+    const double ratio = static_cast<double>(full) / bytes;
+    print("{} tokens, {} entries per lane, {} ({}), {} the full bf16 cache of {}{}\n",
+          human_count(tokens), human_count(cache.entries() / cache.shape().lanes()),
+          human_bytes(cache.bytes().total()), cache_format_name(cache),
+          ratio >= 1 ? fmt::format("{:.1f}x less than", ratio) : fmt::format("{:.1f}x", 1 / ratio),
+          human_bytes(full),
+          ratio >= 1 ? "" : " (short conversations pay for whole tiles of 16 entries)");
+  }
+
+  void add_cache(Json& json) const {
+    const cache::Cache& cache = conversation_.context().cache();
+    json["entries"] = cache.entries();
+    json["cache_bytes"] = cache.bytes().total();
+    json["cache_type"] = cache_format_name(cache);
+    json["full_bytes"] = cache.full_bytes();
   }
 
   void turn(const std::string& line) {
-    const Generated answer = conversation_.say(line, [&](std::string_view piece) {
+    StepProgress reading("reading");
+    const OnText show = [&](std::string_view piece) {
       if (!json_) put(piece);
       if (!json_) flush();
       return !interrupt_.came();
-    });
+    };
+    const Generated answer = conversation_.say(line, show, reading.callback());
     const bool cut =
         answer.reason == StopReason::max_tokens || answer.reason == StopReason::cancelled;
     if (!json_) put(cut ? "…\n" : "\n");
@@ -172,7 +195,6 @@ class ChatLoop {
   }
 
   void put_turn(const std::string& line, const Generated& answer) {
-    const cache::Cache& cache = conversation_.context().cache();
     const ConversationAccount now = conversation_.account();
     const auto reports = conversation_.take_reports();
     Json json;
@@ -186,10 +208,7 @@ class ChatLoop {
     json["compressed"] = !reports.empty() || now.evicted > told_.evicted;
     json["compress_s"] = now.compress_seconds - told_.compress_seconds;
     json["recall_s"] = now.recall_seconds - told_.recall_seconds;
-    json["entries"] = cache.entries();
-    json["cache_bytes"] = cache.bytes().total();
-    json["cache_type"] = cache_format_name(cache);
-    json["full_bytes"] = cache.full_bytes();
+    add_cache(json);
     json["turns_compressed"] = now.compressed;
     json["blocks_from_store"] = now.from_store;
     json["blocks_stored"] = now.stored;
@@ -235,8 +254,8 @@ void chat_command(const ChatCommand& command) {
   options.cold = cold_format(command.recall);
   options.cold_folder = command.cold_folder;
   if (!options.cold && !options.cold_folder.empty())
-    fail(ErrorCode::bad_input,
-         "--cold-folder is for what --recall keeps; give --recall int4 or int2 as well");
+    throw CLI::ValidationError("--cold-folder",
+                               "is for what --recall keeps; give --recall int4 or int2 as well");
   options.generation.max_tokens = command.max_tokens;
   options.generation.sampling = command.sampling.sampling;
   options.generation.stop = command.sampling.stop;
@@ -295,7 +314,10 @@ void add_chat(CLI::App& app) {
   add_sampling_options(*command, options->sampling);
   command->add_flag("--json", options->json, "One JSON object per turn, on a line of its own");
   command->footer(kExamples);
-  command->callback([options] { chat_command(*options); });
+  command->callback([options, command] {
+    check_sampling(*command, options->sampling);
+    chat_command(*options);
+  });
 }
 
 }  // namespace pith::cli

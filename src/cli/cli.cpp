@@ -61,6 +61,29 @@ bool unknown_command(const CLI::App& app, const std::string& word) {
   return true;
 }
 
+// The first word that the parser could not place: an option by preference, with those that it may
+// have been meant for.
+std::string unplaced(const CLI::App& app) {
+  const std::vector<std::string> words = app.remaining(true);
+  const auto option = std::find_if(words.begin(), words.end(), [](const std::string& word) {
+    return word.size() > 1 && word.front() == '-' && word != "--";
+  });
+  if (option == words.end())
+    return fmt::format("\"{}\" was not expected",
+                       words.empty() ? "" : shorten(words.front(), kLongestShown));
+  const std::string name = option->substr(0, option->find('='));
+  std::vector<std::string> known;
+  const auto chosen = app.get_subcommands();
+  for (const CLI::Option* each : (chosen.empty() ? &app : chosen.back())->get_options())
+    for (const std::string& one : each->get_lnames()) known.push_back(one);
+  std::vector<std::string> near =
+      nearest_names(std::string_view(name).substr(name.find_first_not_of('-')), known);
+  for (std::string& one : near) one.insert(0, "--");
+  return fmt::format(
+      "there is no option {}{}", shorten(name, kLongestShown),
+      near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or ")));
+}
+
 int parse_and_run(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
@@ -78,6 +101,9 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::RuntimeError& ended) {  // a command that has said itself what went wrong
     flush();
     return ended.get_exit_code();
+  } catch (const CLI::ExtrasError&) {
+    fmt::print(stderr, "pith: {}; see {} --help\n", unplaced(app), command_path(app));
+    return kWrongUsage;
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "pith: {}; see {} --help\n", one_line(error.what()), command_path(app));
     return kWrongUsage;
@@ -96,6 +122,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "");
   app.footer(kExamples);
   app.get_formatter()->column_width(30);
+  for (const char* whole : {"INT", "UINT"}) app.get_formatter()->label(whole, "N");
+  app.get_formatter()->label("FLOAT", "X");
   add_run(app);
   add_chat(app);
   add_generate(app);

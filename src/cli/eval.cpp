@@ -57,7 +57,15 @@ void list_suites(bool json) {
     table.add_column(title, Table::Align::left);
   for (const auto& suite : eval::suites())
     table.add_row({suite.name, suite.summary, suite.source, fmt::format("{}", suite.tasks.size())});
-  put(table.to_string());
+  put(table.to_string(terminal_columns()));
+}
+
+void take_shard(const std::string& shard, eval::RunConfig& config) {
+  try {
+    eval::set_shard(shard, config);
+  } catch (const Error& error) {
+    throw CLI::ValidationError("--shard", error.what());
+  }
 }
 
 // The file's settings, overridden by the options that were given.
@@ -81,7 +89,7 @@ eval::RunConfig settings(const CLI::App& sub, const EvalCommand& command) {
   if (is_given("--twins")) config.twins = given.twins;
   if (is_given("--question-aware")) config.question_aware = given.question_aware;
   if (is_given("--together")) config.together = given.together;
-  if (is_given("--shard")) eval::set_shard(command.shard, config);
+  if (is_given("--shard")) take_shard(command.shard, config);
   if (is_given("--out")) config.out = given.out;
   return config;
 }
@@ -92,7 +100,10 @@ void show_metrics(const std::filesystem::path& out, const std::string& baseline,
   FileWriter writer(out / "metrics.json");
   writer.write(metrics);
   writer.commit();
-  put(json ? metrics : arms_table(arms) + twins_table(arms));
+  if (json)
+    put_json(Json::parse(metrics));
+  else
+    put(arms_table(arms) + twins_table(arms));
 }
 
 void merge(const EvalCommand& command, const eval::RunConfig& config) {
@@ -133,7 +144,7 @@ void show_estimate(const std::shared_ptr<Engine>& engine, const eval::RunConfig&
 void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
   eval::check_run(*engine, config);
   eval::record(eval::recorded(config, eval::facts_of(*engine)), config.out);
-  StepProgress steps("answering");
+  StepProgress steps("answering: documents x recipes");
   const auto show = steps.callback();
   std::optional<StepProgress> turn;  // of virtual tokens
   Progress show_turn;
@@ -181,7 +192,9 @@ void add_eval(CLI::App& app) {
   add_model_options(*sub, command->model);
   sub->add_option("config", command->file, "Settings: a YAML file of these options")
       ->type_name("FILE");
-  sub->add_option("--config", command->file_option, "The same")->type_name("FILE");
+  sub->add_option("--config", command->file_option,
+                  "Settings: a YAML file of these options (as FILE alone)")
+      ->type_name("FILE");
   sub->add_option("--suite", given.suites,
                   "Suites or tasks, separated by commas; see --list. Or folder:DIR with documents "
                   "and questions.jsonl, ruler:FILE, longbench:FILE")
@@ -194,7 +207,9 @@ void add_eval(CLI::App& app) {
   sub->add_option("--contexts", given.suite.contexts, "Documents per task")
       ->capture_default_str()
       ->check(in_range(1, 100000));
-  sub->add_option("--seed", given.suite.seed, "Of the documents")->capture_default_str();
+  sub->add_option("--seed", given.suite.seed, "Of the documents")
+      ->check(seed_number())
+      ->capture_default_str();
   sub->add_option("--kv", given.recipes, "A recipe (repeat for more); `full` always runs")
       ->type_name("RECIPE")
       ->allow_extra_args(false);
@@ -224,7 +239,7 @@ void add_eval(CLI::App& app) {
                   "Gather finished runs or shards into --out instead of running")
       ->type_name("DIR");
   sub->add_flag("--list", command->list, "List the suites");
-  sub->add_flag("--json", command->json, "Print metrics.json instead of a table");
+  sub->add_flag("--json", command->json, "Print metrics.json on one line instead of tables");
   sub->footer(kExamples);
   sub->callback([command, sub] { eval_command(*sub, *command); });
 }

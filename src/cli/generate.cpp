@@ -80,8 +80,8 @@ Result write_kept(Context& context, std::span<const Token> tokens, const recipe:
   return result;
 }
 
-void put_result(const Result& result, const Context& context, Index prompt_tokens,
-                const std::string& recipe, const Schedule& schedule) {
+void put_result(const Result& result, const Context& context, const std::string& model,
+                Index prompt_tokens, const std::string& recipe, const Schedule& schedule) {
   const Generated& generated = result.generated;
   const CompressionReport& report = result.report;
   const cache::Cache& cache = context.cache();
@@ -104,13 +104,15 @@ void put_result(const Result& result, const Context& context, Index prompt_token
       {cache::peak_bytes(cache), report.bytes_before, report.bytes_after, cache.bytes().total()});
   json["cache_type"] = cache_format_name(context.cache());
   json["full_bytes"] = result.compressions > 0 ? report.full_bytes : cache.full_bytes();
-  json["model"] = context.engine().config().name;
+  json["model"] = model;
+  json["model_name"] = context.engine().config().name;
   json["numerics"] = numerics_name(context.engine());
   json["isa"] = isa_name();
   put_json(json);
 }
 
 void generate_command(const CLI::App& app, const GenerateCommand& command) {
+  check_sampling(app, command.sampling);
   if (app.count("--prompt") > 0 && command.prompt.empty())
     throw CLI::ValidationError("-p", "the prompt is empty; give some text to continue");
   if (command.prompt.empty() == command.file.empty())
@@ -125,6 +127,9 @@ void generate_command(const CLI::App& app, const GenerateCommand& command) {
                      recipe.name()));
   const Schedule schedule =
       parse_schedule(command.when, {When::prefill, When::chunk, When::every, When::over});
+  if (recipe.is_full() && schedule.when != When::prefill)
+    throw CLI::ValidationError("--when",
+                               "`full` compresses nothing at any time; give a recipe with --kv");
   const std::string text = command.file.empty() ? command.prompt : read_text(command.file);
   const auto engine = load_engine(command.model);
   const auto tokens =
@@ -151,7 +156,8 @@ void generate_command(const CLI::App& app, const GenerateCommand& command) {
           ? write_after_prefill(context, tokens, recipe, options, generation, show)
           : write_kept(context, tokens, recipe, schedule, options, generation, show);
   if (command.json) {
-    put_result(result, context, std::ssize(tokens), recipe.name(), schedule);
+    put_result(result, context, model_label(command.model.model), std::ssize(tokens), recipe.name(),
+               schedule);
   } else {
     put("\n");
   }

@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/inspect.h"
@@ -9,7 +10,7 @@
 namespace pith::cli {
 namespace {
 
-constexpr std::string_view kGgufMagic = "GGUF";
+constexpr std::string_view kGgufMagic = "GGUF", kCacheMagic = "PITHCTX";
 constexpr const char* kExamples = R"(Examples:
   pith inspect smollm2-135m-instruct
   pith inspect model.gguf --tensors
@@ -31,9 +32,16 @@ void inspect_command(const InspectCommand& command) {
   const auto path = hub::Hub().resolve(command.file);
   if (begins_with(path, kGgufMagic)) {
     inspect_model(path, command.tensors, command.json);
-  } else {
-    inspect_snapshot(path, command.json);  // its reader says what the file is not
+    return;
   }
+  if (!begins_with(path, kCacheMagic))
+    fail(ErrorCode::bad_file,
+         fmt::format("{}: neither a model nor a saved cache; a file that begins with {} or {} was "
+                     "expected, such as pith pull and pith run --save make",
+                     path.string(), kGgufMagic, kCacheMagic));
+  if (command.tensors)
+    throw CLI::ValidationError("--tensors", "is for models; a saved cache has none");
+  inspect_snapshot(path, command.json);
 }
 
 }  // namespace

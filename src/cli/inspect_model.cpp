@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
+#include "model/model.h"
 
 namespace pith::cli {
 namespace {
@@ -82,6 +83,11 @@ Json config_json(const ModelConfig& config) {
           {"cache_bytes_per_token", 4 * config.layer_count() * config.kv_heads * config.head_dim}};
 }
 
+// As saved caches name the model that they belong to.
+std::string hash_name(const gguf::File& file) {
+  return fmt::format("{:016x}", Model::hash_of(file));
+}
+
 struct ModelView {
   const gguf::File& file;
   std::optional<ModelConfig> config;
@@ -112,6 +118,7 @@ void put_json_view(const ModelView& view, bool tensors) {
   json["kind"] = "gguf";
   json["file"] = view.file.name();
   json["version"] = view.file.version();
+  json["model_hash"] = hash_name(view.file);
   json["config"] = view.config ? config_json(*view.config) : Json(nullptr);
   if (!view.config) json["cannot_run"] = view.why_not;
   json["n_tensors"] = view.total.tensors;
@@ -166,6 +173,7 @@ void put_text_view(const ModelView& view, bool tensors) {
   } else {
     print("pith cannot run this model: {}\n", one_line(view.why_not));
   }
+  print("  {:<22} {}\n", "model_hash", hash_name(view.file));
   put("\n");
   Table types;
   types.add_column("type", Table::Align::left);

@@ -59,7 +59,7 @@ void inspect_snapshot(const std::filesystem::path& path, bool json) {
     put_json({{"kind", "cache"},
               {"file", path.string()},
               {"version", info.version},
-              {"model", info.model_name},
+              {"model_name", info.model_name},
               {"model_hash", fmt::format("{:016x}", info.model_hash)},
               {"recipe", info.recipe},
               {"n_context_tokens", info.tokens.size()},

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <iterator>
 #include <map>
@@ -21,7 +22,8 @@ namespace {
 
 constexpr int kMostThreads = 1024;
 constexpr double kHottest = 1e6;  // a temperature at which every token is as likely as any
-constexpr Index kLargestText = Index{1} << 28;  // bytes: far beyond any model's range
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // no part of the text it precedes
+constexpr Index kLargestText = Index{1} << 28;               // bytes: far beyond any model's range
 
 std::string read_standard_input() {
   std::string text{std::istreambuf_iterator<char>(std::cin), {}};
@@ -34,7 +36,34 @@ std::string read_standard_input() {
 
 }  // namespace
 
-CLI::Validator in_range(Index least, Index most) { return CLI::Range(least, most).description(""); }
+CLI::Validator in_range(Index least, Index most) {
+  const auto refusal = [least, most](std::string& text) -> std::string {
+    Index value = 0;
+    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return "";
+    return fmt::format("\"{}\": a whole number from {} to {} was expected", text, least, most);
+  };
+  return CLI::Validator(refusal, "");
+}
+
+CLI::Validator between(double least, double most) {
+  const auto refusal = [least, most](std::string& text) -> std::string {
+    double value = 0;
+    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return "";
+    return fmt::format("\"{}\": a number from {} to {} was expected", text, least, most);
+  };
+  return CLI::Validator(refusal, "");
+}
+
+CLI::Validator seed_number() {
+  const auto refusal = [](std::string& text) -> std::string {
+    std::uint64_t seed = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, seed);
+    if (error == std::errc() && stop == end) return "";
+    return fmt::format("\"{}\": a whole number from 0 to 2^64 - 1 was expected", text);
+  };
+  return CLI::Validator(refusal, "");
+}
 
 void add_model_name(CLI::App& command, std::string& model) {
   command
@@ -62,17 +91,17 @@ std::shared_ptr<Engine> load_engine(const ModelOptions& options) {
   return Engine::load(find_model(options.model), engine);
 }
 
-std::string model_label(const ModelOptions& options) {
-  const std::filesystem::path path(options.model);
+std::string model_label(const std::string& model) {
+  const std::filesystem::path path(model);
   return path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   Sampling& sampling = options.sampling;
-  const auto share = CLI::Range(0.0, 1.0).description("");
+  const auto share = between(0, 1);
   command.add_option("--temperature", sampling.temperature, "0 always takes the likeliest token")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, kHottest).description(""))
+      ->check(between(0, kHottest))
       ->type_name("T");
   command.add_option("--top-k", sampling.top_k, "Draw from the K likeliest tokens; 0: from all")
       ->check(in_range(0, Index{1} << 32))
@@ -87,14 +116,28 @@ void add_sampling_options(CLI::App& command, SamplingOptions& options) {
                   "Leave out tokens below P times the likeliest one's probability")
       ->check(share)
       ->type_name("P");
-  command.add_option("--seed", sampling.seed, "The same seed draws the same text")->type_name("N");
+  command.add_option("--seed", sampling.seed, "The same seed draws the same text")
+      ->check(seed_number())
+      ->type_name("N");
   command.add_option("--stop", options.stop, "End before this text (may be given several times)")
       ->allow_extra_args(false)
       ->type_name("TEXT");
 }
 
+void check_sampling(const CLI::App& command, const SamplingOptions& options) {
+  if (options.sampling.temperature > 0) return;
+  for (const char* name : {"--top-k", "--top-p", "--min-p"})
+    if (command.count(name) > 0)
+      throw CLI::ValidationError(
+          name,
+          "is for drawn tokens, and at temperature 0 the likeliest is always "
+          "taken; give --temperature as well");
+}
+
 std::string read_text(const std::string& file) {
-  return file == "-" ? read_standard_input() : read_file(file, kLargestText);
+  std::string text = file == "-" ? read_standard_input() : read_file(file, kLargestText);
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  return text;
 }
 
 std::vector<std::string> read_lines(const std::string& file) {
@@ -102,14 +145,22 @@ std::vector<std::string> read_lines(const std::string& file) {
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);) {
     if (line.ends_with('\r')) line.pop_back();
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+std::vector<std::string> read_questions(const std::string& file) {
+  std::vector<std::string> questions;
+  for (const std::string& line : read_lines(file)) {
     const auto first = line.find_first_not_of(" \t");
     if (first == std::string::npos || line[first] == '#') continue;
-    lines.push_back(line.substr(first));
+    questions.push_back(line.substr(first));
   }
-  if (lines.empty())
+  if (questions.empty())
     fail(ErrorCode::bad_input,
          fmt::format("{}: no line with text in it; one per line was expected", file));
-  return lines;
+  return questions;
 }
 
 void refuse_turns(const recipe::Recipe& recipe) {

@@ -1,5 +1,8 @@
 #include "cli/output.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -17,6 +20,8 @@ namespace {
   fail(ErrorCode::io, fmt::format("cannot write to standard output: {}", std::strerror(errno)));
 }
 
+constexpr Index kNarrowest = 16;  // a text column is wrapped to no less
+
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
 void pad(std::string& line, std::string_view cell, Index to, Table::Align align) {
@@ -24,6 +29,22 @@ void pad(std::string& line, std::string_view cell, Index to, Table::Align align)
   if (align == Table::Align::right) line.append(blanks, ' ');
   line += cell;
   if (align == Table::Align::left) line.append(blanks, ' ');
+}
+
+// A cell as lines of at most `most` symbols, as far as its blanks allow.
+std::vector<std::string> wrapped(const std::string& cell, Index most) {
+  std::vector<std::string> lines = {""};
+  for (std::size_t begin = 0; begin < cell.size();) {
+    const std::size_t end = std::min(cell.find(' ', begin), cell.size());
+    const std::string word = cell.substr(begin, end - begin);
+    if (!lines.back().empty() && width(lines.back()) + 1 + width(word) > most)
+      lines.emplace_back();
+    else if (begin > 0)
+      lines.back() += ' ';
+    lines.back() += word;
+    begin = end + 1;
+  }
+  return lines;
 }
 
 }  // namespace
@@ -93,6 +114,17 @@ std::string human_seconds(double seconds) {
   return fmt::format("{:.{}f}", seconds, seconds < 9.995 ? 2 : 1);
 }
 
+std::string counted(Index count, std::string_view noun) {
+  return fmt::format("{} {}{}", human_count(count), noun, count == 1 ? "" : "s");
+}
+
+Index terminal_columns() {
+  winsize size{};
+  return ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0
+             ? Index{size.ws_col}
+             : 0;
+}
+
 void Table::add_column(std::string title, Align align) {
   PITH_CHECK(rows_.empty(), title);
   titles_.push_back(std::move(title));
@@ -104,12 +136,30 @@ void Table::add_row(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::to_string() const {
+std::vector<Index> Table::column_widths(Index columns) const {
   std::vector<Index> widths;
   for (const auto& title : titles_) widths.push_back(width(title));
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
   }
+  if (columns == 0) return widths;
+  const auto text_width = [&](std::size_t i) {
+    return aligns_[i] == Align::left ? widths[i] : Index{0};
+  };
+  Index total = 2 * (std::ssize(widths) - 1);
+  for (const Index each : widths) total += each;
+  for (; total > columns; --total) {
+    std::size_t widest = 0;
+    for (std::size_t i = 1; i < widths.size(); ++i)
+      if (text_width(i) > text_width(widest)) widest = i;
+    if (text_width(widest) <= kNarrowest) break;
+    --widths[widest];
+  }
+  return widths;
+}
+
+std::string Table::to_string(Index columns) const {
+  const std::vector<Index> widths = column_widths(columns);
   std::string text;
   const auto add_line = [&](const std::vector<std::string>& cells) {
     std::string line;
@@ -121,8 +171,19 @@ std::string Table::to_string() const {
     text += line;
     text += '\n';
   };
+  const auto add_row = [&](const std::vector<std::string>& cells) {
+    std::vector<std::vector<std::string>> lines;  // [lines][columns]
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const auto parts = columns == 0 || width(cells[i]) <= widths[i]
+                             ? std::vector{cells[i]}
+                             : wrapped(cells[i], widths[i]);
+      while (lines.size() < parts.size()) lines.emplace_back(cells.size());
+      for (std::size_t l = 0; l < parts.size(); ++l) lines[l][i] = parts[l];
+    }
+    for (const auto& line : lines) add_line(line);
+  };
   add_line(titles_);
-  for (const auto& row : rows_) add_line(row);
+  for (const auto& row : rows_) add_row(row);
   return text;
 }
 

@@ -46,6 +46,11 @@ Index width(std::string_view text);
 std::string human_bytes(Index bytes);  // "12.3 MiB"
 std::string human_count(Index count);  // "3,041"
 std::string human_seconds(double seconds);
+// "1 thread", "4 threads": of nouns that take an s.
+std::string counted(Index count, std::string_view noun);
+
+// Columns of the terminal that standard output is; 0 where it is none.
+Index terminal_columns();
 
 // Lines up columns. Cells are plain text; numbers are aligned to the right.
 class Table {
@@ -53,10 +58,13 @@ class Table {
   enum class Align { left, right };
   void add_column(std::string title, Align align = Align::right);
   void add_row(std::vector<std::string> cells);  // one per column
-  std::string to_string() const;                 // for a terminal, ends in a newline
+  // Ends in a newline. Where rows are wider than `columns`, text columns are wrapped at blanks, the
+  // widest first; 0: nothing is.
+  std::string to_string(Index columns = 0) const;
   std::string to_markdown() const;
 
  private:
+  std::vector<Index> column_widths(Index columns) const;
   std::vector<std::string> titles_;
   std::vector<Align> aligns_;
   std::vector<std::vector<std::string>> rows_;

@@ -2,6 +2,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -105,7 +106,8 @@ probe::Judgement judge(std::string_view text, std::string_view expected) {
 void put_report(const ProbeOptions& options, const Engine& engine, const probe::Report& report) {
   if (options.json) {
     Json document = document_json(report);
-    document["model"] = model_label(options.model);
+    document["model"] = model_label(options.model.model);
+    document["model_name"] = engine.config().name;
     document["numerics"] = numerics_name(engine);
     document["isa"] = isa_name();
     put_json(document);
@@ -115,7 +117,7 @@ void put_report(const ProbeOptions& options, const Engine& engine, const probe::
   }
   print("{}: {} tokens, {} before them; {} ({}, {})\n", options.document,
         human_count(report.tokens - report.prefix), human_count(report.prefix),
-        model_label(options.model), numerics_name(engine), isa_name());
+        model_label(options.model.model), numerics_name(engine), isa_name());
   put_probe(report, options.layers);
 }
 
@@ -157,7 +159,9 @@ void probe_document(const ProbeOptions& options) {
     return judge(said, options.answers[static_cast<std::size_t>(question)]);
   };
   std::map<std::string, StepProgress, std::less<>> steps;
+  std::optional<LateNote> waiting;
   examine.progress = [&](std::string_view name, Index done, Index total) {
+    if (done < total) waiting.reset();  // the step shows itself from now on
     const auto at = steps.try_emplace(std::string(name), std::string(name)).first;
     at->second.callback()(done, total);
   };
@@ -166,7 +170,10 @@ void probe_document(const ProbeOptions& options) {
   const auto engine = load_engine(options.model);
   const DocumentPrompt prompt = make_prompt(*engine, text, options.document, options.system);
   for (const std::string& question : options.questions) prompt.question(question);  // throws early
+  waiting.emplace(fmt::format("reading {} and watching every head ({})", options.document,
+                              numerics_name(*engine)));
   const probe::Report report = probe::examine(engine, text, prompt, examine);
+  waiting.reset();
 
   for (const auto& question : report.questions)
     if (!question.answer.empty() && question.places.empty())
@@ -216,7 +223,9 @@ void add_probe(CLI::App& app) {
       ->capture_default_str()
       ->check(in_range(1, 100000))
       ->type_name("N");
-  sub->add_option("--seed", options->documents.seed, "Of a suite's documents")->type_name("N");
+  sub->add_option("--seed", options->documents.seed, "Of a suite's documents")
+      ->check(seed_number())
+      ->type_name("N");
   sub->add_option("--tag", options->tag,
                   "What probing classifiers must tell of a suite's questions from hidden states")
       ->capture_default_str()
@@ -244,7 +253,7 @@ void add_probe(CLI::App& app) {
       ->type_name("N");
   sub->add_option("--epsilon", options->epsilon,
                   "Attention weight above which a token counts as read (default 1 / (2 tokens))")
-      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->check(between(0, 1))
       ->type_name("E");
   sub->add_flag("--no-graph", options->no_graph,
                 "Leave out reachability: its memory grows with the square of the document");

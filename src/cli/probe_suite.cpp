@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -143,10 +144,14 @@ void probe_suite(const ProbeOptions& options) {
     for (const auto& name : names)
       cohorts.try_emplace({questions, name}, options.tag).first->second.add(facts);
   };
+  std::optional<LateNote> waiting;
+  waiting.emplace(fmt::format("examining the first of {} documents of {}",
+                              options.documents.contexts * std::ssize(tasks), options.suite));
   StepProgress steps("documents");
   const auto show = steps.callback();
   const Index total = options.documents.contexts * std::ssize(tasks);
   for (Index done = 0; done < total; ++done) {  // every task once before any comes again
+    if (done > 0) waiting.reset();
     show(done, total);
     const auto& task = tasks[static_cast<std::size_t>(done % std::ssize(tasks))];
     const eval::Document document =
@@ -158,11 +163,12 @@ void probe_suite(const ProbeOptions& options) {
       else
         add(questions, suite.agnostic(document));
   }
+  waiting.reset();
   show(total, total);
   if (!options.json)
     print("{}: {} documents per task of about {} tokens; {} ({}, {})\n\n", options.suite,
           human_count(options.documents.contexts), human_count(options.documents.tokens),
-          model_label(options.model), numerics_name(*engine), isa_name());
+          model_label(options.model.model), numerics_name(*engine), isa_name());
   for (auto& [name, cohort] : cohorts)
     put_cohort({.task = name.second, .questions = name.first, .tag = options.tag},
                suite.examine_options_used(), cohort, options.json);

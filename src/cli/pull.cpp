@@ -41,7 +41,7 @@ void list_models(const hub::Hub& hub, bool json) {
                      model.licence, model.description});
     }
   }
-  if (!json) print("{}\nfolder: {}\n", table.to_string(), hub.folder().string());
+  if (!json) print("{}\nfolder: {}\n", table.to_string(terminal_columns()), hub.folder().string());
 }
 
 void pull_command(const PullCommand& command) {

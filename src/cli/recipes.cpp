@@ -20,9 +20,12 @@ using recipe::Preset;
 using recipe::SignalNeeds;
 
 constexpr const char* kGrammar =
-    R"x(recipe = stage { " then " stage }        stage = part { " + " part } [ " @ " budget ]
-part   = name [ "(" key=value {, key=value} ")" ]     value = a word, a number, a path, or any text in quotes
-budget = 0.9 (fraction removed) | 10x (bytes, against the full bf16 cache) | 1024tok (mean entries per lane) | 64MiB (bytes)
+    R"x(recipe = stage { " then " stage }
+stage  = part { " + " part } [ " @ " budget ]
+part   = name [ "(" key=value {, key=value} ")" ]
+value  = a word, a number, a path, or any text in quotes
+budget = 0.9 (fraction removed) | 10x (bytes, against the full bf16 cache)
+       | 1024tok (mean entries per lane) | 64MiB (bytes)
        | auto or auto(risk=0.1) (as small as the guard allows)
 full = no compression; it stands alone
 )x";
@@ -101,7 +104,7 @@ void put_all() {
                      sees_question(part, Arguments(part.parameters)) ? "sees it" : "",
                      std::string(part.summary)});
     }
-    if (any) put("\n" + table.to_string());
+    if (any) put("\n" + table.to_string(terminal_columns()));
   }
   Table table;
   table.add_column("preset", Table::Align::left);
@@ -110,7 +113,7 @@ void put_all() {
   for (const Preset& preset : recipe::presets())
     table.add_row(
         {std::string(preset.name), std::string(preset.text), recipe::full_summary(preset)});
-  print("\n{}\npith recipes NAME explains one.\n", table.to_string());
+  print("\n{}\npith recipes NAME explains one.\n", table.to_string(terminal_columns()));
 }
 
 void put_part(const PartInfo& part) {
@@ -135,7 +138,7 @@ void put_part(const PartInfo& part) {
                    parameter.no_default ? "none" : std::string(parameter.default_value), values,
                    std::string(parameter.doc)});
   }
-  put("\n" + table.to_string());
+  put("\n" + table.to_string(terminal_columns()));
 }
 
 // Words of the language that are neither parts nor presets.

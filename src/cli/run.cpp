@@ -57,15 +57,19 @@ std::vector<recipe::Recipe> parse_recipes(const RunOptions& options) {
 std::vector<std::string> collect_questions(const RunOptions& options) {
   std::vector<std::string> questions = options.questions;
   if (!options.questions_file.empty()) {
-    for (std::string& line : read_lines(options.questions_file))
+    for (std::string& line : read_questions(options.questions_file))
       questions.push_back(std::move(line));
   }
   return questions;
 }
 
+// One per question; empty where the line is: that question is not judged.
 std::vector<std::string> collect_expected(const RunOptions& options, std::size_t questions) {
   if (options.answers_file.empty()) return {};
   auto expected = read_lines(options.answers_file);
+  for (std::string& line : expected)
+    if (line.find_first_not_of(" \t") == std::string::npos) line.clear();
+  while (expected.size() > questions && expected.back().empty()) expected.pop_back();
   if (expected.size() != questions)
     fail(ErrorCode::bad_input,
          fmt::format("{}: {} expected answers for {} questions; one line per question was expected",
@@ -158,7 +162,7 @@ void run_command(const CLI::App& command, const RunOptions& options) {
   std::optional<Error> unsaved;  // costs no answer
   if (!options.save.empty()) unsaved = save(answering.arms().front(), options.save);
 
-  RunReport report(answering, model_label(options.model), questions, expected, options.json);
+  RunReport report(answering, model_label(options.model.model), questions, expected, options.json);
   report.document(saved ? options.load : options.document);
   GenerateOptions generation;
   generation.max_tokens = options.max_tokens;
@@ -199,8 +203,8 @@ void add_run(CLI::App& app) {
       ->type_name("FILE");
   command
       ->add_option("--answers", options->answers_file,
-                   "Expected answers, one line per question, alternatives separated by ' | ': "
-                   "counts right ones")
+                   "Expected answers, one line per question (an empty one: not judged), "
+                   "alternatives separated by ' | ': counts right ones")
       ->type_name("FILE");
   command->add_option("--kv", options->recipes, "A recipe (may be given several times)")
       ->allow_extra_args(false)

@@ -83,15 +83,19 @@ Index RunReport::label_width() const {
   return widest;
 }
 
+std::string RunReport::expected(Index question) const {
+  return expected_.empty() ? "" : expected_[static_cast<std::size_t>(question)];
+}
+
 void RunReport::document(std::string_view name) const {
   if (json_) return;
   const Engine& engine = answering_.engine();
-  print("{}: {} tokens, read in {} s{} by {} ({}, {}, {} threads)\n", name,
+  print("{}: {} tokens, read in {} s{} by {} ({}, {}, {})\n", name,
         human_count(answering_.context_tokens()), human_seconds(answering_.read_seconds()),
         answering_.replay_seconds() > 0
             ? fmt::format(" and replayed in {} s", human_seconds(answering_.replay_seconds()))
             : "",
-        model_, numerics_name(engine), isa_name(), answering_.threads());
+        model_, numerics_name(engine), isa_name(), counted(answering_.threads(), "thread"));
   choices();
   flush();
 }
@@ -112,9 +116,9 @@ void RunReport::choices() const {
 void RunReport::question(Index question) const {
   if (json_) return;
   print("\n{}. {}\n", question + 1, one_line(questions_[static_cast<std::size_t>(question)]));
-  if (!expected_.empty())
+  if (!expected(question).empty())
     print("  {}  {}\n", fmt::format("{:<{}}", "expected", label_width()),
-          one_line(expected_[static_cast<std::size_t>(question)]));
+          one_line(expected(question)));
   flush();
 }
 
@@ -136,18 +140,17 @@ void RunReport::answer(Index question, Index index, const Answer& answer) {
   totals.steps += answer.generated.steps;
   totals.decode_seconds += answer.generated.seconds;
   totals.compress_seconds += answer.compress_seconds;
-  bool right = false;
-  if (!expected_.empty()) {
-    right = is_right(answer.generated.text, expected_[static_cast<std::size_t>(question)]);
-    totals.right += right ? 1 : 0;
-  }
+  const bool judged = !expected(question).empty();
+  const bool right = judged && is_right(answer.generated.text, expected(question));
+  totals.judged += judged ? 1 : 0;
+  totals.right += right ? 1 : 0;
   if (json_) {
     put_answer_json(question, arm, answer);
     return;
   }
   if (answer.generated.text.empty()) put("(no answer)");
   if (answer.generated.reason == StopReason::max_tokens) put("…");
-  if (!expected_.empty()) put(right ? "  [right]" : "  [wrong]");
+  if (judged) put(right ? "  [right]" : "  [wrong]");
   put("\n");
   flush();
 }
@@ -184,6 +187,7 @@ void RunReport::add_cache(Json& json, const Answer& answer) const {
 
 void RunReport::add_engine(Json& json) const {
   json["model"] = model_;
+  json["model_name"] = answering_.engine().config().name;
   json["numerics"] = numerics_name(answering_.engine());
   json["isa"] = isa_name();
   json["threads"] = answering_.threads();
@@ -195,9 +199,9 @@ void RunReport::put_answer_json(Index question, const Arm& arm, const Answer& an
   json["answer"] = answer.generated.text;
   add_recipe(json, arm);
   if (!expected_.empty()) {
-    const std::string& expected = expected_[static_cast<std::size_t>(question)];
-    json["expected"] = expected;
-    json["right"] = is_right(answer.generated.text, expected);
+    const std::string wanted = expected(question);
+    json["expected"] = wanted;
+    json["right"] = wanted.empty() ? Json(nullptr) : Json(is_right(answer.generated.text, wanted));
   }
   add_cache(json, answer);
   json["decode_tok_s"] = answer.generated.tokens_per_second();
@@ -239,7 +243,7 @@ void RunReport::table() const {
     const Index bytes = totals.answers > 0 ? totals.bytes / n : arm.report.bytes_after;
     const Index full = arm.sees_question ? answering_.full_bytes() : arm.report.full_bytes;
     std::vector<std::string> cells = {label(arm)};
-    if (!expected_.empty()) cells.push_back(fmt::format("{}/{}", totals.right, totals.answers));
+    if (!expected_.empty()) cells.push_back(fmt::format("{}/{}", totals.right, totals.judged));
     cells.push_back(human_count(entries / answering_.lanes()));
     cells.push_back(human_bytes(bytes));
     cells.push_back(fmt::format("{:.1f}", quotient(full, bytes)));

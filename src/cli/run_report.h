@@ -28,7 +28,7 @@ class IndentedText {
 
 class RunReport {
  public:
-  // `expected` is empty, or has one line per question.
+  // `expected` is empty, or has one line per question; an empty one judges nothing.
   RunReport(const Answering& answering, std::string model, std::vector<std::string> questions,
             std::vector<std::string> expected, bool json);
 
@@ -43,13 +43,15 @@ class RunReport {
 
  private:
   struct Totals {
-    Index answers = 0, right = 0, steps = 0, entries = 0, bytes = 0, peak_bytes = 0;
+    Index answers = 0, judged = 0, right = 0, steps = 0, entries = 0, bytes = 0, peak_bytes = 0;
     double compress_seconds = 0, decode_seconds = 0;
     std::string stored_as;  // of the last answer
   };
   std::string label(const Arm& arm) const;
   Index label_width() const;
   void choices() const;  // the guard's, one line each
+  // What the answer to a question is judged by; empty: by nothing.
+  std::string expected(Index question) const;
   void add_recipe(Json& json, const Arm& arm) const;
   void add_cache(Json& json, const Answer& answer) const;
   void add_engine(Json& json) const;

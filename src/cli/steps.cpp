@@ -1,5 +1,7 @@
 #include "cli/steps.h"
 
+#include <cstdio>
+
 namespace pith::cli {
 namespace {
 
@@ -23,6 +25,23 @@ void StepProgress::update(Index done, Index total) {
   }
   bar_->update(label_, done, total);
   if (done == total) bar_.reset();
+}
+
+LateNote::LateNote(std::string text) : text_(std::move(text) + "\n") {
+  thread_ = std::thread([this] {
+    std::unique_lock lock(mutex_);
+    const std::chrono::duration<double> silent(kSilentSeconds);
+    if (!ended_.wait_for(lock, silent, [this] { return over_; })) std::fputs(text_.c_str(), stderr);
+  });
+}
+
+LateNote::~LateNote() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  ended_.notify_one();
+  thread_.join();
 }
 
 }  // namespace pith::cli

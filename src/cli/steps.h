@@ -3,8 +3,11 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "base/progress.h"
 #include "engine/context.h"
@@ -25,6 +28,23 @@ class StepProgress {
   std::string label_;
   Clock::time_point start_;
   std::optional<ProgressBar> bar_;
+};
+
+// Says on standard error what goes on if that takes more than two seconds: for waits before the
+// first amount of a step is known. It ends, unsaid, with this object.
+class LateNote {
+ public:
+  explicit LateNote(std::string text);
+  LateNote(const LateNote&) = delete;
+  LateNote& operator=(const LateNote&) = delete;
+  ~LateNote();
+
+ private:
+  std::string text_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool over_ = false;
+  std::thread thread_;
 };
 
 }  // namespace pith::cli

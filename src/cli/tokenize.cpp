@@ -36,9 +36,10 @@ void tokenize_command(const TokenizeCommand& command) {
   }
   if (command.json) {
     Json json;
-    json["model"] = command.model;
+    json["model"] = model_label(command.model);
     json["tokenizer"] = tokenizer.kind();
     json["n_tokens"] = ids.size();
+    if (command.count) return put_json(json);
     json["ids"] = ids;
     json["pieces"] = Json::array();
     for (const Token id : ids) json["pieces"].push_back(tokenizer.piece(id));

@@ -11,6 +11,7 @@
 #include "engine/model_access.h"
 #include "engine/signals/collect.h"
 #include "engine/signals/on_policy.h"
+#include "engine/signals/reach.h"
 #include "engine/signals/references.h"
 #include "engine/signals/replay.h"
 #include "engine/signals/second_pass.h"
@@ -81,6 +82,8 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   recipe::Signals budgets;  // looked up first: a model that is not calibrated is refused at once
   look_up_budgets(context.engine(), needs, budgets);
   encoder_hashes(context.engine(), needs);  // likewise for an encoder of another model
+  context.check_room(std::ssize(tokens));
+  check_reach(context.engine(), tokens, needs, options);
   const auto start = std::chrono::steady_clock::now();
   SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()),
                             options.prefix_tokens);

@@ -39,7 +39,9 @@ struct ReadTimes {
   double replay_seconds = 0;
 };
 // Reads `tokens` into an empty context and returns the signals that `needs` asks for. The replay,
-// if one is needed, runs here too, on a fork. DocumentPrompt::read_options() fills the options.
+// if one is needed, runs here too, on a fork. Throws bad_input before the first token is read where
+// the model's range ends before the document does, or what is read behind it (signals/reach.h).
+// DocumentPrompt::read_options() fills the options.
 recipe::Signals read_document(Context& context, std::span<const Token> tokens,
                               const recipe::SignalNeeds& needs, const ReadOptions& options,
                               ReadTimes* times = nullptr);

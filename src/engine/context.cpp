@@ -78,14 +78,6 @@ class ReadPass final : public AttentionBackend {
 
 namespace {
 
-void check_room(const Context& context, Index tokens) {
-  const Index range = context.engine().config().context_length;
-  if (context.next_position() + tokens > range)
-    fail(ErrorCode::bad_input, fmt::format("{} tokens after {} leave the model's range of {}; "
-                                           "shorten the text or use a model with a longer range",
-                                           tokens, context.next_position(), range));
-}
-
 float log_probability(std::span<const float> logits, Token token) {
   const float top = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
@@ -127,6 +119,16 @@ Context::Context(std::shared_ptr<Engine> engine)
 Context::Context(std::shared_ptr<Engine> engine, cache::Cache cache)
     : engine_(std::move(engine)), cache_(std::move(cache)) {}
 
+void Context::check_room(Index tokens) const {
+  const Index range = engine_->config().context_length;
+  if (next_position_ + tokens > range)
+    fail(ErrorCode::bad_input,
+         fmt::format("{} tokens{} leave the model's range of {} tokens; shorten the text or use a "
+                     "model with a longer range",
+                     tokens, next_position_ > 0 ? fmt::format(" after {}", next_position_) : "",
+                     range));
+}
+
 Context Context::fork() const {
   Context copy(engine_, cache_.fork());
   copy.tokens_ = tokens_;
@@ -152,7 +154,7 @@ Context Context::until(Index token) const {
 
 void Context::append(const cache::Cache& entries, std::span<const Token> tokens,
                      std::span<const float> logits) {
-  check_room(*this, std::ssize(tokens));
+  check_room(std::ssize(tokens));
   std::vector<float> after(logits.begin(), logits.end());
   Rollback rollback(*this);
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
@@ -189,7 +191,7 @@ std::vector<float> Context::logits_after(std::span<const float> hidden) {
 void Context::read(std::span<const Token> tokens, ReadObserver* observer,
                    const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
-  check_room(*this, total);
+  check_room(total);
   Rollback rollback(*this);
   std::vector<float> logits;
   for (Index done = 0; done < total;) {
@@ -209,7 +211,7 @@ void Context::read(std::span<const Token> tokens, ReadObserver* observer,
 void Context::read_states(std::span<const Token> tokens, const OnStates& on_states,
                           ReadObserver* observer, const Progress& progress) {
   const auto total = static_cast<Index>(tokens.size());
-  check_room(*this, total);
+  check_room(total);
   Rollback rollback(*this);
   std::vector<float> logits;
   for (Index done = 0; done < total;) {
@@ -264,7 +266,7 @@ void Context::read_one_each(std::span<Context* const> contexts, std::span<const 
   std::vector<Index> positions;
   for (const Context* context : contexts) {
     PITH_CHECK(&context->engine() == &engine, "contexts of one engine");
-    check_room(*context, 1);
+    context->check_room(1);
     positions.push_back(context->next_position_);
   }
   std::vector<std::unique_ptr<Rollback>> rollbacks;
@@ -300,13 +302,16 @@ void Context::save(const std::filesystem::path& path, const std::string& recipe)
               path);
 }
 
-Context Context::load(std::shared_ptr<Engine> engine, const std::filesystem::path& path) {
+Context Context::load(std::shared_ptr<Engine> engine, const std::filesystem::path& path,
+                      std::string* recipe) {
   cache::Snapshot snapshot = cache::load(path);
   if (snapshot.info.model_hash != engine->model().hash())
     fail(ErrorCode::bad_input,
-         fmt::format("{} was saved from the model '{}'; the model loaded now is '{}'. Load that "
-                     "model with -m, or read the document again",
-                     path.string(), snapshot.info.model_name, engine->config().name));
+         fmt::format("{} was saved from the model '{}' of hash {:016x}; the model loaded now is "
+                     "'{}' of hash {:016x}. Load that model with -m (`pith inspect MODEL` prints "
+                     "its hash), or read the document again",
+                     path.string(), snapshot.info.model_name, snapshot.info.model_hash,
+                     engine->config().name, engine->model().hash()));
   const auto& shape = snapshot.cache.shape();
   const cache::Shape expected = engine->cache_shape();
   if (shape.layers != expected.layers || shape.kv_heads != expected.kv_heads ||
@@ -317,6 +322,11 @@ Context Context::load(std::shared_ptr<Engine> engine, const std::filesystem::pat
     if (token < 0 || token >= engine->config().vocabulary)
       fail(ErrorCode::bad_file,
            fmt::format("{}: token {} is not in the vocabulary", path.string(), token));
+  if (snapshot.info.next_position != std::ssize(snapshot.info.tokens))
+    fail(ErrorCode::bad_file,
+         fmt::format("{}: its next position is {} behind {} tokens; save the context again",
+                     path.string(), snapshot.info.next_position, snapshot.info.tokens.size()));
+  if (recipe) *recipe = std::move(snapshot.info.recipe);
   Context context(std::move(engine), std::move(snapshot.cache));
   context.tokens_ = std::move(snapshot.info.tokens);
   context.next_position_ = snapshot.info.next_position;

@@ -38,6 +38,9 @@ class Context {
   // The past before a token; that and all after it must be there exactly. No logits are left.
   Context until(Index token) const;
 
+  // Throws bad_input where so many tokens more would leave the model's range, as reading them does.
+  void check_room(Index tokens) const;
+
   // Takes entries that stand for `tokens`, the next ones, and were computed elsewhere on top of
   // this past; `logits` are those after the last of them, if they are known.
   void append(const cache::Cache& entries, std::span<const Token> tokens,
@@ -76,9 +79,10 @@ class Context {
   const std::shared_ptr<Engine>& shared_engine() const { return engine_; }
 
   // Saved contexts are bound to the model by its hash; load throws bad_input for another model's
-  // file, bad_file for a damaged one.
+  // file, bad_file for a damaged one. `recipe`, if it is not null, takes what save() was given.
   void save(const std::filesystem::path& path, const std::string& recipe = "") const;
-  static Context load(std::shared_ptr<Engine> engine, const std::filesystem::path& path);
+  static Context load(std::shared_ptr<Engine> engine, const std::filesystem::path& path,
+                      std::string* recipe = nullptr);
 
  private:
   Context(std::shared_ptr<Engine> engine, cache::Cache cache);

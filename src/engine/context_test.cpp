@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "engine/generate.h"
 #include "engine/signals/observer.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -103,11 +104,13 @@ TEST_P(EveryArchitecture, ASavedContextGoesOnWithTheSameBits) {
   const auto path =
       std::filesystem::temp_directory_path() / (std::string("pith_context_") + GetParam());
   context.save(path, "full");
-  Context loaded = Context::load(shared, path);
+  std::string recipe;
+  Context loaded = Context::load(shared, path, &recipe);
   std::filesystem::remove(path);
   const Token next = 7;
   context.read(std::span(&next, 1));
   loaded.read(std::span(&next, 1));
+  EXPECT_EQ(recipe, "full");
   EXPECT_EQ(loaded.tokens(), context.tokens());
   EXPECT_EQ(largest_difference(context.logits(), loaded.logits()), 0);
 }
@@ -221,9 +224,13 @@ TEST(Context, RefusesToLeaveTheModelsRange) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::bad_input);
     EXPECT_STREQ(error.what(),
-                 "33 tokens after 0 leave the model's range of 32; shorten the text or use a model "
+                 "33 tokens leave the model's range of 32 tokens; shorten the text or use a model "
                  "with a longer range");
   }
+  context.read(some_tokens(20));
+  EXPECT_EQ(test::error_of([&] { context.read(some_tokens(13)); }),
+            "13 tokens after 20 leave the model's range of 32 tokens; shorten the text or use a "
+            "model with a longer range");
 }
 
 TEST(Context, RefusesAnotherModelsFile) {
@@ -232,6 +239,30 @@ TEST(Context, RefusesAnotherModelsFile) {
   const auto path = std::filesystem::temp_directory_path() / "pith_context_other_model";
   context.save(path);
   EXPECT_THROW(Context::load(tiny_engine({.seed = 2}), path), Error);
+  std::filesystem::remove(path);
+}
+
+TEST(Context, RefusesAPositionThatIsNotThatOfItsTokens) {
+  const auto engine = tiny_engine({});
+  Context context(engine);
+  context.read(some_tokens(10));
+  const auto path = std::filesystem::temp_directory_path() / "pith_context_next_position";
+  for (const Index position : {9, 11, 1 << 30}) {
+    cache::save(context.cache(),
+                {.version = 0,
+                 .model_name = "tiny",
+                 .model_hash = engine->model().hash(),
+                 .recipe = "full",
+                 .tokens = context.tokens(),
+                 .next_position = position},
+                path);
+    try {
+      Context::load(engine, path);
+      ADD_FAILURE() << position;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::bad_file);
+    }
+  }
   std::filesystem::remove(path);
 }
 

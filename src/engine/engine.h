@@ -28,10 +28,10 @@ struct EngineOptions {
                                        // together (numerics.md); decoding alone is slower
 };
 
-// Immutable but for its threads and buffers: one forward pass at a time (calls from several threads
-// must be serialised by the caller).
 class VirtualStore;  // engine/learned/virtual_store.h
 
+// The model never changes. Threads, buffers, who may stop a pass and where virtual tokens are kept
+// do: one forward pass at a time, and calls from several threads must be serialised by the caller.
 class Engine {
  public:
   static std::shared_ptr<Engine> load(const std::filesystem::path& model,

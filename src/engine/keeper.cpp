@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cache/peak.h"
 #include "engine/calibration/budgets.h"
+#include "engine/signals/reach.h"
 #include "engine/signals/replay.h"
 #include "engine/signals/stream.h"
 #include "engine/signals/structure.h"
@@ -80,7 +81,9 @@ Keeper::Keeper(Context& context, const recipe::Recipe& recipe, const ReadOptions
                     "is read or written; take the schedule prefill, or a fixed budget such as "
                     "\"@ 4x\"",
                     recipe.name()));
-  if (StreamCollector::beyond(needs_) != recipe::SignalNeeds{})
+  recipe::SignalNeeds beyond = StreamCollector::beyond(needs_);
+  if (!options.turn_starts.empty()) beyond.turns = false;
+  if (beyond != recipe::SignalNeeds{})
     fail(ErrorCode::bad_recipe,
          fmt::format("{}: what it needs to know can only be collected over a whole document; take "
                      "the schedule prefill, or another recipe",
@@ -119,6 +122,9 @@ void Keeper::append(std::span<const Token> tokens) {
 
 void Keeper::read(std::span<const Token> tokens, Index chunk) {
   PITH_CHECK(chunk > 0, "a chunk of no tokens");
+  context_.check_room(std::ssize(tokens));
+  if (needs_.repeats() && context_.next_position() == 0)
+    check_pieces(context_.engine(), tokens, chunk, options_);
   const auto size = static_cast<std::size_t>(chunk);
   for (auto left = tokens; !left.empty();) {
     const auto piece = left.first(std::min(size, left.size()));
@@ -142,10 +148,10 @@ void Keeper::compress() {
   if (recipe_.is_full()) return;
   recipe::Signals& signals = collector_->signals();
   signals.prefix_tokens = std::min(options_.prefix_tokens, signals.tokens);
-  signals.sentence_starts = options_.sentence_starts;
   signals.turn_starts.clear();
   for (const std::int32_t start : options_.turn_starts)
     if (start < signals.tokens) signals.turn_starts.push_back(start);
+  if (needs_.turns && signals.turn_starts.empty()) return;  // none has begun
   if (needs_.repeats()) replay_new_tokens(signals);
   if (needs_.structure)
     signals.structure = structure_of(context_.engine().tokenizer(), context_.tokens());

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
@@ -134,6 +135,25 @@ TEST_F(KeeperTest, AStageThatCannotBeMetLeavesTheCacheAsItWas) {
   const auto signals = read_document(context, tokens_, recipe.needs(), {});
   EXPECT_THROW(compress(context, recipe, signals), Error);
   EXPECT_EQ(context.cache().entries(), kTokens * lanes());
+}
+
+// The first turn begins in the second chunk.
+TEST_F(KeeperTest, EveryTurnKeepsItsQuotaWhileADocumentIsRead) {
+  const std::vector<std::int32_t> turns = {70, 200, 300};
+  Context context(engine_);
+  read_in_chunks(context, tokens_,
+                 recipe::Recipe::parse("knorm + turn_quota(entries=3) + pins(turns=1) @ 128tok"),
+                 kChunk, {.prefix_tokens = 8, .answer_prompt = {}, .turn_starts = turns});
+  for (Index lane = 0; lane < lanes(); ++lane) {
+    std::vector<Index> kept(turns.size() + 1);
+    for (const cache::EntryInfo& entry : context.cache().read_info(lane))
+      ++kept[static_cast<std::size_t>(
+          std::upper_bound(turns.begin(), turns.end(), entry.span.begin) - turns.begin())];
+    EXPECT_GE(kept[1], 3);
+    EXPECT_GE(kept[2], 3);
+    EXPECT_EQ(kept[3], kTokens - 300);
+    EXPECT_LE(context.cache().size(lane), 128);
+  }
 }
 
 TEST_F(KeeperTest, RefusesWhatItCannotCollect) {

@@ -221,8 +221,9 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   std::vector<std::vector<float>> attention;
   if (options.pooling == Pooling::attention) attention = question_attention(context_, signals_);
   Index all_steps = 0, done = 0;
-  for (const auto& [begin, end] : plan.turns)
-    all_steps += virtual_steps(end - begin, options.steps_per_250, options.least_steps) + 1;
+  for (std::size_t i = 0; i < plan.turns.size(); ++i)
+    if (const auto& [begin, end] = plan.turns[i]; !plan.whole[i])
+      all_steps += virtual_steps(end - begin, options.steps_per_250, options.least_steps) + 1;
 
   const auto part = [&](Index begin, Index end) {
     return tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));

@@ -25,6 +25,7 @@ class Buffer {
   T* reserve(Index count) {
     if (count > capacity_) {
       const auto bytes = static_cast<std::size_t>(round_up(count * Index{sizeof(T)}, 64));
+      capacity_ = 0;
       data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
       if (!data_) throw std::bad_alloc();
       capacity_ = count;

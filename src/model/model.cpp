@@ -64,7 +64,9 @@ std::uint64_t mix(std::uint64_t hash, std::span<const std::byte> bytes) {  // FN
   return hash;
 }
 
-std::uint64_t content_hash(const gguf::File& file) {
+}  // namespace
+
+std::uint64_t Model::hash_of(const gguf::File& file) {
   constexpr std::size_t kSample = 4096;  // bytes from both ends of every tensor: enough to tell
                                          // fine-tunes apart, quick on gigabytes
   std::uint64_t hash = 0xcbf29ce484222325u;
@@ -75,8 +77,6 @@ std::uint64_t content_hash(const gguf::File& file) {
   }
   return hash;
 }
-
-}  // namespace
 
 Model Model::load(const std::filesystem::path& path) { return from(gguf::File::open(path)); }
 
@@ -98,7 +98,7 @@ Model Model::from(gguf::File file) {
                     ? matrix(source, "output.weight", config.vocabulary, config.width)
                     : model.embedding_;
   model.output_norm_ = vector(source, "output_norm.weight", config.width);
-  model.hash_ = content_hash(source);
+  model.hash_ = hash_of(source);
   return model;
 }
 

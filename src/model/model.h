@@ -39,6 +39,8 @@ class Model {
   // Names the model's content: a hash over configuration and a sample of every tensor. Saved
   // contexts are bound to it.
   std::uint64_t hash() const { return hash_; }
+  // The same, of a file that need not be one that pith can run.
+  static std::uint64_t hash_of(const gguf::File& file);
   Index weight_bytes() const;  // of all tensors
   Index decode_bytes()
       const;  // that one decoded token reads: all but an embedding that is not the head as well

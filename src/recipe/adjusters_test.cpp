@@ -105,6 +105,32 @@ TEST(Defensive, ScorersTakeTheMaximumOverQueriesAndHeads) {
   EXPECT_GT(total, 1.0);
 }
 
+// So does every other scorer that takes a mean over queries or query heads.
+TEST(Defensive, NoScorerKeepsToTheMean) {
+  World world = make_world({.layers = 1, .tokens = 40, .prefix = 0, .window = 4});
+  Signals& signals = world.signals;
+  Rng rng(5);
+  signals.layers[0].tail_attention = testing::positive(4 * 40, rng);
+  signals.replay_queries.push_back({.wanted = 3, .count = 3, .queries = {}});
+  signals.replay_queries[0].queries.push_back(testing::normal(4 * 3 * 8, rng));
+  const auto scores = [&](const std::string& scorer, bool worst) {
+    Scene scene(world.cache, signals, nullptr);
+    scene.set_worst_case(worst);
+    return score(read_stages(scorer + " @ 0.5").at(0), scene).lanes[0];
+  };
+  for (const char* scorer :
+       {"attention(sum)", "attention(tail)", "capkv", "dropkv(window=4)", "duo(sinks=0, recent=0)",
+        "expected_attention", "finch", "kvcompose", "question_attention", "raw_attention",
+        "reference_attention(references=3)", "rkv(window=4)", "simlayer(sinks=1, recent=8, last=4)",
+        "snapkv(window=4)", "tova"}) {
+    const auto mean = scores(scorer, false), worst = scores(scorer, true);
+    EXPECT_NE(worst, mean) << scorer;
+    for (std::size_t j = 0; j < 30; ++j) EXPECT_GE(worst[j], mean[j] - 1e-6f) << scorer << j;
+  }
+  for (const char* scorer : {"non_causal", "compactor"})  // standardised afterwards
+    EXPECT_NE(scores(scorer, true), scores(scorer, false)) << scorer;
+}
+
 TEST(Surprisal, WhatWasNotExpectedCountsMore) {
   World world = scored({{4, 4, 4, 4, 4, 4}}, 1);
   world.signals.surprisal = {1, 1, 1, 5, 1, 3};  // mean 2: weights 2/3, ... 2, ..., 4/3

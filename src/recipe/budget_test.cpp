@@ -82,6 +82,23 @@ TEST(Budget, ARatioUsesWhatItIsGiven) {
     }
 }
 
+// The smallest entries of a format with `cold` are those of 2 bits: room for them is looked for.
+TEST(Budget, ARatioUsesWhatItIsGivenWhereSomeTakeTwoBits) {
+  const World world = make_world({.layers = 4, .head_dim = 64, .tokens = 2000});
+  const double full = static_cast<double>(world.cache.full_bytes());
+  for (const char* format :
+       {"int8(cold=0.5, sinks=0, recent=0)", "int4(cold=0.5, sinks=0, recent=0)",
+        "int4(cold=1, sinks=0, recent=0)", "e4m3(cold=1, sinks=0, recent=0)"})
+    for (const double ratio : {8.0, 12.0}) {
+      const std::string text = fmt::format("keydiff + global + {} @ {}x", format, ratio);
+      cache::Cache cache = world.cache.fork();
+      cache.apply(Recipe::parse(text).plan(0, world.cache, world.signals));
+      const double reached = full / static_cast<double>(cache.bytes().total());
+      EXPECT_GE(reached, ratio) << text;
+      EXPECT_LE(reached, ratio * 1.06) << text;
+    }
+}
+
 // What is paid for is used: no lane of a plan in bytes has a tile with a gap. Counts are as asked.
 TEST(Budget, TilesOfAPlanInBytesAreFull) {
   const World world = make_world({.layers = 4, .head_dim = 64, .tokens = 700});

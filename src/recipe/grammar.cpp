@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "base/error.h"
+#include "base/suggest.h"
 
 namespace pith::recipe {
 namespace {
@@ -215,23 +215,6 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-// Levenshtein's distance, in one row, whatever the case of letters.
-Index edit_distance(std::string_view a, std::string_view b) {
-  std::vector<Index> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    Index diagonal = std::exchange(row[0], static_cast<Index>(i) + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const Index replaced = diagonal + (lower(a[i]) == lower(b[j]) ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 std::vector<StageText> read_recipe(std::string_view text) {
@@ -263,18 +246,9 @@ void fail_at(std::string_view text, Index column, const std::string& message) {
 
 std::optional<std::string> nearest(std::string_view name,
                                    const std::vector<std::string_view>& candidates) {
-  constexpr std::size_t kLongest = 64;  // keeps the quadratic distance small for hostile names
-  if (name.size() > kLongest) return std::nullopt;
-  std::optional<std::string> best;
-  Index least = std::max<Index>(2, static_cast<Index>(name.size()) / 2) + 1;
-  for (std::string_view candidate : candidates) {
-    const Index distance = edit_distance(name, candidate);
-    if (distance < least) {
-      least = distance;
-      best = std::string(candidate);
-    }
-  }
-  return best;
+  const std::vector<std::string> known(candidates.begin(), candidates.end());
+  const std::vector<std::string> near = nearest_names(name, known, 1);
+  return near.empty() ? std::nullopt : std::optional(near.front());
 }
 
 }  // namespace pith::recipe

@@ -47,7 +47,7 @@ std::string quoted(std::string_view value);
 // Throws `bad_recipe`: `recipe "TEXT", column N: MESSAGE`.
 [[noreturn]] void fail_at(std::string_view text, Index column, const std::string& message);
 
-// The candidate with the smallest edit distance to `name`, if that is small enough to be a slip.
+// The candidate nearest to `name`, if it is near enough to be a slip (base/suggest.h).
 std::optional<std::string> nearest(std::string_view name,
                                    const std::vector<std::string_view>& candidates);
 

@@ -192,6 +192,8 @@ TEST(Grammar, CombinationsThatCannotBeAreRefusedByName) {
       "recipe \"expected_attention @ 0.5 then expected_attention(n_sink=8) @ 0.5\", column 1: "
       "query statistics without the first 4 and 8 tokens are asked for, and only one can be had of "
       "one reading; give both the same n_sink, or run them apart");
+  EXPECT_THAT(refusal("attention(max, normalise=true) @ 2x"),
+              ::testing::HasSubstr("attention: normalise divides a sum"));
   EXPECT_THAT(refusal("echo @ 4x then echo(chunk=64) @ 8x"),
               ::testing::HasSubstr("echoes by chunks of 384 and 64"));
   EXPECT_NO_THROW(Recipe::parse("kvzip + match @ 4x then kvzip + match(references=64) @ 8x"));
@@ -250,6 +252,7 @@ TEST(Grammar, HostileTextIsBounded) {
 TEST(Nearest, OnlySlipsAreSuggested) {
   EXPECT_EQ(nearest("expectedattention", {"expected_attention", "attention"}),
             "expected_attention");
+  EXPECT_EQ(nearest("expected", {"knorm", "expected_attention"}), "expected_attention");
   EXPECT_EQ(nearest("zzzzzz", {"knorm", "snapkv"}), std::nullopt);
 }
 

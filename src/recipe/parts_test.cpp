@@ -84,6 +84,21 @@ TEST(Pyramid, LayersFallOnALineAndSumToTheBudget) {
   EXPECT_THAT(kept, ElementsAre(70, 55, 40, 25, 10));  // 2 * 40 - 10 down to 40 / 4
 }
 
+// What a short lane cannot hold goes to the others, still on the line: 110 entries as 40 to 10.
+TEST(Pyramid, AShortFirstLaneDoesNotTurnItOver) {
+  World world = make_world({.layers = 3, .query_heads = 1, .kv_heads = 1, .tokens = 100});
+  cache::Plan ragged;
+  ragged.lanes.resize(3);
+  for (std::int32_t j = 0; j < 100; ++j)
+    for (std::size_t lane = 0; lane < 3; ++lane)
+      if (lane > 0 || j < 10) ragged.lanes[lane].keep.push_back(j);
+  world.cache.apply(ragged);
+  const cache::Plan plan = plan_of("knorm + pyramid(beta=4) @ 40tok", world);
+  EXPECT_EQ(plan.lanes[0].keep.size(), 10u);
+  EXPECT_EQ(plan.lanes[1].keep.size(), 88u);
+  EXPECT_EQ(plan.lanes[2].keep.size(), 22u);
+}
+
 TEST(Positions, OneSetForAllLanesFromNormalisedLayers) {
   // Layer 0 is loud, layer 1 quiet; normalised, token 2 has the largest sum of shares.
   World world = make_world({.layers = 2, .query_heads = 1, .kv_heads = 1, .tokens = 4});
@@ -107,6 +122,9 @@ TEST(ChunkMean, WholeChunksUpToTheBudget) {
   EXPECT_EQ(plan.lanes[0].keep, plan.lanes[1].keep);            // heads agree
   const cache::Plan quirk = plan_of("knorm + chunk_mean(2, quirk=kvpress) @ 0.375", world);
   EXPECT_THAT(quirk.lanes[0].keep, ElementsAre(2, 3, 6, 7));  // int(4 * 0.625) = 2 chunks
+  const cache::Plan pinned =
+      plan_of("knorm + pins(sinks=1, recent=1) + chunk_mean(2, quirk=kvpress) @ 0.75", world);
+  EXPECT_THAT(pinned.lanes[0].keep, ElementsAre(0, 6, 7));  // one chunk, and the other chunk's pin
 }
 
 TEST(ChunkMean, APinnedEntryProtectsItsChunkAsFarAsRoomGoes) {
@@ -201,10 +219,23 @@ TEST(Scorers, SpacedTakesEveryOtherThenEveryFourth) {
               ElementsAre(0, -4, -2, -6, -1, -5, -3, -7));
 }
 
+// In bf16, the first two tokens stand behind the packed ones.
+TEST(Scorers, SpacedGoesByPosition) {
+  World world = make_world({.layers = 1, .query_heads = 1, .kv_heads = 1, .tokens = 8});
+  world.cache.apply(plan_of("int4(sinks=2, recent=0)", world));
+  Scene scene(world.cache, world.signals, nullptr);
+  EXPECT_THAT(scene.by_position(0), ElementsAre(6, 7, 0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(score(read_stages("spaced @ 0.5").at(0), scene).lanes[0],
+              ElementsAre(-2, -6, -1, -5, -3, -7, 0, -4));
+}
+
 TEST(Recipe, ControlsChooseByChanceOrPlaceAlone) {
-  for (const char* control : {"random @ 2x", "streaming_llm @ 2x", "spaced @ 2x"})
+  for (const char* control : {"random @ 2x", "streaming_llm @ 2x", "spaced @ 2x",
+                              "random + pins(turns=1) + positions @ 2x"})
     EXPECT_TRUE(Recipe::parse(control).is_control()) << control;
-  for (const char* other : {"full", "knorm @ 2x", "s0_recent", "random @ 2x then knorm @ 4x"})
+  for (const char* other :
+       {"full", "knorm @ 2x", "s0_recent", "random @ 2x then knorm @ 4x", "random + surprisal @ 2x",
+        "random + curves @ 2x", "recency + route_floor @ 2x", "random + match @ 2x"})
     EXPECT_FALSE(Recipe::parse(other).is_control()) << other;
 }
 
@@ -215,8 +246,9 @@ TEST(Stages, EveryScorerWorksOnACompressedCache) {
                              "knorm",
                              "keydiff",
                              "attention(sum)",
-                             "attention(max, normalise=true)",
-                             "attention(tail)",
+                             "attention(max)",
+                             "attention(sum, normalise=true)",
+                             "attention(tail, normalise=true)",
                              "snapkv(window=8)",
                              "question_attention",
                              "tova",

@@ -180,14 +180,34 @@ cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
   return finish(stage, scene, scores, std::move(only.plan));
 }
 
+// The part of its packed entries that a format gives 2 bits instead of its own.
+double cold_part(const Part& format) {
+  const auto& own = format.info->parameters;
+  const auto is_cold = [](const Parameter& parameter) { return parameter.name == "cold"; };
+  return std::any_of(own.begin(), own.end(), is_cold) ? format.arguments.real("cold") : 0;
+}
+
+// The least that the entries of a lane take on average in a stage's format.
+double least_entry_bytes(const Stage& stage, const cache::Shape& shape) {
+  const auto of = [&](cache::Format format) {
+    return static_cast<double>(entry_bytes(shape, format, cache::Columns::plain));
+  };
+  const double own = of(stage.format.info->format), cold = cold_part(stage.format);
+  return cold * std::min(of(cache::Format::int2), own) + (1 - cold) * own;
+}
+
 // The largest number of entries whose plan fits into `bytes`, found by bisection, because lanes
 // allocate whole tiles and allocators differ in how raggedly they fill them.
 cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& sizes, Index bytes) {
   const bool weighs = stage.weighs();
-  // Between one entry per lane and as many as if no tile had a gap and all were of the format.
-  const Index entry = entry_bytes(scene.shape(), stage.format.info->format, cache::Columns::plain);
+  // Between one entry per lane and as many as if no tile had a gap and all were as small as the
+  // format makes them.
+  const double entry = least_entry_bytes(stage, scene.shape());
+  const auto as_entries = [&](Index room) {
+    return static_cast<Index>(static_cast<double>(room) / entry);
+  };
   const Index least = sizes.additions() > 0 ? 0 : std::min(sizes.lanes, sizes.present());
-  const Index most = std::clamp(bytes / entry - sizes.additions(), least, sizes.present());
+  const Index most = std::clamp(as_entries(bytes) - sizes.additions(), least, sizes.present());
   const auto room_of = [&](Index total) {
     Room room = room_of_entries(total, sizes);
     room.whole_tiles = true;
@@ -230,7 +250,7 @@ cache::Plan plan_in_bytes(const Stage& stage, Scene& scene, const LaneSizes& siz
   // Entries without a weight after all lie in tiles of their own: a tile more in some lanes.
   while (weighs &&
          (taken = planned_bytes(scene, plan, sizes.added, packed_before, false)) > bytes) {
-    best_total -= std::max<Index>((taken - bytes) / entry, 1);
+    best_total -= std::max<Index>(as_entries(taken - bytes), 1);
     if (best_total < least || too_large(best_total) || !problem.empty())
       cannot_meet(stage, problem.empty() ? "it is too small for entries with weights" : problem);
     plan = finish(stage, scene, scores, std::move(*best));

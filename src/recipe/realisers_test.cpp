@@ -86,6 +86,8 @@ TEST(Fold, ArmsHandOnMassOrValueAlone) {
   const cache::LanePlan value = plan_of("kvzip(sinks=0) + uniform + fold(value) @ 0.5", pairs());
   EXPECT_THAT(value.log_weight, IsEmpty());
   EXPECT_EQ(value.values.size(), 4u);
+  EXPECT_TRUE(read_stages("kvzip + fold(mass) @ 2x").at(0).weighs());
+  EXPECT_FALSE(read_stages("kvzip + fold(value) @ 2x").at(0).weighs());
 }
 
 // Two equal keys: the softmax over both is that over the folded one.

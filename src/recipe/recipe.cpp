@@ -7,6 +7,16 @@
 
 namespace pith::recipe {
 
+namespace {
+
+// Where the turns of a conversation begin is a place like any other.
+bool needs_place_alone(SignalNeeds needs) {
+  needs.turns = false;
+  return needs == SignalNeeds{};
+}
+
+}  // namespace
+
 struct Recipe::Impl {
   std::string name;
   std::vector<Stage> stages;
@@ -47,9 +57,10 @@ bool Recipe::is_oracle() const {
 }
 
 bool Recipe::is_control() const {
-  return !is_full() && !sees_question() &&
-         std::all_of(impl_->stages.begin(), impl_->stages.end(),
-                     [](const Stage& stage) { return stage.scorer && stage.scorer->info->blind; });
+  return !is_full() &&
+         std::all_of(impl_->stages.begin(), impl_->stages.end(), [](const Stage& stage) {
+           return stage.scorer && stage.scorer->info->blind && needs_place_alone(needs_of(stage));
+         });
 }
 
 Index Recipe::again_every() const {

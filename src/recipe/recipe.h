@@ -50,7 +50,8 @@ class Recipe {
   bool is_full() const;        // "full": no compression
   bool sees_question() const;  // some part looks at the question
   bool is_oracle() const;      // some part uses what a deployment would not have
-  bool is_control() const;     // chooses by chance or place alone: random, recency, spaced
+  // Chooses by chance or place alone: random, recency or spaced, with no part that looks at more.
+  bool is_control() const;
   // Of the budget `auto`: what share of right answers may be lost. Such a recipe makes no plan; the
   // guard (engine/guard/guard.h) turns it into one that does.
   std::optional<double> risk() const;

@@ -74,6 +74,8 @@ inline World make_world(const WorldOptions& options = {}) {
         .question_queries = normal(heads * options.question * depth, rng),
         .local_attention = {positive(heads * tokens, rng), positive(heads * tokens, rng)},
         .query_magnitude = std::vector<float>(static_cast<std::size_t>(heads * depth / 2), 2.0f),
+        .rotated_moment =
+            std::vector<float>(static_cast<std::size_t>(options.kv_heads * depth * depth)),
         .question_keys = normal(options.kv_heads * options.question * depth, rng),
         .echo = positive(options.kv_heads * tokens, rng),
         .echo_plus = positive(options.kv_heads * tokens, rng),
@@ -83,6 +85,9 @@ inline World make_world(const WorldOptions& options = {}) {
     own.projected_values = positive(options.kv_heads * tokens, rng);
     for (Index h = 0; h < heads; ++h)
       for (Index i = 0; i < depth; ++i) own.query_covariance[(h * depth + i) * depth + i] = 0.5f;
+    for (Index h = 0; h < options.kv_heads; ++h)
+      for (Index i = 0; i < depth; ++i)
+        own.rotated_moment[(h * depth + i) * depth + i] = static_cast<float>(1 + i);
     signals.layers.push_back(std::move(own));
   }
   signals.surprisal = positive(tokens, rng);

@@ -97,6 +97,12 @@ TEST(LocalAttention, ColumnsSumWhatAllTokensPay) {
   EXPECT_THAT(columns, ElementsAre(near(1 + 0.5f), near(1.0f / 3 + 0.5f)));
 }
 
+// Two queries, of the tokens 2 and 3, look at all alike: thirds and quarters.
+TEST(Attention, NormalisesByTheQueriesThatCouldSee) {
+  EXPECT_THAT(scores_of("attention(tail, normalise=true)", hand_made(kAny, kAny))[0],
+              ElementsAre(near(7.0f / 24), near(7.0f / 24), near(7.0f / 24), near(1.0f / 4)));
+}
+
 TEST(LagKv, ChannelsAreMeasuredOnTheNextPartition) {
   const World world = hand_made({{0, 1}, {0, 0}, {0, 0}, {1, 1}}, {{0, 0}, {0, 0}, {0, 0}, {0, 0}});
   EXPECT_THAT(scores_of("lagkv(lag=2, sinks=0)", world)[0], ElementsAre(0.5f, 0, kForced, kForced));

@@ -85,6 +85,8 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     expect(needs.replay_plus, own.replay_plus, shape.kv_heads * tokens, "replay_plus scores");
     expect(needs.replay_gradient, own.replay_gradient, shape.kv_heads * tokens, "gradient scores");
     expect(needs.query_magnitudes, own.query_magnitude, heads * depth / 2, "query magnitudes");
+    expect(needs.rotated_moments, own.rotated_moment, shape.kv_heads * depth * depth,
+           "second moments of queries");
     expect(needs.question_keys, own.question_keys, shape.kv_heads * signals.question_tokens * depth,
            "question keys");
     expect(needs.echo > 0, own.echo, shape.kv_heads * tokens, "echo scores");

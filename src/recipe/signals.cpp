@@ -19,6 +19,7 @@ constexpr Flag kFlags[] = {
     {"query_moments", &SignalNeeds::query_moments},
     {"query_means", &SignalNeeds::query_means},
     {"query_magnitudes", &SignalNeeds::query_magnitudes},
+    {"rotated_moments", &SignalNeeds::rotated_moments},
     {"attention_sum", &SignalNeeds::attention_sum},
     {"attention_max", &SignalNeeds::attention_max},
     {"replay", &SignalNeeds::replay},

@@ -43,6 +43,7 @@ struct SignalNeeds {
   bool query_moments = false;     // mean and covariance of unrotated queries
   bool query_means = false;       // the mean of unrotated queries alone
   bool query_magnitudes = false;  // the mean length of every rotated pair of queries
+  bool rotated_moments = false;   // the second moment of rotated queries
   bool attention_sum = false;     // column sums of the prefill's attention
   bool attention_max = false;     // column maxima
   bool replay = false;            // KVzip's replay scores
@@ -104,6 +105,7 @@ struct LayerSignals {
                                         // next_position + nq - 1
   std::vector<std::vector<float>> local_attention;  // [kinds][Hq, T]: column sums
   std::vector<float> query_magnitude;  // [Hq, D/2]: mean of |(q_i, q_{i + D/2})|, unrotated
+  std::vector<float> rotated_moment;   // [Hkv, D, D]: mean of q q' of the group's rotated queries
   std::vector<float> question_keys;    // [Hkv, nq, D], rotated like question_queries
   std::vector<float> echo, echo_plus;  // [Hkv, T]: what replay and replay_plus are expected to be
   std::vector<float> second_pass;      // [Hq, T]: the largest weight that the second pass gave

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "recipe/parts/parts.h"
 #include "recipe/row_kernels.h"
 
 namespace pith::recipe {
@@ -12,28 +12,27 @@ std::vector<float> fitted_log_weights(const Scene& scene, Index lane, const Refe
                                       std::span<const std::vector<std::int32_t>> missing,
                                       std::span<const float> keys) {
   const Index depth = scene.shape().head_dim, n = scene.size(lane), count = std::ssize(missing);
-  const Index rows = scene.group() * references.count, head = lane % scene.shape().kv_heads;
   const auto info = scene.info(lane);
-  std::vector<float> queries(static_cast<std::size_t>(rows * depth));
-  for (Index i = 0; i < rows * depth; ++i)
-    queries[i] = references.queries[head * rows * depth + i] * scene.signals().attention_scale;
-  const std::vector<float> logits = times_transposed(queries, rows, scene.keys(lane), n, depth);
-  const std::vector<float> own = times_transposed(queries, rows, keys, count, depth);
+  const std::vector<float> queries = reference_rows(scene, lane, references);
+  const std::vector<float> present = scene.keys(lane);
+  const std::vector<float> own =
+      times_transposed(queries, std::ssize(queries) / depth, keys, count, depth);
 
   std::vector<double> wanted(missing.size()), drawn(missing.size());
-  std::vector<double> weights(static_cast<std::size_t>(n));
-  for (Index r = 0; r < rows; ++r) {
-    double top = -std::numeric_limits<double>::infinity(), sum = 0;
-    for (Index j = 0; j < n; ++j) {
-      weights[j] = double{logits[r * n + j]} + info[j].log_weight;
-      top = std::max(top, weights[j]);
+  Index r = 0;
+  for_reference_weights(scene, lane, references, [&](std::span<const float> rows) {
+    for (const float* p = rows.data(); p != rows.data() + rows.size(); p += n, ++r) {
+      // log Z_r, by the entry that has the largest weight.
+      const Index top = std::max_element(p, p + n) - p;
+      const double logit = double{dot(&queries[r * depth], &present[top * depth], depth)} +
+                           double{info[top].log_weight};
+      const double whole = logit - std::log(double{p[top]});
+      for (Index c = 0; c < count; ++c) {
+        for (std::int32_t j : missing[c]) wanted[c] += double{p[j]};
+        drawn[c] += std::exp(double{own[r * count + c]} - whole);
+      }
     }
-    for (double& weight : weights) sum += weight = std::exp(weight - top);
-    for (Index c = 0; c < count; ++c) {
-      for (std::int32_t j : missing[c]) wanted[c] += weights[j] / sum;
-      drawn[c] += std::exp(own[r * count + c] - top) / sum;
-    }
-  }
+  });
   std::vector<float> out;
   for (std::size_t c = 0; c < missing.size(); ++c)
     out.push_back(static_cast<float>(wanted[c] > 0 && drawn[c] > 0

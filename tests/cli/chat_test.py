@@ -40,7 +40,31 @@ def test_chat_tells_what_became_of_a_turn(pith, tiny):
     result = pith("chat", "-m", tiny, "--max-tokens", 4, "--kv", "snapkv(window=4) @ 0.5", input=LINES + "/bytes\n")
     assert result.code == 0, result.err
     assert "[turn 3: " in result.err and "entries per lane" in result.err
-    assert "less than the full bf16 cache" in result.out
+    assert "the full bf16 cache of" in result.out
+
+
+def test_a_cache_larger_than_full_is_called_so(pith, tiny):
+    result = pith("chat", "-m", tiny, "--max-tokens", 2, "--kv", "full", "--exact", input="/bytes\nhello\n/bytes\n")
+    lines = result.out.splitlines()
+    assert lines[0] == "0 tokens: nothing was read yet"
+    assert "x the full bf16 cache of" in lines[-1] and "whole tiles" in lines[-1]
+
+
+def test_chat_prints_nothing_but_json_if_asked(pith, tiny):
+    result = pith("chat", "-m", tiny, "--max-tokens", 2, "--json", input="hello\r\n/bytes\r\n/help\r\n/quit\r\nnever read\n")
+    assert result.code == 0, result.err
+    turn, cache = result.json
+    assert turn["user"] == "hello"
+    assert {"n_context_tokens", "entries", "cache_bytes", "cache_type", "full_bytes"} == set(cache)
+    assert cache["cache_bytes"] == turn["cache_bytes"]
+    assert "/quit" in result.err
+
+
+def test_chat_saves_to_no_folder(pith, tiny, tmp_path):
+    result = pith("chat", "-m", tiny, "--max-tokens", 2, input=f"hello\n/save {tmp_path}\n")
+    assert result.code == 1
+    assert "is a folder; a file was expected" in result.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_cache_is_held_below_a_size(pith, tiny):
@@ -124,7 +148,7 @@ def test_an_interrupt_at_a_terminal_ends_the_compression_only(tiny):
     chat.send_signal(signal.SIGINT)
     assert "given up" in chat.stdout.readline().decode(errors="replace")
     os.write(ours, b"/bytes\n")
-    assert "less than the full" in chat.stdout.readline().decode(errors="replace")
+    assert "the full bf16 cache of" in chat.stdout.readline().decode(errors="replace")
     time.sleep(0.2)
     chat.send_signal(signal.SIGINT)  # at the prompt
     assert chat.wait(timeout=30) == 130

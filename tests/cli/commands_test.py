@@ -1,6 +1,11 @@
 """The smaller commands, and how all of them behave in pipes."""
 
+import fcntl
+import os
+import pty
+import struct
 import subprocess
+import termios
 
 import pytest
 from conftest import PITH, ROOT
@@ -11,6 +16,8 @@ def test_tokenize_gives_ids_and_pieces(pith, tiny):
     assert result["n_tokens"] == len(result["ids"]) == len(result["pieces"])
     assert "".join(result["pieces"]) == "hello the"
     assert pith("tokenize", "-m", tiny, "hello the", "--count").out == f"{result['n_tokens']}\n"
+    (counted,) = pith("tokenize", "-m", tiny, "hello the", "--count", "--json").json
+    assert counted == {"model": "tiny", "tokenizer": result["tokenizer"], "n_tokens": result["n_tokens"]}
 
 
 def test_tokenize_reads_control_tokens_only_when_asked(pith, tiny):
@@ -51,6 +58,47 @@ def test_inspect_shows_models_that_cannot_run(pith, make_model):
     result = pith("inspect", make_model("unknown", architecture="abacus"), "--json")
     assert result.code == 0, result.err
     assert "abacus" in result.json[0]["cannot_run"]
+
+
+def test_inspect_names_models_as_caches_do(pith, fails, tiny, document, tmp_path):
+    saved = tmp_path / "cache.pith"
+    assert pith("run", "-m", tiny, "-f", document, "--kv", "full", "--save", saved).code == 0
+    (model,), (cache,) = pith("inspect", tiny, "--json").json, pith("inspect", saved, "--json").json
+    assert model["model_hash"] == cache["model_hash"]
+    assert cache["model_name"] == model["config"]["name"] == "tiny qwen2"
+    assert ["model_hash", model["model_hash"]] in [line.split() for line in pith("inspect", tiny).out.splitlines()]
+    fails("inspect", saved, "--tensors", code=2, words=["--tensors", "saved cache"])
+    fails("inspect", document, words=["document.txt", "GGUF", "PITHCTX"])
+
+
+def test_the_model_has_one_name_everywhere(pith, tiny, document):
+    (generated,) = pith("generate", "-m", tiny, "-p", "hello", "--max-tokens", 2, "--json").json
+    (benched,) = pith("bench", "-m", tiny, "--prompt", 4, "--generate", 0, "--repeat", 1, "--no-ceilings", "--json").json
+    (answer,) = pith("run", "-m", tiny, "-f", document, "-q", "?", "--kv", "full", "--max-tokens", 2, "--json").json
+    assert {(one["model"], one["model_name"]) for one in (generated, benched, answer)} == {("tiny", "tiny qwen2")}
+
+
+def lines_on_a_terminal(columns, *arguments):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    running = subprocess.Popen([PITH, *arguments], stdout=theirs)
+    os.close(theirs)
+    text = b""
+    try:
+        while piece := os.read(ours, 4096):
+            text += piece
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert running.wait(timeout=60) == 0
+    return text.decode().splitlines()
+
+
+@pytest.mark.parametrize("arguments", [["recipes"], ["eval", "--list"]], ids=" ".join)
+def test_tables_are_as_wide_as_the_terminal(pith, arguments):
+    lines = lines_on_a_terminal(110, *arguments)
+    assert 90 < max(map(len, lines)) <= 110
+    assert max(map(len, pith(*arguments).out.splitlines())) > 110
 
 
 def test_recipes_are_printed_from_the_registry(pith):

@@ -61,6 +61,11 @@ def test_writes_its_files(whole):
     assert "model_hash" in (whole / "config.yaml").read_text()
 
 
+def test_json_is_one_line(pith, config, whole):
+    (printed,) = pith("eval", config, "--out", whole, "--json").json
+    assert printed == json.loads((whole / "metrics.json").read_text())
+
+
 def test_metrics_have_what_the_docs_say(whole):
     arm = next(a for a in metrics(whole) if a["recipe"] == "knorm @ 2x" and a["task"] == "all")
     assert (arm["n"], arm["documents"], arm["sees_question"]) == (20, 2, False)

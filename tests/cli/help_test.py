@@ -44,6 +44,21 @@ def test_an_unknown_command_is_named(fails):
     fails("genrate", "-p", "x", code=2, words=["genrate", "did you mean generate?"])
 
 
+def test_a_mistyped_option_names_the_nearest(fails):
+    fails("run", "-f", "a.txt", "--questoin", "hi", code=2, words=["no option --questoin", "--questions", "pith run --help"])
+    fails("recipes", "snapkv", "knorm", code=2, words=['"knorm" was not expected'])
+
+
+def test_counts_are_whole_numbers(fails):
+    fails("generate", "-p", "a", "--max-tokens", "4.5", code=2, words=["--max-tokens", '"4.5"', "a whole number from 1 to 1048576"])
+
+
+def test_numbers_have_one_name_in_the_help(pith):
+    for command in COMMANDS:
+        assert not {"INT", "UINT", "FLOAT"} & set(pith(command, "--help").out.replace("=", " ").split())
+    assert "With --what encoder:" in pith("calibrate", "--help").out
+
+
 def test_grid_takes_fractions(fails):
     fails("probe", "-f", "a", "--kv", "knorm", "--grid", "4x", code=2, words=['"4x" is no fraction', "0.5,0.75"])
 
@@ -68,6 +83,15 @@ def test_grid_takes_fractions(fails):
         ["inspect"],
         ["pull"],
         ["bench", "--repeat", "0"],
+        ["bench", "--kv", "knorm @ 4x"],
+        ["bench", "--prompt", "0", "--generate", "0"],
+        ["chat", "--cold-folder", "cold"],
+        ["chat", "--top-k", "4"],
+        ["eval", "--suite", "needles", "--out", "runs", "--shard", "4/4"],
+        ["generate", "-p", "a", "--temperature", "nan"],
+        ["generate", "-p", "a", "--top-p", "0.9"],
+        ["generate", "-p", "a", "--seed", "-1"],
+        ["generate", "-p", "a", "--when", "every:16"],
         ["probe"],
         ["probe", "-f", "a.txt"],
         ["probe", "-f", "a.txt", "--suite", "needles", "--kv", "knorm"],

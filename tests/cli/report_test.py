@@ -88,6 +88,12 @@ def test_figures_are_drawn(open_page, report):
     page.click("text=those that full gets")
 
 
+def test_wide_tables_stay_in_the_window(open_page, report):
+    page = open_page(report, viewport={"width": 1300, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1300
+    assert page.locator("#tasks tr.under").count() == page.locator("#tasks tr.upper").count() > 0
+
+
 def test_an_answer_is_one_click_away(open_page, report):
     page = open_page(report)
     page.select_option("select[data-filter=outcome]", "")

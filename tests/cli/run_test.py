@@ -3,6 +3,7 @@
 import pytest
 
 KEYS = {
+    "model", "model_name",
     "question", "answer", "recipe", "sees_question", "n_context_tokens", "entries", "cache_bytes", "full_bytes", "ratio",
     "prefill_s", "compress_s", "decode_tok_s", "stop_reason", "n_answer_tokens", "peak_bytes", "rss_bytes", "numerics",
     "isa", "cache_type",
@@ -77,6 +78,26 @@ def test_table_counts_right_answers(pith, tiny, document, tmp_path):
     assert row.split()[1] in {"0/2", "1/2", "2/2"}
     for title in ("recipe", "right", "entries", "bytes", "×", "stored as", "prefill s", "compress s", "decode tok/s", "peak bytes"):
         assert title in result.out
+
+
+def test_answers_have_no_comments(pith, tiny, document, tmp_path):
+    expected = tmp_path / "answers.txt"
+    expected.write_text("#4711\n\nclock\n\n")  # the second question is not judged; the last line is none
+    result = pith("run", "-m", tiny, "-f", document, "-q", "a?", "-q", "b?", "-q", "c?", "--answers", expected, "--max-tokens", 2,
+                  "--kv", "full", "--json")  # fmt: skip
+    assert [one["expected"] for one in result.json] == ["#4711", "", "clock"], result.err
+    assert [one["right"] is None for one in result.json] == [False, True, False]
+
+
+def test_a_byte_order_mark_is_no_text(pith, tiny, tmp_path):
+    runs = []
+    for mark in (b"", b"\xef\xbb\xbf"):
+        for name, text in (("text", b"The key hangs in the clock."), ("questions", b"# one\nWhere?\n"), ("answers", b"clock\n")):
+            (tmp_path / name).write_bytes(mark + text)
+        files = ("-f", tmp_path / "text", "--questions", tmp_path / "questions", "--answers", tmp_path / "answers")
+        (answer,) = pith("run", "-m", tiny, *files, "--kv", "full", "--max-tokens", 2, "--json").json
+        runs.append([answer[key] for key in ("question", "expected", "n_context_tokens", "answer")])
+    assert runs[0] == runs[1]
 
 
 def test_saved_caches_answer_the_same(pith, tiny, document, tmp_path):

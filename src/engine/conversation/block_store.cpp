@@ -22,7 +22,7 @@ std::vector<Token> joined(const Context& before, std::span<const Token> turn) {
   return tokens;
 }
 
-// Files are written as KEY.block.PID.part (base/files.h): those of processes that are no more.
+// Files are written as KEY.block.PID.N.part (base/files.h): those of processes that are no more.
 void remove_abandoned(const std::filesystem::path& folder) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
@@ -31,9 +31,10 @@ void remove_abandoned(const std::filesystem::path& folder) {
     if (at == std::string::npos || !name.ends_with(".part")) continue;
     const char* first = name.data() + at + kSuffix.size() + 1;
     const char* last = name.data() + name.size() - std::string_view(".part").size();
+    if (first >= last) continue;
     int process = 0;
     const auto [end, error] = std::from_chars(first, last, process);
-    if (error != std::errc() || end != last || process <= 0) continue;
+    if (error != std::errc() || *end != '.' || process <= 0) continue;
     if (::kill(process, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
   }
 }

@@ -111,7 +111,7 @@ void Conversation::read_prefix() {
              .key();
 }
 
-Generated Conversation::say(std::string_view text, const OnText& on_text) {
+Generated Conversation::say(std::string_view text, const OnText& on_text, const Progress& reading) {
   take_over_if_done();
   if (prefix_tokens_ == 0 && context_.next_position() == 0) read_prefix();
   std::vector<Token> tokens;
@@ -124,7 +124,7 @@ Generated Conversation::say(std::string_view text, const OnText& on_text) {
   add(engine_->tokenizer().encode(text, {}));  // what a user types is never a control token
   add(encode(frame_.after));
   recall(tokens);
-  context_.read(tokens);
+  context_.read(tokens, nullptr, reading);
   unread_.clear();
   turn_starts_.push_back(begin);
   answer_begin_ = context_.next_position();

@@ -68,10 +68,10 @@ class Conversation {
   Conversation(Context saved, ConversationOptions options);
   ~Conversation();  // gives background work up
 
-  // Reads the user's text and answers. A stop string is no part of the conversation. Throws
-  // bad_input when the model's range ends; nothing has changed then. Work in the background goes on
-  // meanwhile; what is finished of it is taken over before and after.
-  Generated say(std::string_view text, const OnText& on_text = {});
+  // Reads the user's text, which `reading` is told of, and answers. A stop string is no part of the
+  // conversation. Throws bad_input when the model's range ends; nothing has changed then. Work in
+  // the background goes on meanwhile; what is finished of it is taken over before and after.
+  Generated say(std::string_view text, const OnText& on_text = {}, const Progress& reading = {});
 
   // Compresses finished turns and evicts, if there is anything to do: on threads of its own that
   // run only when nothing else wants to, ...

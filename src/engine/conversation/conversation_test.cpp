@@ -121,7 +121,7 @@ TEST_F(ConversationTest, ABlockOfAnotherHistoryIsRefused) {
 
 TEST_F(ConversationTest, WhatAKilledProcessLeftIsRemoved) {
   fs::create_directories(store_);
-  const auto left = store_ / "00.block.999999999.part", mine = store_ / "notes.txt";
+  const auto left = store_ / "00.block.999999999.12.part", mine = store_ / "notes.txt";
   std::ofstream(left) << "half";
   std::ofstream(mine) << "mine";
   const BlockStore store(store_);

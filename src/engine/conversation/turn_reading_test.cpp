@@ -60,6 +60,14 @@ TEST_F(TurnReading, AgainLetsLaterTurnsPushEarlierOnesOut) {
   EXPECT_EQ(held(80, 110), 30);
 }
 
+TEST_F(TurnReading, AgainLeavesEveryTurnItsQuota) {
+  read_turns_again(context_, tokens_,
+                   recipe::Recipe::parse("recency + turn_quota(entries=2) @ 30tok"), options_);
+  EXPECT_EQ(held(10, 50), 2);
+  EXPECT_EQ(held(50, 90), 8);
+  EXPECT_EQ(held(90, 110), 20);
+}
+
 TEST_F(TurnReading, NeedsTurns) {
   options_.turn_starts.clear();
   try {

@@ -36,8 +36,9 @@ struct GuardSignal {
   double ratio = 1;  // that was asked for
 
   // What is held against the threshold, in nats. Below kNoise a rise says nothing, rounding to 4
-  // bits alone does as much, so there the ratio decides; each 1x counts kPerRatio.
-  double value() const { return std::max(0.0, rise - kNoise) + kPerRatio * ratio; }
+  // bits alone does as much, so there the ratio decides; each 1x counts kPerRatio. A rise that is
+  // no number stays none and passes no threshold: std::max() returns its first argument then.
+  double value() const { return std::max(rise - kNoise, 0.0) + kPerRatio * ratio; }
   static constexpr double kNoise = 0.1, kPerRatio = 0.01;
   friend bool operator==(const GuardSignal&, const GuardSignal&) = default;
 };

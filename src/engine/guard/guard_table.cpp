@@ -103,6 +103,8 @@ std::vector<GuardTable> parse_guard_tables(std::string_view json, const std::str
         table.records.push_back({read_numbers(record.at(0)), read_numbers(record.at(1))});
       tables.push_back(std::move(table));
     }
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
     damaged(error.what());
   }

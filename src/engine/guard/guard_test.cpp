@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -32,6 +33,18 @@ TEST(GuardSample, LongDocumentsGiveATenthAndShortOnesAll) {
   EXPECT_EQ(sample_spans(std::vector<float>(64000, 1), 0).size(), 64U);
   EXPECT_EQ(sample_spans(std::vector<float>(96, 1), 0).size(), 3U);
   EXPECT_THAT(sample_spans(std::vector<float>(15, 1), 5), ElementsAre(GuardSpan{5, 15}));
+}
+
+TEST(GuardSignal, WhatIsNoNumberPassesNoThreshold) {
+  EXPECT_DOUBLE_EQ((GuardSignal{.rise = 0.05, .ratio = 4}.value()), 0.04);
+  EXPECT_DOUBLE_EQ((GuardSignal{.rise = 0.35, .ratio = 4}.value()), 0.29);
+  EXPECT_TRUE(std::isnan(GuardSignal{.rise = std::nan(""), .ratio = 4}.value()));
+}
+
+TEST(GuardTable, WhatIsNoListIsSaidOnce) {
+  EXPECT_EQ(test::error_of([] { parse_guard_tables("{}", "guards.json"); }),
+            "guards.json is no list of guard tables: a list was expected; delete it and run `pith "
+            "calibrate --what guard` again");
 }
 
 class GuardTest : public testing::Test {

@@ -134,6 +134,12 @@ float LearnedEntries::forward(const Lesson& lesson) {
   return static_cast<float>(loss.loss);
 }
 
+Index LearnedEntries::size() const {
+  Index entries = 0;
+  for (const auto& lane : trained_) entries += std::ssize(lane);
+  return entries;
+}
+
 std::vector<float> LearnedEntries::backward() {
   PastGradients lanes;
   pass_.backward({}, gradient_, {.past = &lanes});
@@ -155,7 +161,7 @@ VirtualReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
                     const Checkpoint& checkpoint) {
   PITH_CHECK(!lessons.empty(), "something to learn from");
   const std::vector<float> start = entries.weights();
-  VirtualReport report{.entries = std::ssize(start), .steps = options.steps};
+  VirtualReport report{.entries = entries.size(), .steps = options.steps};
   VirtualState state;
   if (checkpoint.state) {
     state = *checkpoint.state;

@@ -38,6 +38,7 @@ class LearnedEntries {
   LearnedEntries(Engine& engine, const cache::Cache& cache, const cache::Plan& plan,
                  Index trained_from, Index position);
 
+  Index size() const;  // entries that are trained, of all lanes
   // All that is trained: lane by lane the keys (rotated) and then the values.
   std::vector<float> weights() const;
   void set(std::span<const float> weights);

@@ -96,6 +96,7 @@ TEST_F(Learned, GradientAgreesWithDifferences) {
 TEST_F(Learned, TrainingLowersTheLossAndLeavesThePrefix) {
   LearnedEntries some = entries();
   const auto report = learn(some, lessons_, {.steps = 40});
+  EXPECT_EQ(report.entries, 4 * 4);  // lanes, entries behind the prefix
   EXPECT_LT(report.last_loss, report.first_loss);
   some.write(plan_);
   std::vector<float> keys(static_cast<std::size_t>(whole_->cache().size(1) * 16));

@@ -128,7 +128,13 @@ TEST_F(Stored, ExemptTokensAndWholeTurnsStayExact) {
     const auto signals =
         read_document(context, tokens_, recipe.needs(),
                       {.prefix_tokens = 6, .sentence_starts = {0}, .turn_starts = {6, 16, 34}});
-    compress(context, recipe, signals);
+    Index done = 0, total = 0;
+    compress(context, recipe, signals, [&](Index now, Index all) {
+      done = now;
+      total = all;
+    });
+    EXPECT_GT(done, 0) << how;
+    EXPECT_EQ(done, total) << how;
     Index exact = 0;
     for (const auto& info : context.cache().read_info(0))
       exact += info.kind == cache::EntryKind::exact;

@@ -44,7 +44,9 @@ struct VirtualOptions {
 };
 
 struct VirtualReport {
-  Index tokens = 0, entries = 0, steps = 0;
+  Index tokens = 0;
+  Index entries = 0;  // of each lane; where they were trained (learned_entries.h), of all together
+  Index steps = 0;
   float first_loss = 0, last_loss = 0;
   Index hits = 0, targets = 0;  // of the loss of tokens: how many are predicted, of how many
   bool diverged = false;        // not a finite number: the turn kept its exact entries

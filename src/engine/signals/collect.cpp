@@ -13,9 +13,9 @@ namespace pith {
 
 bool SignalCollector::watches(const recipe::SignalNeeds& needs) {
   return needs.window_queries > 0 || needs.query_moments || needs.query_means ||
-         needs.query_magnitudes || needs.attention_sum || needs.attention_max ||
-         !needs.context_queries.empty() || !needs.local_attention.empty() || needs.echo > 0 ||
-         needs.kvzap;
+         needs.query_magnitudes || needs.rotated_moments || needs.attention_sum ||
+         needs.attention_max || !needs.context_queries.empty() || !needs.local_attention.empty() ||
+         needs.echo > 0 || needs.kvzap;
 }
 
 SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens,
@@ -56,6 +56,7 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
     samples_.emplace(config, tokens - prefix_, needs.context_queries);
     rotation_ = engine.cache_rotation();
   }
+  if (needs.rotated_moments) rotated_moments_.emplace(config);
   if (needs.echo > 0) echo_.emplace(engine, needs.echo, prefix_, tokens);
   if (needs.query_filters || needs.kvzap) look_up_calibration();
 }
@@ -193,6 +194,7 @@ void SignalCollector::collect_local(Index layer, std::span<const float> queries)
 void SignalCollector::rotated(Index layer, std::span<const float> queries) {
   collect_local(layer, queries);
   if (echo_) echo_->rotated(layer, first_, rows_, queries, keys_);
+  if (rotated_moments_) rotated_moments_->add(layer, first_, queries, engine_.pool());
   if (samples_)
     samples_->take_moved({layer, first_ - prefix_, queries}, rotation_, prefix_, signals_.tokens);
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim;
@@ -253,6 +255,7 @@ void SignalCollector::finish_moments() {
 
 recipe::Signals SignalCollector::finish(const Context& context, std::vector<float> surprisal) {
   finish_moments();
+  if (rotated_moments_) rotated_moments_->write(signals_);
   signals_.surprisal = std::move(surprisal);
   if (echo_) echo_->finish(context, signals_);
   if (samples_)

@@ -13,6 +13,7 @@
 #include "engine/signals/collect_echo.h"
 #include "engine/signals/observer.h"
 #include "engine/signals/query_sample.h"
+#include "engine/signals/rotated_moments.h"
 #include "recipe/signals.h"
 
 namespace pith {
@@ -72,7 +73,8 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   std::vector<float> keys_;       // [R, Hkv, D] of the layer at hand
   std::optional<EchoCollector> echo_;
   std::vector<std::vector<float>> kvzap_;  // [L][Hkv, E + 1]
-  std::optional<QuerySamples> samples_;    // of the document's queries behind the prefix
+  std::optional<RotatedMoments> rotated_moments_;
+  std::optional<QuerySamples> samples_;  // of the document's queries behind the prefix
   cache::Rotation rotation_;
   Index prefix_ = 0, first_ = 0, rows_ = 0;
 };

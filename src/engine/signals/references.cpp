@@ -125,6 +125,13 @@ std::vector<recipe::ReferenceText> study_texts(const Context& context, Index pre
   return texts;
 }
 
+Index longest_study(const Engine& engine, std::span<const Token> answer_prompt) {
+  Index longest = 0;
+  for (const std::string_view study : kStudies)
+    longest = std::max(longest, std::ssize(engine.tokenizer().encode(study)));
+  return longest + std::ssize(answer_prompt) + kStudyTokens;
+}
+
 void finish_study(const Context& context, std::vector<recipe::ReferenceText> texts,
                   recipe::StudySignals& study, const recipe::Signals& signals) {
   join_queries(study.references,

@@ -28,6 +28,9 @@ inline constexpr Index kStudyTokens = 64;
 std::vector<recipe::ReferenceText> study_texts(const Context& context, Index prefix,
                                                std::span<const Token> answer_prompt, Index seed);
 
+// The most tokens that one of them has, with its request and the answer prompt.
+Index longest_study(const Engine& engine, std::span<const Token> answer_prompt);
+
 // Adds the queries of `texts`, which study_texts() wrote, to studies of which the replay's part is
 // there (replay.h).
 void finish_study(const Context& context, std::vector<recipe::ReferenceText> texts,

@@ -13,6 +13,7 @@
 #include "engine/compress.h"
 #include "engine/signals/chunk_rows.h"
 #include "engine/signals/observer.h"
+#include "engine/signals/stream.h"
 #include "support/error_of.h"
 #include "support/tiny_model.h"
 
@@ -71,7 +72,7 @@ void expect_near(std::span<const float> a, std::span<const float> b, float toler
 
 TEST(Signals, DoNotDependOnHowTheContextIsRead) {
   recipe::SignalNeeds needs;
-  needs.query_means = needs.query_magnitudes = true;
+  needs.query_means = needs.query_magnitudes = needs.rotated_moments = true;
   needs.local_attention = {{.chunk = 16}, {.chunk = 16, .first = 3, .last = 5}};
   needs.echo = 16;
   const auto whole = read(tiny_engine({}), needs, 5),
@@ -80,6 +81,7 @@ TEST(Signals, DoNotDependOnHowTheContextIsRead) {
     const auto &a = whole.layers[l], &b = pieces.layers[l];
     expect_near(a.query_mean, b.query_mean, 1e-5f);
     expect_near(a.query_magnitude, b.query_magnitude, 1e-5f);
+    expect_near(a.rotated_moment, b.rotated_moment, 1e-5f);
     for (std::size_t k = 0; k < 2; ++k)
       expect_near(a.local_attention[k], b.local_attention[k], 1e-4f);
     expect_near(a.echo, b.echo, 1e-5f);
@@ -110,6 +112,43 @@ class Recorder final : public ReadObserver {
   }
   std::vector<float> queries, keys;  // [T, Hq, D], [T, Hkv, D]
 };
+
+// Of every fourth token behind the first four, over the query heads of a KV head.
+TEST(RotatedMoments, AreMeansOfProductsHoweverTheContextIsRead) {
+  const auto engine = tiny_engine({.prefill_chunk = 7});
+  const auto& config = engine->config();
+  const Index D = config.head_dim, group = config.group();
+  recipe::SignalNeeds needs;
+  needs.rotated_moments = true;
+  Context context(engine), other(engine);
+  Recorder recorder;
+  context.read(some_tokens(60), &recorder);
+  std::vector<float> expected;
+  for (Index kv_head = 0; kv_head < config.kv_heads; ++kv_head)
+    for (Index i = 0; i < D; ++i)
+      for (Index j = 0; j < D; ++j) {
+        double sum = 0;
+        for (Index t = 4; t < 60; t += 4)
+          for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+            const float* q = recorder.queries.data() + (t * config.query_heads + head) * D;
+            sum += double{q[i]} * q[j];
+          }
+        expected.push_back(static_cast<float>(sum / static_cast<double>(14 * group)));
+      }
+  expect_near(read(engine, needs).layers[1].rotated_moment, expected, 1e-5f);
+  StreamCollector stream(*engine, needs);
+  EXPECT_TRUE(stream.watches());
+  EXPECT_EQ(StreamCollector::beyond(needs), recipe::SignalNeeds{});
+  const std::vector<Token> tokens = some_tokens(60);
+  for (Index first = 0; first < 60; first += 25) {
+    const Index count = std::min<Index>(25, 60 - first);
+    stream.begin(other.cache(), count);
+    other.read(
+        std::span(tokens).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
+        &stream);
+  }
+  expect_near(stream.signals().layers[1].rotated_moment, expected, 1e-5f);
+}
 
 TEST(Echo, IsTheAttentionOfQueriesMovedBehindTheContext) {
   const auto engine = tiny_engine({});

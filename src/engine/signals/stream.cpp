@@ -22,6 +22,7 @@ StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& need
   signals_.query_heads = config.query_heads;
   signals_.attention_scale = config.attention_scale;
   signals_.layers.resize(layers_.size());
+  if (needs.rotated_moments) rotated_moments_.emplace(config);
   const auto heads = static_cast<std::size_t>(config.query_heads),
              D = static_cast<std::size_t>(config.head_dim);
   for (Layer& layer : layers_) {
@@ -34,7 +35,8 @@ StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& need
 
 recipe::SignalNeeds StreamCollector::beyond(recipe::SignalNeeds needs) {
   needs.window_queries = 0;
-  needs.query_moments = needs.attention_sum = needs.attention_max = false;
+  needs.query_moments = needs.rotated_moments = false;
+  needs.attention_sum = needs.attention_max = false;
   needs.moments_skip = recipe::SignalNeeds{}.moments_skip;
   needs.replay = needs.replay_plus = needs.surprisal = needs.structure = false;
   needs.projected_values = needs.budget_curves = needs.diffuseness = false;
@@ -43,7 +45,8 @@ recipe::SignalNeeds StreamCollector::beyond(recipe::SignalNeeds needs) {
 }
 
 bool StreamCollector::watches() const {
-  return needs_.window_queries > 0 || needs_.query_moments || wants_attention();
+  return needs_.window_queries > 0 || needs_.query_moments || needs_.rotated_moments ||
+         wants_attention();
 }
 
 void StreamCollector::begin(const cache::Cache& cache, Index tokens) {
@@ -93,6 +96,7 @@ void StreamCollector::unrotated(Index layer, std::span<const float> /*hidden*/,
 void StreamCollector::rotated(Index layer, std::span<const float> queries) {
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim,
               window = needs_.window_queries;
+  if (rotated_moments_) rotated_moments_->add(layer, first_, queries, engine_.pool());
   auto& ring = layers_[static_cast<std::size_t>(layer)].ring;
   for (Index r = std::max<Index>(0, rows_ - window); r < rows_; ++r)
     for (Index h = 0; h < heads; ++h)
@@ -137,6 +141,7 @@ recipe::Signals& StreamCollector::signals() {
   const Index heads = engine_.config().query_heads, D = engine_.config().head_dim,
               capacity = needs_.window_queries;
   signals_.window = std::min(capacity, signals_.tokens);
+  if (rotated_moments_) rotated_moments_->write(signals_);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     auto& to = signals_.layers[l];
     to.window_queries.resize(static_cast<std::size_t>(heads * signals_.window * D));

@@ -3,11 +3,13 @@
 // (collect.h) does this for documents that are read whole; it collects more kinds.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "engine/engine.h"
 #include "engine/signals/attention_sums.h"
 #include "engine/signals/observer.h"
+#include "engine/signals/rotated_moments.h"
 #include "recipe/signals.h"
 
 namespace pith {
@@ -49,6 +51,7 @@ class StreamCollector final : public ReadObserver, private cache::AttentionTap {
   recipe::SignalNeeds needs_;
   recipe::Signals signals_;
   std::vector<Layer> layers_;
+  std::optional<RotatedMoments> rotated_moments_;
   AttentionSums sums_;
   std::vector<std::vector<cache::Span>> spans_;  // [lanes][entries before the piece at hand]
   Index counted_ = 0;                            // queries in the moments

@@ -105,7 +105,7 @@ function heatCell(cell, tip) {
   return h('td', { class: 'cell ' + (colours.class || ''), vars: colours.vars, tip: `${tip}\n${percent(sum / n)} %, n = ${plain(n)}` }, h('span', { class: 'v' }, percent(sum / n, 0), h('small', {}, `n = ${plain(n)}`)));
 }
 function heatMap(corner, columns, rows, cellOf, caption) {
-  return h('figure', {}, caption && h('figcaption', {}, caption), h('div', { class: 'wide' }, h('table', {},
+  return h('figure', {}, caption && h('figcaption', {}, caption), wide(h('table', {},
     h('thead', {}, h('tr', {}, h('th', { class: corner.length > 8 ? 'name' : 'edge' }, corner), columns.map(column => h('th', { class: 'over' }, column.label)))),
     h('tbody', {}, rows.map(row => h('tr', {}, h('td', { class: corner.length > 8 ? 'name' : 'edge' }, row.label), columns.map(column => heatCell(cellOf(row.key, column.key), `${row.text || row.label}\n${column.label}`))))))));
 }

@@ -18,8 +18,11 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
     std::vector<float>& out = lanes[head];
     if (mode == "tail") {
       const auto probe = window_probe(scene, layer, arguments.integer("window"));
-      const std::vector<float> columns = attention_columns(scene, lane, probe);
-      scene.worst_case() ? group_max(columns, group, out) : group_mean(columns, group, out);
+      group_score(scene, attention_columns(scene, lane, probe), out);
+      if (arguments.flag("normalise"))
+        for (std::size_t j = 0; j < out.size(); ++j)
+          out[j] /=
+              static_cast<float>(std::min(probe.rows, tokens - scene.info(lane)[j].span.end + 1));
     } else {
       const auto& signal =
           mode == "sum" ? scene.layer(layer).attention_sum : scene.layer(layer).attention_max;
@@ -35,7 +38,7 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
                        : out[j] + received[j] / static_cast<float>(group);
       }
     }
-    if (!arguments.flag("normalise")) continue;
+    if (mode != "sum" || !arguments.flag("normalise")) continue;
     const auto info = scene.info(lane);
     for (std::size_t j = 0; j < out.size(); ++j)
       out[j] /= static_cast<float>(tokens) -
@@ -50,6 +53,13 @@ SignalNeeds needs(const Arguments& arguments) {
   if (mode == "max") needs.attention_max = true;
   if (mode == "tail") needs.window_queries = arguments.integer("window");
   return needs;
+}
+
+std::string_view refuses(const Arguments& arguments) {
+  return arguments.choice("mode") == "max" && arguments.flag("normalise")
+             ? "normalise divides a sum by the queries in it, and a maximum is none; take mode sum "
+               "or tail"
+             : "";
 }
 
 }  // namespace
@@ -67,9 +77,11 @@ PartInfo attention_part() {
                   "their maximum (also over the group), or the sum over the last `window` only"),
            integer("window", "64", 1, 4096, "queries that count in mode tail"),
            flag("normalise", "false",
-                "divide by the number of queries that could see the token (observed_attention)")},
+                "divide sums by the number of their queries that could see the token "
+                "(observed_attention)")},
       .needs = needs,
-      .score = score};
+      .score = score,
+      .refuses = refuses};
 }
 
 }  // namespace pith::recipe

@@ -1,7 +1,8 @@
 // capkv: how much a value adds to what the values that queries will look at span. Per query head,
 // with the mean query mu of the next n_future positions:
 //     w_j = exp(tau (cos(k_j, mu) - max)),  s_j = w_j v_j' (I + sum w v v')^-1 v_j
-// which is to first order what entry j adds to log det(I + sum w v v'); mean over the group.
+// which is to first order what entry j adds to log det(I + sum w v v'); mean over the group
+// (defensive: maximum).
 
 #include <algorithm>
 #include <cmath>
@@ -46,8 +47,11 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
       const float highest = *std::max_element(weights.begin(), weights.end());
       for (float& w : weights) raised.push_back((w = std::exp(w - highest)) + kLeast);
       const std::vector<float> found = leverage(values, depth, 1.0, raised);
-      for (std::size_t i = 0; i < members.size(); ++i)
-        lanes[head][members[i]] += weights[i] * found[i] / static_cast<float>(group);
+      for (std::size_t i = 0; i < members.size(); ++i) {
+        float& total = lanes[head][members[i]];
+        const float own = weights[i] * found[i];
+        total = scene.worst_case() ? std::max(total, own) : total + own / static_cast<float>(group);
+      }
     }
   }
 }

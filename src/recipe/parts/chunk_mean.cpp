@@ -10,17 +10,19 @@ namespace pith::recipe {
 namespace {
 
 // kvpress keeps max(1, int(chunks * (1 - removed))) whole chunks and counts a partial last one as
-// one: the share of entries that is kept can be far from what was asked for.
+// one: the share of entries that is kept can be far from what was asked for. Pinned entries of
+// other chunks stay besides.
 void keep_whole_chunks(const Scene& scene, std::span<const float> chunks, Index size, Index lane,
                        Scores& scores) {
   const auto kept = best_entries(chunks, kept_of(std::ssize(chunks), *scene.room().removed));
   scores.quota.resize(scores.lanes.size());
   for (Index j = 0; j < scene.size(lane); ++j) {
     const auto chunk = static_cast<std::int32_t>(token_of(scene.info(lane)[j]) / size);
-    if (std::binary_search(kept.begin(), kept.end(), chunk))
+    float& s = scores.lanes[lane][j];
+    if (s == kPinned || std::binary_search(kept.begin(), kept.end(), chunk))
       ++scores.quota[lane];
     else
-      scores.lanes[lane][j] = kNever;
+      s = kNever;
   }
 }
 

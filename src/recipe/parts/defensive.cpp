@@ -100,7 +100,7 @@ PartInfo defensive_part() {
           .parameters = {flag("floor", "true", "no score below the mean of its lane"),
                          real("coverage", "0", 0, 1,
                               "entries that together hold this part of their lane's score go "
-                              "first, as far as its equal share reaches")},
+                              "first, as far as its equal share reaches (0.9 in the source)")},
           .needs = [](const Arguments&) { return SignalNeeds{.projected_values = true}; },
           .adjust = adjust,
           .worst_case = true};

@@ -3,7 +3,7 @@
 // w = (p / (1 - p))^2,
 //     s_j = sum_i w_ij ||v_j - o_i||^2
 //         = ||v_j||^2 sum_i w_ij - 2 v_j . sum_i w_ij o_i + sum_i w_ij ||o_i||^2
-// mean over the group, smoothed along the context; the window itself is kept.
+// mean over the group (defensive: maximum), smoothed along the context; the window itself is kept.
 
 #include <algorithm>
 
@@ -17,10 +17,10 @@ namespace {
 
 constexpr float kLeast = 1e-6f;  // keeps 1 - p from vanishing
 
-// Adds s of one query head. `weights` are p [rows, n] and are changed.
-void add_errors(std::vector<float>& weights, Index rows, std::span<const float> values, Index depth,
-                std::span<float> out) {
-  const Index n = std::ssize(out);
+// s of one query head, [n], for p [rows, n].
+std::vector<float> errors(std::span<const float> weights, Index rows, std::span<const float> values,
+                          Index depth) {
+  const Index n = std::ssize(values) / depth;
   const std::vector<float> outputs = product(weights, rows, values, depth);  // o [rows, D]
   std::vector<float> by_entry(weights.size());                               // w [n, rows]
   for (Index i = 0; i < rows; ++i)
@@ -32,6 +32,7 @@ void add_errors(std::vector<float>& weights, Index rows, std::span<const float> 
   std::vector<float> squares;
   for (Index i = 0; i < rows; ++i)
     squares.push_back(dot(&outputs[i * depth], &outputs[i * depth], depth));
+  std::vector<float> out;
   for (Index j = 0; j < n; ++j) {
     const float* value = values.data() + j * depth;
     float total = 0, own = 0;
@@ -41,8 +42,9 @@ void add_errors(std::vector<float>& weights, Index rows, std::span<const float> 
     }
     const float error =
         dot(value, value, depth) * total - 2 * dot(value, &pulled[j * depth], depth) + own;
-    out[j] += std::max(error, 0.0f);
+    out.push_back(std::max(error, 0.0f));
   }
+  return out;
 }
 
 void score(const Scene& scene, const Arguments& arguments, Index layer,
@@ -52,13 +54,16 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
     const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
     const Probe probe = window_probe(scene, layer, window);
     const std::vector<float> values = scene.values(lane);
-    std::vector<float> sum(static_cast<std::size_t>(n)), weights;
+    std::vector<float> together(static_cast<std::size_t>(n)), weights;
     visit_attention(scene, lane, probe, [&](Index, Index row, std::span<const float> line) {
       weights.insert(weights.end(), line.begin(), line.end());
       if (row + 1 < probe.rows) return;
-      add_errors(weights, probe.rows, values, depth, sum);
+      const std::vector<float> own = errors(weights, probe.rows, values, depth);
+      for (Index j = 0; j < n; ++j)
+        together[j] = scene.worst_case() ? std::max(together[j], own[j]) : together[j] + own[j];
       weights.clear();
     });
+    const auto heads = static_cast<float>(scene.worst_case() ? 1 : scene.group());
     Index keep = window;  // a window that would take all the room leaves half of it to the scores
     if (scene.room().bounded && scene.room().lane[lane] <= window)
       keep = scene.room().lane[lane] / 2;
@@ -68,7 +73,7 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
       lanes[head][j] = kForced;
       if (scene.info(lane)[j].span.begin >= scene.signals().tokens - keep) continue;
       scored.push_back(j);
-      cut.push_back(sum[j] / static_cast<float>(scene.group()));
+      cut.push_back(together[j] / heads);
     }
     std::vector<float> smoothed(cut.size());
     smooth(cut, arguments.integer("kernel"), smoothed);

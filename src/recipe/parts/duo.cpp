@@ -53,15 +53,18 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
     }
     for (float& x : mean) x /= static_cast<float>(std::max<Index>(counted, 1));
     float total = 0;
-    for (Index g = 0; g < group; ++g)
-      total += reach(scene.layer(layer).query_mean.data() + (head * group + g) * depth, mean.data(),
-                     all.empty() ? std::span<const double>() : all[layer], depth,
-                     arguments.integer("span"), scene.signals().attention_scale);
+    for (Index g = 0; g < group; ++g) {
+      const float own = reach(scene.layer(layer).query_mean.data() + (head * group + g) * depth,
+                              mean.data(), all.empty() ? std::span<const double>() : all[layer],
+                              depth, arguments.integer("span"), scene.signals().attention_scale);
+      total = scene.worst_case() ? std::max(total, own) : total + own;
+    }
+    if (!scene.worst_case()) total /= static_cast<float>(group);
     for (std::size_t j = 0; j < info.size(); ++j)
       lanes[head][j] =
           info[j].span.begin < sinks || info[j].span.end > tokens - arguments.integer("recent")
               ? kForced
-              : total / static_cast<float>(group);
+              : total;
   }
 }
 

@@ -1,6 +1,8 @@
 // finch: what the question pays to each entry, its own tokens taking part in the softmax; every row
 // counts by the number of tokens before it, because each weight is smaller the more there are.
 
+#include <algorithm>
+
 #include "recipe/parts/parts.h"
 #include "recipe/window_attention.h"
 
@@ -21,7 +23,8 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
                                              ? static_cast<float>(scene.signals().tokens + row)
                                              : 1.0f;
                       for (std::size_t j = 0; j < out.size(); ++j)
-                        out[j] += weights[j] * seen * share;
+                        out[j] = scene.worst_case() ? std::max(out[j], weights[j] * seen)
+                                                    : out[j] + weights[j] * seen * share;
                     });
   }
 }

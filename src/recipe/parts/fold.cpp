@@ -71,7 +71,7 @@ PartInfo fold_part() {
                                 "what is handed on: the log-weight, the value, or both")},
           .realise = realise,
           .late = true,
-          .weighs = [](const Arguments&) { return true; }};
+          .weighs = [](const Arguments& a) { return a.choice("arm") != "value"; }};
 }
 
 }  // namespace pith::recipe

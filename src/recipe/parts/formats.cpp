@@ -1,5 +1,6 @@
 // bf16, f32, and the packed formats int8, int4, int2 and e4m3: how what is kept and added is
-// stored. Packed formats leave sinks, the newest tokens and chosen layers in bf16.
+// stored. Packed formats leave sinks, the newest tokens and chosen layers in bf16. Integers round
+// keys for the queries that the context has (cache/key_rounding.h).
 
 #include <algorithm>
 #include <numeric>
@@ -20,8 +21,23 @@ constexpr Kinds kInt4 = {Format::int4, Format::int4_k, Format::int4_kv};
 constexpr Kinds kInt2 = {Format::int2, Format::int2_k, Format::int2_kv};
 constexpr Kinds kE4m3 = {Format::e4m3, Format::e4m3, Format::e4m3};
 
+std::vector<float> query_moment_of(const Scene& scene, Index lane) {
+  const Index heads = scene.shape().kv_heads,
+              size = scene.shape().head_dim * scene.shape().head_dim;
+  const auto first = scene.layer(lane / heads).rotated_moment.begin() + lane % heads * size;
+  return {first, first + size};
+}
+
 Format rotated(const Kinds& kinds, std::string_view what) {
   return what == "keys" ? kinds.keys : what == "both" ? kinds.both : kinds.none;
+}
+
+bool rounds_for_queries(const Arguments& arguments) {
+  return arguments.choice("rounding") == "queries";
+}
+
+SignalNeeds needs(const Arguments& arguments) {
+  return {.rotated_moments = rounds_for_queries(arguments)};
 }
 
 bool in_bf16(const Scene& scene, const Arguments& arguments, Index lane) {
@@ -52,7 +68,7 @@ void chill(std::span<const cache::EntryInfo> info, const std::vector<float>& sco
 template <const Kinds& kKinds>
 void assign(const Scene& scene, const Arguments& arguments, const Scores& scores,
             cache::Plan& plan) {
-  const bool rotates = kKinds.none != kKinds.keys;
+  const bool rotates = kKinds.none != kKinds.keys;  // and rounds to integers
   const std::string_view what = rotates ? arguments.choice("rotate") : "none";
   const Format packed = rotated(kKinds, what);
   const bool can_chill = kKinds.none != Format::int2;
@@ -62,6 +78,7 @@ void assign(const Scene& scene, const Arguments& arguments, const Scores& scores
     cache::LanePlan& own = plan.lanes[lane];
     own.format = in_bf16(scene, arguments, lane) ? Format::bf16 : packed;
     if (own.format == Format::bf16) continue;
+    if (rotates && rounds_for_queries(arguments)) own.query_moment = query_moment_of(scene, lane);
     for (const std::int32_t j : own.keep) {
       const cache::Span span = scene.info(lane)[j].span;
       const bool is_bf16 = span.begin < arguments.integer("sinks") || span.end > newest;
@@ -73,9 +90,10 @@ void assign(const Scene& scene, const Arguments& arguments, const Scores& scores
   }
 }
 
-std::vector<Parameter> parameters(bool rotates, bool can_chill) {
+// `rounding`: its values, the default first; empty for what is no integer.
+std::vector<Parameter> parameters(std::vector<std::string_view> rounding, bool can_chill) {
   std::vector<Parameter> list;
-  if (rotates)
+  if (!rounding.empty())
     list.push_back(choice("rotate", {"keys", "none", "both"},
                           "what a Hadamard rotation spreads before it is rounded: keys (and "
                           "queries), or values, too"));
@@ -87,6 +105,11 @@ std::vector<Parameter> parameters(bool rotates, bool can_chill) {
     list.push_back(real("cold", "0", 0, 1,
                         "part of the packed entries of a lane, those of the least score, that "
                         "takes 2 bits"));
+  if (!rounding.empty())
+    list.push_back(choice("rounding", std::move(rounding),
+                          "of keys. queries: numbers make up for one another's errors, so that "
+                          "queries like the context's see least of them; nearest: each to its "
+                          "nearest code"));
   return list;
 }
 
@@ -113,7 +136,8 @@ PartInfo int8_part() {
           .kind = PartKind::format,
           .summary = "8 bits per number, one scale and zero per key and per value",
           .source = "per-token asymmetric rounding; centred keys: SageAttention, arXiv 2410.02367",
-          .parameters = parameters(true, true),
+          .parameters = parameters({"nearest", "queries"}, true),
+          .needs = needs,
           .assign = assign<kInt8>,
           .format = Format::int8};
 }
@@ -123,7 +147,8 @@ PartInfo int4_part() {
           .kind = PartKind::format,
           .summary = "4 bits per number, rotated, one scale and zero per key and per value",
           .source = "SAW-INT4's rotated tokens; centred keys: SageAttention, arXiv 2410.02367",
-          .parameters = parameters(true, true),
+          .parameters = parameters({"queries", "nearest"}, true),
+          .needs = needs,
           .assign = assign<kInt4>,
           .format = Format::int4};
 }
@@ -133,7 +158,8 @@ PartInfo int2_part() {
           .kind = PartKind::format,
           .summary = "2 bits per number, rotated, one scale and zero per key and per value",
           .source = "as int4; 2 bits: KIVI, arXiv 2402.02750",
-          .parameters = parameters(true, false),
+          .parameters = parameters({"queries", "nearest"}, false),
+          .needs = needs,
           .assign = assign<kInt2>,
           .format = Format::int2};
 }
@@ -143,7 +169,7 @@ PartInfo e4m3_part() {
           .kind = PartKind::format,
           .summary = "8-bit floats of 4 bits of exponent, one scale per key and per value",
           .source = "FP8 formats, arXiv 2209.05433, without subnormals, zero and NaN",
-          .parameters = parameters(false, true),
+          .parameters = parameters({}, true),
           .assign = assign<kE4m3>,
           .format = Format::e4m3};
 }

@@ -17,9 +17,10 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
   std::vector<float> own(static_cast<std::size_t>(heads * tokens)),
       mean(static_cast<std::size_t>(tokens));
   for (Index head = 0; head < heads; ++head)
-    group_mean(signal.subspan(static_cast<std::size_t>(head * group * tokens),
-                              static_cast<std::size_t>(group * tokens)),
-               group, std::span(own).subspan(static_cast<std::size_t>(head * tokens), mean.size()));
+    group_score(scene,
+                signal.subspan(static_cast<std::size_t>(head * group * tokens),
+                               static_cast<std::size_t>(group * tokens)),
+                std::span(own).subspan(static_cast<std::size_t>(head * tokens), mean.size()));
   group_mean(own, heads, mean);
   for (Index head = 0; head < heads; ++head) {
     std::vector<float> token(own.begin() + head * tokens, own.begin() + (head + 1) * tokens);

@@ -34,11 +34,12 @@ void score_local(const Scene& scene, Index layer, const LocalAttention& kind,
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head);
     const std::vector<float> values = scene.values(lane);
-    std::vector<float> mean(static_cast<std::size_t>(tokens));
-    group_mean(signal.subspan(static_cast<std::size_t>(head * group * tokens),
-                              static_cast<std::size_t>(group * tokens)),
-               group, mean);
-    const std::vector<float> received = scene.by_entry(lane, mean);
+    std::vector<float> by_token(static_cast<std::size_t>(tokens));
+    group_score(scene,
+                signal.subspan(static_cast<std::size_t>(head * group * tokens),
+                               static_cast<std::size_t>(group * tokens)),
+                by_token);
+    const std::vector<float> received = scene.by_entry(lane, by_token);
     std::vector<std::int32_t> members;
     std::vector<float> weighted;
     for (std::int32_t j : scene.by_position(lane)) {

@@ -13,6 +13,7 @@ PartInfo spaced_part();
 PartInfo knorm_part();
 PartInfo keydiff_part();
 PartInfo attention_part();
+PartInfo raw_attention_part();
 PartInfo question_attention_part();
 PartInfo snapkv_part();
 PartInfo tova_part();
@@ -39,7 +40,6 @@ PartInfo rkv_part();
 PartInfo reference_attention_part();
 
 // Adjusters.
-PartInfo raw_attention_part();
 PartInfo turn_quota_part();
 PartInfo pins_part();
 PartInfo chunk_mean_part();
@@ -121,6 +121,11 @@ inline void group_max(std::span<const float> rows, Index group, std::span<float>
     out[j] = rows[j];
     for (Index g = 1; g < group; ++g) out[j] = rows[g * n + j] > out[j] ? rows[g * n + j] : out[j];
   }
+}
+
+// Of [G, n] the mean over the group, or the maximum where the worst case counts.
+inline void group_score(const Scene& scene, std::span<const float> rows, std::span<float> out) {
+  scene.worst_case() ? group_max(rows, scene.group(), out) : group_mean(rows, scene.group(), out);
 }
 
 }  // namespace pith::recipe

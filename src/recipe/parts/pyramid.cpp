@@ -1,11 +1,13 @@
 // pyramid: early layers keep more, late ones less, on a line whose mean is the budget.
-// With m entries per lane on average: from 2m - m/beta in the first layer to m/beta in the last.
+// With m entries per lane on average: from 2m - m/beta in the first layer to m/beta in the last. A
+// lane that has less than its share keeps all, and the others share what is left on the same line.
 
 #include <algorithm>
 #include <cmath>
 
 #include "recipe/parts/parts.h"
 #include "recipe/select.h"
+#include "recipe/share.h"
 
 namespace pith::recipe {
 namespace {
@@ -34,22 +36,21 @@ Selection allocate(const Scene& scene, const Arguments& arguments, const Scores&
   Index total = 0;
   for (Index lane : scene.lanes()) total += room.lane[lane];
   const double mean = static_cast<double>(total) / static_cast<double>(layers * heads);
-  double least = mean / arguments.real("beta"), most = mean * 2 - least;
-  const double longest = static_cast<double>(scene.size(scene.lanes().front()));
-  if (most > longest) {
-    most = longest;
-    least = mean * 2 - most;
-  }
-  for (Index i = 0; i < layers; ++i) {
+  const double least = mean / arguments.real("beta"), most = mean * 2 - least;
+  std::vector<double> line;
+  std::vector<Index> quotas, present;
+  for (Index i = 0; i < layers * heads; ++i) {
     const double step =
-        layers == 1 ? 0.5 : static_cast<double>(i) / static_cast<double>(layers - 1);
-    for (Index head = 0; head < heads; ++head) {
-      const Index lane = scene.shape().lane(scene.layers()[i], head);
-      const Index quota = selection.dictated
-                              ? kvpress_quota(arguments, *room.removed, scene.size(lane), step)
-                              : static_cast<Index>(most - step * (most - least) + 1e-9);
-      selection.keep[lane] = best_entries(scores.lanes[lane], quota);
-    }
+        layers == 1 ? 0.5 : static_cast<double>(i / heads) / static_cast<double>(layers - 1);
+    const Index n = scene.size(scene.lanes()[i]);
+    if (selection.dictated) quotas.push_back(kvpress_quota(arguments, *room.removed, n, step));
+    line.push_back(most - step * (most - least));
+    present.push_back(n);
+  }
+  if (!selection.dictated) quotas = share_by_weight(line, present, total);
+  for (std::size_t i = 0; i < quotas.size(); ++i) {
+    const Index lane = scene.lanes()[i];
+    selection.keep[lane] = best_entries(scores.lanes[lane], quotas[i]);
   }
   return selection;
 }

@@ -9,9 +9,7 @@ namespace {
 void score(const Scene& scene, const Arguments&, Index layer, std::span<std::vector<float>> lanes) {
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head);
-    const std::vector<float> columns = attention_columns(scene, lane, question_probe(scene, layer));
-    scene.worst_case() ? group_max(columns, scene.group(), lanes[head])
-                       : group_mean(columns, scene.group(), lanes[head]);
+    group_score(scene, attention_columns(scene, lane, question_probe(scene, layer)), lanes[head]);
   }
 }
 

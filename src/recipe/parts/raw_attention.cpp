@@ -2,6 +2,8 @@
 // that stands for several has their sum. Behind a first stage it is S2's "pre-state": an oracle,
 // since a deployment has no uncompressed cache any more.
 
+#include <algorithm>
+
 #include "recipe/parts/parts.h"
 
 namespace pith::recipe {
@@ -20,7 +22,9 @@ void score(const Scene& scene, const Arguments&, Index layer, std::span<std::vec
       const std::vector<float> mean = scene.by_entry(lane, row);
       for (std::size_t j = 0; j < out.size(); ++j) {
         const cache::Span span = scene.info(lane)[j].span;
-        out[j] += mean[j] * static_cast<float>(span.end - span.begin) / static_cast<float>(group);
+        const float own = mean[j] * static_cast<float>(span.end - span.begin);
+        out[j] =
+            scene.worst_case() ? std::max(out[j], own) : out[j] + own / static_cast<float>(group);
       }
     }
   }

@@ -14,7 +14,7 @@ namespace {
 void score(const Scene& scene, const Arguments& arguments, Index layer,
            std::span<std::vector<float>> lanes) {
   const References references = references_of(scene, layer, arguments);
-  const std::string_view over = arguments.choice("over");
+  const std::string_view over = scene.worst_case() ? "max" : arguments.choice("over");
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
     if (n == 0) continue;

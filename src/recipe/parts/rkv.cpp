@@ -1,7 +1,7 @@
 // rkv: important to the last queries and unlike other keys. Importance: attention of the last
 // `window` queries, maximum over the group, widened to the largest of 7 neighbours, mean over the
-// queries. Redundancy: softmax of the mean cosine to the lane's other keys; only similarities above
-// 1/2 count, and of those that a key is similar to, the newest is exempt.
+// queries (defensive: maximum). Redundancy: softmax of the mean cosine to the lane's other keys;
+// only similarities above 1/2 count, and of those that a key is similar to, the newest is exempt.
 //     s = weight * importance - (1 - weight) * redundancy
 
 #include <algorithm>
@@ -53,7 +53,7 @@ std::vector<float> redundancy(std::span<const float> keys, Index depth,
 
 void score(const Scene& scene, const Arguments& arguments, Index layer,
            std::span<std::vector<float>> lanes) {
-  const Index window = arguments.integer("window"), group = scene.group();
+  const Index window = arguments.integer("window");
   const auto weight = static_cast<float>(arguments.real("weight"));
   for (Index head = 0; head < scene.shape().kv_heads; ++head) {
     const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
@@ -66,11 +66,14 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
         most[row * n + j] = std::max(most[row * n + j], weights[order[j]]);
     });
     std::vector<float> widened(static_cast<std::size_t>(n));
-    for (Index row = 0; row < probe.rows && group > 0; ++row) {
+    for (Index row = 0; row < probe.rows; ++row) {
       smooth_max(std::span(most).subspan(static_cast<std::size_t>(row * n), widened.size()),
                  arguments.integer("kernel"), widened);
-      for (Index j = 0; j < n; ++j)
-        importance[order[j]] += widened[j] / static_cast<float>(probe.rows);
+      for (Index j = 0; j < n; ++j) {
+        float& total = importance[order[j]];
+        total = scene.worst_case() ? std::max(total, widened[j])
+                                   : total + widened[j] / static_cast<float>(probe.rows);
+      }
     }
     const auto alike = redundancy(scene.keys(lane), scene.shape().head_dim, order);
     for (Index j = 0; j < n; ++j)

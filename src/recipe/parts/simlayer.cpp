@@ -23,15 +23,20 @@ void score(const Scene& scene, const Arguments& arguments, Index layer,
   const auto counts = [&](const cache::EntryInfo& entry) {
     return entry.span.end <= tokens - left_out && near(entry, recent + left_out);
   };
-  double mass = 0;
+  double mass = 0, least = 1;  // of all rows together, and of the one that looks elsewhere the most
   for (Index head = 0; head < heads; ++head) {
-    const Index lane = scene.shape().lane(layer, head), n = scene.size(lane);
-    const std::vector<float> columns = attention_columns(scene, lane, probe);
-    for (Index i = 0; i < std::ssize(columns); ++i)
-      if (counts(scene.info(lane)[i % n])) mass += double{columns[i]};
+    const Index lane = scene.shape().lane(layer, head);
+    const auto info = scene.info(lane);
+    visit_attention(scene, lane, probe, [&](Index, Index, std::span<const float> weights) {
+      double own = 0;
+      for (std::size_t j = 0; j < weights.size(); ++j)
+        if (counts(info[j])) own += double{weights[j]};
+      mass += own;
+      if (!weights.empty()) least = std::min(least, own);
+    });
   }
-  const auto share =
-      static_cast<float>(mass / static_cast<double>(heads * scene.group() * probe.rows));
+  const auto share = static_cast<float>(
+      scene.worst_case() ? least : mass / static_cast<double>(heads * scene.group() * probe.rows));
   const Index kept = recent - left_out;
   for (Index head = 0; head < heads; ++head) {
     const auto info = scene.info(scene.shape().lane(layer, head));

@@ -14,10 +14,11 @@ double reversed(std::uint64_t j) {
   return value;
 }
 
-void score(const Scene& scene, const Arguments&, Index, std::span<std::vector<float>> lanes) {
+void score(const Scene& scene, const Arguments&, Index layer, std::span<std::vector<float>> lanes) {
   const Index heads = scene.shape().kv_heads;
   for (Index head = 0; head < heads; ++head) {
-    const std::size_t n = lanes[head].size();
+    const std::vector<std::int32_t> order = scene.by_position(scene.shape().lane(layer, head));
+    const std::size_t n = order.size();
     // The i-th entry to be taken stands at the i-th number, on a line of n entries rounded up to a
     // power of two.
     std::uint64_t line = 1;
@@ -25,7 +26,7 @@ void score(const Scene& scene, const Arguments&, Index, std::span<std::vector<fl
     float rank = 0;
     for (std::uint64_t i = 0; i < line; ++i) {
       const auto at = static_cast<std::size_t>(reversed(i) * static_cast<double>(line));
-      if (at < n) lanes[head][at] = -rank++;
+      if (at < n) lanes[head][order[at]] = -rank++;
     }
   }
 }

@@ -1,4 +1,7 @@
-// tova: attention of the last token, averaged over all query heads; all heads keep the same set.
+// tova: attention of the last token, averaged over all query heads (defensive: the largest); all
+// heads keep the same set.
+
+#include <algorithm>
 
 #include "recipe/parts/parts.h"
 #include "recipe/window_attention.h"
@@ -7,20 +10,21 @@ namespace pith::recipe {
 namespace {
 
 void score(const Scene& scene, const Arguments&, Index layer, std::span<std::vector<float>> lanes) {
-  const Index heads = scene.shape().kv_heads, group = scene.group();
-  // Lanes of a second stage may differ: the mean over heads is taken per source token.
-  std::vector<float> sum(static_cast<std::size_t>(scene.signals().tokens));
+  const Index heads = scene.shape().kv_heads;
+  // Lanes of a second stage may differ: heads are taken together per source token.
+  std::vector<float> together(static_cast<std::size_t>(scene.signals().tokens));
   for (Index head = 0; head < heads; ++head) {
     const Index lane = scene.shape().lane(layer, head);
     const auto info = scene.info(lane);
-    group_mean(attention_columns(scene, lane, window_probe(scene, layer, 1)), group, lanes[head]);
+    group_score(scene, attention_columns(scene, lane, window_probe(scene, layer, 1)), lanes[head]);
     for (std::size_t j = 0; j < info.size(); ++j)
       for (Index t = info[j].span.begin; t < info[j].span.end; ++t)
-        sum[t] += lanes[head][j] / static_cast<float>(heads);
+        together[t] = scene.worst_case() ? std::max(together[t], lanes[head][j])
+                                         : together[t] + lanes[head][j] / static_cast<float>(heads);
   }
   for (Index head = 0; head < heads; ++head) {
     const Index lane = scene.shape().lane(layer, head);
-    lanes[head] = scene.by_entry(lane, sum);
+    lanes[head] = scene.by_entry(lane, together);
     for (std::size_t j = 0; j < lanes[head].size(); ++j)
       if (scene.info(lane)[j].span.end == scene.signals().tokens) lanes[head][j] = kForced;
   }

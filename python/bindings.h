@@ -7,7 +7,13 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "pith/pith.h"
 
@@ -32,6 +38,13 @@ inline OnText told_text(const std::optional<nb::callable>& tell) {
 }
 inline OnProgress told_progress(const std::optional<nb::callable>& tell) {
   return told<std::string_view, std::int64_t, std::int64_t>(tell);
+}
+
+// A list of recipes as callers give it: a single one need not be in a list.
+using Recipes = std::variant<std::string, std::vector<std::string>>;
+inline std::vector<std::string> list_of(Recipes recipes) {
+  if (auto* one = std::get_if<std::string>(&recipes)) return {std::move(*one)};
+  return std::get<std::vector<std::string>>(std::move(recipes));
 }
 
 void bind_contexts(nb::module_& m);       // Engine, Context, Answer

@@ -18,10 +18,10 @@ Engine load(const std::string& model, int threads, bool exact, bool ignore_batch
                       {.threads = threads, .exact = exact, .ignore_batch_size = ignore_batch_size});
 }
 
-Context read(const Engine& self, std::string_view document, std::vector<std::string> recipes,
-             std::string system, const std::optional<nb::callable>& on_progress) {
+Context read(const Engine& self, std::string_view document, Recipes recipes, std::string system,
+             const std::optional<nb::callable>& on_progress) {
   const nb::gil_scoped_release release;
-  return self.read(document, {.recipes = std::move(recipes),
+  return self.read(document, {.recipes = list_of(std::move(recipes)),
                               .system = std::move(system),
                               .on_progress = told_progress(on_progress)});
 }
@@ -68,8 +68,8 @@ void bind_engine(nb::module_& m) {
            "on_progress"_a = nb::none(),
            "Reads a document in the model's chat template and returns its Context, before any "
            "question is known. Signals are collected for `recipes`, the ones that compress() will "
-           "be given. `on_progress(what, done, all)` is told how far it is; False gives up. Raises "
-           "Error (bad_input, bad_recipe, cancelled).");
+           "be given (a list, or a single one). `on_progress(what, done, all)` is told how far it "
+           "is; False gives up. Raises Error (bad_input, bad_recipe, cancelled).");
 }
 
 void bind_answer(nb::module_& m) {
@@ -96,12 +96,11 @@ void bind_context(nb::module_& m) {
            "not_found).")
       .def("fork", &Context::fork, WithoutGil(),
            "A context with the same past; costs no entry memory.")
-      .def(
-          "compress", &compress, "recipe"_a, "question"_a = nb::none(),
-          "on_progress"_a = nb::none(),
-          "Returns a compressed fork; this context stays whole. Recipes that look at the question "
-          "need it; `auto` picks the ratio. `on_progress` is told of recipes that optimise. Raises "
-          "Error (bad_recipe, bad_budget, bad_input, cancelled).")
+      .def("compress", &compress, "recipe"_a, "question"_a = nb::none(),
+           "on_progress"_a = nb::none(),
+           "Returns a compressed fork; this context stays whole. Recipes that look at the question "
+           "need it; `auto` picks the ratio. `on_progress` is told of recipes that optimise and of "
+           "`auto`. Raises Error (bad_recipe, bad_budget, bad_input, cancelled).")
       .def("ask", &ask, "question"_a, "max_tokens"_a = 64, "temperature"_a = 0.0, "seed"_a = 0,
            "stop"_a = std::vector<std::string>{}, "on_text"_a = nb::none(),
            "Answers on a fork: the context can be asked again. temperature=0 takes the likeliest "

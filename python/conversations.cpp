@@ -13,11 +13,23 @@ namespace {
 using namespace nb::literals;
 using Path = std::filesystem::path;
 
-Conversation start(const Engine& engine, const std::string& system, const std::string& recipe,
-                   std::int64_t over_bytes, double evict_to, const Path& store,
-                   const std::string& cold, const Path& cold_folder, std::int64_t recall_entries,
-                   std::int64_t max_tokens, double temperature, std::uint64_t seed,
-                   const std::vector<std::string>& stop, const std::optional<Path>& load) {
+// Ends without the interpreter's lock: a thread of its own may have to end its step first.
+class BoundConversation : public Conversation {
+ public:
+  explicit BoundConversation(Conversation&& conversation) : Conversation(std::move(conversation)) {}
+  BoundConversation(BoundConversation&&) = default;
+  ~BoundConversation() {
+    const nb::gil_scoped_release release;
+    const Conversation ended(std::move(static_cast<Conversation&>(*this)));
+  }
+};
+
+BoundConversation start(const Engine& engine, const std::string& system, const std::string& recipe,
+                        std::int64_t over_bytes, double evict_to, const Path& store,
+                        const std::string& cold, const Path& cold_folder,
+                        std::int64_t recall_entries, std::int64_t max_tokens, double temperature,
+                        std::uint64_t seed, const std::vector<std::string>& stop,
+                        const std::optional<Path>& load) {
   const nb::gil_scoped_release release;
   const ConversationOptions options{.system = system,
                                     .recipe = recipe,
@@ -31,10 +43,12 @@ Conversation start(const Engine& engine, const std::string& system, const std::s
                                     .temperature = temperature,
                                     .seed = seed,
                                     .stop = stop};
-  return load ? Conversation::load(engine, *load, options) : Conversation(engine, options);
+  return BoundConversation(load ? Conversation::load(engine, *load, options)
+                                : Conversation(engine, options));
 }
 
-Answer say(Conversation& self, std::string_view text, const std::optional<nb::callable>& on_text) {
+Answer say(BoundConversation& self, std::string_view text,
+           const std::optional<nb::callable>& on_text) {
   const nb::gil_scoped_release release;
   return self.say(text, told_text(on_text));
 }
@@ -71,7 +85,7 @@ void bind_account(nb::module_& m) {
 void bind_conversations(nb::module_& m) {
   const ConversationOptions usual;
   bind_account(m);
-  nb::class_<Conversation>(
+  nb::class_<BoundConversation>(
       m, "Conversation",
       "Many turns in one cache: finished turns are compressed by `recipe` (budgets count against "
       "the turn), and when the cache is larger than `over_bytes` what the last answer looked at "

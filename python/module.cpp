@@ -27,7 +27,7 @@ NB_MODULE(_core, m) {
       "pithkv.Error",
       "Bad input, a damaged file, an impossible recipe: the message says what, where, what was "
       "expected and what to do; `code` is one of bad_file, bad_model, bad_recipe, bad_budget, "
-      "bad_input, not_found, io, unsupported.",
+      "bad_input, not_found, io, unsupported, cancelled.",
       PyExc_RuntimeError, nullptr);
   m.attr("Error") = nb::borrow(error_type);
   nb::register_exception_translator(translate);

@@ -78,7 +78,9 @@ void bind_config(nb::module_& m) {
       .def_prop_rw(
           "seed", [](const RunConfig& c) { return c.suite.seed; },
           [](RunConfig& c, std::uint64_t seed) { c.suite.seed = seed; })
-      .def_rw("recipes", &RunConfig::recipes)
+      .def_prop_rw(
+          "recipes", [](const RunConfig& c) { return c.recipes; },
+          [](RunConfig& c, Recipes recipes) { c.recipes = list_of(std::move(recipes)); })
       .def_rw("budgets", &RunConfig::budgets)
       .def_rw("baseline", &RunConfig::baseline)
       .def_rw("twins", &RunConfig::twins)

@@ -29,7 +29,7 @@ struct AskOptions {
 
 struct CompressOptions {
   std::optional<std::string> question = std::nullopt;  // for recipes that look at it
-  OnProgress on_progress = {};                         // of recipes that optimise; may be empty
+  OnProgress on_progress = {};  // of recipes that optimise and of `auto`; may be empty
 };
 
 // Made by Engine::read. May be used from any thread; one that was moved from can only be assigned

@@ -59,14 +59,15 @@ struct ConversationAccount {
 class PITH_API Conversation {
  public:
   // Throws bad_recipe for a recipe that cannot compress turn by turn, bad_input for options out of
-  // range, io for a store that cannot be made.
+  // range (a store that is a file, too), io for a store that cannot be made.
   explicit Conversation(const Engine& engine, const ConversationOptions& options = {});
-  // Goes on where a saved one ended; all but its last turn stays as it was saved. Throws as
-  // Context::load, too.
+  // Goes on where a saved one ended; all but its last turn stays as it was saved. One that was
+  // saved before its first turn begins anew. Throws as Context::load, too.
   static Conversation load(const Engine& engine, const std::filesystem::path& file,
                            const ConversationOptions& options = {});
-  // The cache alone: what is cold is not saved. The file appears whole or not at all. Throws io, or
-  // not_found for its folder.
+  // The cache alone: what is cold is not saved. Where the model's range has no room for the last
+  // answer's last token, the file is without it. The file appears whole or not at all. Throws io,
+  // or not_found for its folder.
   void save(const std::filesystem::path& file);
 
   Conversation(Conversation&&) noexcept;
@@ -82,10 +83,13 @@ class PITH_API Conversation {
   void compress_in_background();
   // ... or now, until it is done.
   void compress_now();
-  // Gives up what either of them is doing, within the layer or the step at hand; turns that are
-  // done by then stay so. Nothing is lost: the rest stays exact for now.
+  // Gives up what either of them is doing or waits to do, within the layer or the step at hand;
+  // turns that are done by then stay so. Nothing is lost: the rest stays exact for now. Like every
+  // call here it waits for its turn with the engine, behind a say() or another context's call that
+  // is under way; and it returns when the work has ended.
   void stop();
-  bool working() const;  // in the background
+  // In the background. Waits for its turn with the engine, too, but not for that work.
+  bool working() const;
 
   ConversationAccount account() const;
   // What went wrong at no turn's cost (a budget that a turn could not meet, a full disk) since the

@@ -15,12 +15,14 @@ namespace pithkv {
 namespace {
 
 using pith::recipe::Recipe;
+using pith::recipe::SignalNeeds;
 using pith::recipe::Signals;
 
 // What was read, shared by all contexts that follow from it.
 struct Reading {
   std::shared_ptr<SharedEngine> shared;
   pith::DocumentPrompt prompt;
+  SignalNeeds needs;               // collected for these
   std::optional<Signals> signals;  // none of what comes from a file
 };
 
@@ -32,9 +34,8 @@ struct Carried {
 };
 
 // Throws what would stop it later, too, but before anything is computed.
-pith::recipe::SignalNeeds needs_of(const pith::Engine& engine,
-                                   const std::vector<std::string>& recipes) {
-  pith::recipe::SignalNeeds needs;
+SignalNeeds needs_of(const pith::Engine& engine, const std::vector<std::string>& recipes) {
+  SignalNeeds needs;
   for (const std::string& text : recipes) {
     const Recipe recipe = Recipe::parse(text);
     pith::refuse_routing_again(recipe);
@@ -68,6 +69,24 @@ void check_compressible(const ContextState& state) {
                "read the document again, and compress before saving");
 }
 
+// Whether a reading for `needs` collected what `wanted` asks for.
+bool collected(SignalNeeds needs, const SignalNeeds& wanted) {
+  const SignalNeeds before = needs;
+  try {
+    needs |= wanted;
+  } catch (const Error&) {  // one reading cannot serve both
+    return false;
+  }
+  return needs == before;
+}
+
+[[noreturn]] void refuse_uncollected(const Recipe& recipe) {
+  pith::fail(ErrorCode::bad_input,
+             fmt::format("`{}` looks at signals that were not collected while the document was "
+                         "read; name it in `recipes` when reading (Engine::read)",
+                         recipe.name()));
+}
+
 }  // namespace
 
 Context Engine::read(std::string_view document, const ReadOptions& options) const {
@@ -75,7 +94,7 @@ Context Engine::read(std::string_view document, const ReadOptions& options) cons
     const auto& engine = shared_->engine;
     const auto needs = needs_of(*engine, options.recipes);
     auto reading = std::make_shared<Reading>(
-        Reading{shared_, pith::DocumentPrompt(*engine, document, options.system), {}});
+        Reading{shared_, pith::DocumentPrompt(*engine, document, options.system), needs, {}});
     pith::Context context(engine);
     pith::ReadOptions how = reading->prompt.read_options();
     how.progress = progress_of(options.on_progress, "reading");
@@ -94,7 +113,7 @@ Context Context::load(const Engine& engine, const std::filesystem::path& file) {
     if (recipe.empty()) recipe = pith::recipe::kFull;
     // What stands around a question does not depend on the document: any text will do.
     auto reading = std::make_shared<const Reading>(
-        Reading{shared, pith::DocumentPrompt(*shared->engine, "-"), {}});
+        Reading{shared, pith::DocumentPrompt(*shared->engine, "-"), {}, {}});
     return Context(std::make_unique<ContextState>(
         ContextState{std::move(reading), std::move(context), {recipe, recipe, {}}}));
   });
@@ -122,6 +141,7 @@ Context Context::compress(std::string_view text, const CompressOptions& options)
     check_compressible(*state_);
     const Reading& reading = *state_->reading;
     const Signals* signals = &*reading.signals;
+    const bool known = collected(reading.needs, recipe.needs());
     std::optional<Signals> seen;  // with the question's
     if (recipe.sees_question()) {
       if (!options.question)
@@ -131,13 +151,22 @@ Context Context::compress(std::string_view text, const CompressOptions& options)
       signals = &seen.emplace(*signals);
       pith::observe_question(state_->context, reading.prompt.question(*options.question), *seen);
     }
-    if (recipe.risk())
+    if (recipe.risk()) {
+      if (!known) refuse_uncollected(recipe);
       recipe = pith::Guard(*reading.shared->engine, recipe)
-                   .choose(state_->context, *signals, reading.prompt.read_options())
+                   .choose(state_->context, *signals, reading.prompt.read_options(),
+                           progress_of(options.on_progress, "choosing"))
                    .recipe;
+    }
     pith::Context smaller = state_->context.fork();
     const auto progress = progress_of(options.on_progress, "compressing");
-    std::string note = pith::compress(smaller, recipe, *signals, progress).note;
+    std::string note;
+    try {
+      note = pith::compress(smaller, recipe, *signals, progress).note;
+    } catch (const Error& error) {
+      if (known || error.code() != ErrorCode::bad_input) throw;
+      refuse_uncollected(recipe);
+    }
     return Context(std::make_unique<ContextState>(
         ContextState{state_->reading,
                      std::move(smaller),

@@ -104,7 +104,10 @@ TEST_F(ContextTest, RefusesWhatItCannotCompress) {
   EXPECT_THAT(refusal([&] { whole.compress("knorm @ 2x").compress("knorm @ 4x"); }),
               AllOf(StartsWith("bad_input: "), HasSubstr("compressed already, by `knorm @ 2x`")));
   EXPECT_THAT(refusal([&] { whole.compress("snapkv @ 2x"); }),
-              AllOf(StartsWith("bad_input: "), HasSubstr("signals for \"snapkv")));
+              AllOf(StartsWith("bad_input: "), HasSubstr("`snapkv @ 2x` looks at signals that"),
+                    HasSubstr("name it in `recipes`")));
+  EXPECT_THAT(refusal([&] { whole.compress("knorm + global @ auto"); }),
+              AllOf(StartsWith("bad_input: "), HasSubstr("name it in `recipes`")));
   EXPECT_THAT(refusal([&] { whole.compress("knorm @ 1B"); }), StartsWith("bad_budget: "));
   EXPECT_THAT(refusal([&] { whole.ask("Who?", {.max_tokens = -1}); }),
               AllOf(StartsWith("bad_input: "), HasSubstr("max_tokens=-1")));
@@ -167,6 +170,16 @@ TEST_F(ContextTest, AutoPicksTheRatio) {
   const Context whole = engine.read(document, {.recipes = {"knorm + global @ auto"}});
   const Context small = whole.compress("knorm + global @ auto");
   EXPECT_THAT(small.recipe(), ::testing::MatchesRegex("knorm \\+ global.* @ [248]x"));
+  std::string told;
+  whole.compress("knorm + global @ auto", {.on_progress = [&](auto what, auto done, auto all) {
+                   EXPECT_LE(done, all);
+                   told += what.substr(0, 2);
+                   return true;
+                 }});
+  EXPECT_THAT(told, StartsWith("ch"));
+  const auto never = [](auto...) { return false; };
+  EXPECT_THAT(refusal([&] { whole.compress("knorm + global @ auto", {.on_progress = never}); }),
+              StartsWith("cancelled: "));
   EXPECT_LT(small.cache_bytes(), whole.cache_bytes());
 }
 

@@ -70,10 +70,21 @@ struct ConversationState {
     });
   }
 
+  // Of work that is asked for now: a stop() ends it, even one that comes before its turn does.
+  std::stop_token stop_token() {
+    const std::lock_guard lock(stopping);
+    return compressing.get_token();
+  }
+  void request_stop() {
+    const std::lock_guard lock(stopping);
+    compressing.request_stop();
+    compressing = std::stop_source();
+  }
+
   std::shared_ptr<SharedEngine> shared;
   pith::Conversation talk;
   std::mutex stopping;
-  std::stop_source compressing;  // what compress_now() is doing
+  std::stop_source compressing;  // every compress_now() since the last stop()
 };
 
 Conversation::Conversation(std::unique_ptr<ConversationState> state) : state_(std::move(state)) {}
@@ -111,21 +122,12 @@ void Conversation::compress_in_background() {
 }
 
 void Conversation::compress_now() {
-  state_->in_turn([&] {
-    std::stop_source source;
-    {
-      const std::lock_guard lock(state_->stopping);
-      state_->compressing = source;
-    }
-    state_->talk.compress_now(source.get_token());
-  });
+  const std::stop_token stop = state_->stop_token();
+  state_->in_turn([&] { state_->talk.compress_now(stop); });
 }
 
 void Conversation::stop() {
-  {
-    const std::lock_guard lock(state_->stopping);
-    state_->compressing.request_stop();
-  }
+  state_->request_stop();
   state_->in_turn([&] { state_->talk.stop(); });
 }
 

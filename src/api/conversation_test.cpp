@@ -80,6 +80,26 @@ TEST_F(ConversationTest, AStopEndsTheWorkAndLosesNothing) {
   EXPECT_LE(conversation.say(kTexts[2]).tokens.size(), 6u);
 }
 
+TEST_F(ConversationTest, AStopEndsWorkThatWaitsForItsTurn) {
+  const Engine engine = this->engine();
+  Conversation conversation(engine, options());
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  const Context busy = engine.read(test::kDocument);
+  std::thread waits, stops;
+  busy.ask("Who signs?", {.on_text = [&](auto) {  // has the engine until it returns
+             constexpr std::chrono::milliseconds kLong(300);
+             waits = std::thread([&] { conversation.compress_now(); });
+             std::this_thread::sleep_for(kLong);
+             stops = std::thread([&] { conversation.stop(); });
+             std::this_thread::sleep_for(kLong);
+             return false;
+           }});
+  waits.join();
+  stops.join();
+  EXPECT_EQ(conversation.account().compressed, 0);
+}
+
 TEST_F(ConversationTest, EvictsAndRecalls) {
   ConversationOptions evicting = options("full");
   evicting.over_bytes = 24 << 10;

@@ -23,10 +23,11 @@ SharedEngine::Turn::Turn(SharedEngine& shared)
 Engine::Engine(std::shared_ptr<SharedEngine> shared) : shared_(std::move(shared)) {}
 
 Engine Engine::load(const std::string& model, const EngineOptions& options) {
-  if (options.threads < 0)
+  constexpr int kMostThreads = 1024;  // as on the command line
+  if (options.threads < 0 || options.threads > kMostThreads)
     pith::fail(ErrorCode::bad_input,
-               fmt::format("threads={}: a number of threads, or 0 for one per core, was expected",
-                           options.threads));
+               fmt::format("threads={}: up to {} threads, or 0 for one per core, were expected",
+                           options.threads, kMostThreads));
   return Handles::wrap(
       pith::Engine::load(pith::hub::Hub().resolve(model),
                          {.threads = options.threads,

@@ -36,6 +36,8 @@ TEST_F(EngineTest, RefusesWithACode) {
               AllOf(StartsWith("not_found: "), HasSubstr("nowhere.gguf")));
   EXPECT_THAT(refusal([&] { Engine::load(tiny(), {.threads = -1}); }),
               AllOf(StartsWith("bad_input: "), HasSubstr("threads=-1")));
+  EXPECT_THAT(refusal([&] { Engine::load(tiny(), {.threads = 1025}); }),
+              AllOf(StartsWith("bad_input: "), HasSubstr("threads=1025: up to 1024")));
   EXPECT_EQ(to_string(ErrorCode::bad_budget), "bad_budget");
   EXPECT_EQ(to_string(ErrorCode::io), "io");
 }

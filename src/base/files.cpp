@@ -158,6 +158,13 @@ void FileWriter::commit() {
   if (directory.value >= 0) ::fsync(directory.value);
 }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  const bool there = std::filesystem::exists(path, error);
+  if (error) fail_errno("look for", path, error.value());
+  return there;
+}
+
 void make_folder(const std::filesystem::path& path) {
   std::error_code error, unknown;
   std::filesystem::create_directories(path, error);

@@ -59,6 +59,10 @@ class FileWriter {
   void write_now(std::string_view left);
 };
 
+// Whether there is something of that name. Throws io where that cannot be known (a folder that may
+// not be searched, links that go in circles).
+bool is_there(const std::filesystem::path& path);
+
 // Makes a folder and those above it; one that is there is fine. Throws bad_input where a file has
 // the name, io with the cause otherwise.
 void make_folder(const std::filesystem::path& path);

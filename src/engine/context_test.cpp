@@ -294,6 +294,22 @@ TEST(Generate, StreamsExactlyWhatItReturns) {
   EXPECT_EQ(result.text.find('e'), std::string::npos);
 }
 
+TEST(Generate, TellsTheTokensBeforeAStopStringFromTheTail) {
+  Context context(tiny_engine({}));
+  context.read(some_tokens(8));
+  Context again = context.fork();
+  GenerateOptions options{
+      .max_tokens = 20, .sampling = {.temperature = 1, .seed = 1}, .ignore_end = true};
+  const std::string text = generate(context, options).text;
+  options.stop = {text.substr(text.size() / 2, 3)};
+  const auto result = generate(again, options);
+  EXPECT_EQ(result.reason, StopReason::stop_string);
+  EXPECT_LT(result.before_stop, std::ssize(result.tokens));
+  const auto before = std::span(result.tokens).first(static_cast<std::size_t>(result.before_stop));
+  const std::string bytes = again.engine().tokenizer().decode(before, false);
+  EXPECT_EQ(Utf8Stream().push(bytes) + result.tail, result.text);
+}
+
 TEST(Generate, TogetherIsAsAlone) {
   const auto engine = tiny_engine({}, {.numerics = Numerics::exact});
   std::vector<Context> together;

@@ -35,7 +35,9 @@ class TextGate {
 
   // Takes bytes; appends to `out` what is certain. Returns true once a stop string is complete.
   bool push(std::string_view bytes, std::string& out) {
-    pending_ += symbols_.push(bytes);
+    const std::string text = symbols_.push(bytes);
+    taken_ += std::ssize(text);
+    pending_ += text;
     auto end = std::string::npos;
     for (const auto& stop : stops_)
       if (!stop.empty()) end = std::min(end, pending_.find(stop));
@@ -49,6 +51,8 @@ class TextGate {
     pending_.erase(0, pending_.size() - held);
     return false;
   }
+
+  Index taken() const { return taken_; }  // bytes of text so far, what is held back included
 
   // What is still held back, now that no more text comes.
   std::string rest() { return std::exchange(pending_, "") + symbols_.flush(); }
@@ -72,6 +76,7 @@ class TextGate {
   const std::vector<std::string>& stops_;
   Utf8Stream symbols_;
   std::string pending_;
+  Index taken_ = 0;
 };
 
 // One text on its way: what `generate` does between two forward passes.
@@ -100,7 +105,9 @@ class Writing {
       return end(StopReason::end_of_text);
     std::string certain;
     const bool stopped = gate_.push(tokenizer.piece(token, false), certain);
+    ends_.push_back(gate_.taken());
     const bool wanted = show(certain);
+    if (stopped) find_stop();
     if (stopped || !wanted) {
       gate_.drop();
       return end(stopped ? StopReason::stop_string : StopReason::cancelled);
@@ -126,6 +133,17 @@ class Writing {
     return text.empty() || !on_text_ || on_text_(text);
   }
 
+  // A token that ends within a symbol adds no text yet: it belongs to those that end the symbol.
+  void find_stop() {
+    Index begin = 0;  // of the tail
+    for (std::size_t i = 0; i < ends_.size() && ends_[i] <= std::ssize(result_.text); ++i) {
+      if (ends_[i] == begin) continue;
+      begin = ends_[i];
+      result_.before_stop = static_cast<Index>(i) + 1;
+    }
+    result_.tail = result_.text.substr(static_cast<std::size_t>(begin));
+  }
+
   std::optional<Token> end(StopReason reason) {
     show(gate_.rest());
     result_.reason = reason;
@@ -139,6 +157,7 @@ class Writing {
   Sampler sampler_;
   TextGate gate_;
   Generated result_;
+  std::vector<Index> ends_;  // of the tokens' text, in bytes
   bool done_ = false;
 };
 

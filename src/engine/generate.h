@@ -47,6 +47,10 @@ struct Generated {
   std::string text;           // without stop string and end token
   std::vector<Token> tokens;  // generated, the end token included if there was one
   StopReason reason = StopReason::end_of_text;
+  // Of a text that a stop string ended: the tokens that wholly lie before that, and the text
+  // between them and it, with which a token of the stop string begins.
+  Index before_stop = 0;
+  std::string tail;
   double seconds = 0;  // of decoding: from the first to the last step
   Index steps = 0;     // forward passes in `seconds`
   double tokens_per_second() const {

@@ -25,6 +25,13 @@ def test_reads_compresses_and_asks(engine):
     assert whole.fork().ask("Who signs?", max_tokens=5).tokens == whole.ask("Who signs?", max_tokens=5).tokens
 
 
+def test_a_single_recipe_need_not_be_in_a_list(pithkv, engine):
+    assert engine.read(DOCUMENT, recipes="snapkv @ 4x").compress("snapkv @ 4x").recipe == "snapkv @ 4x"
+    config = pithkv.RunConfig()
+    config.recipes = "snapkv @ 4x"
+    assert config.recipes == ["snapkv @ 4x"]
+
+
 def test_long_calls_tell_how_far_they_are_and_give_up(pithkv, engine):
     told = []
     engine.read(DOCUMENT, recipes=["kvzip_plus + global @ 2x"], on_progress=lambda *how: told.append(how))

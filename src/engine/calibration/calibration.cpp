@@ -116,7 +116,7 @@ Calibration Calibration::parse(std::string_view bytes, const std::string& name) 
 Calibration Calibration::of(const Engine& engine) {
   const auto& path = engine.options().calibration;
   const std::string& name = engine.config().name;
-  if (path.empty() || !std::filesystem::exists(path))
+  if (path.empty() || !is_there(path))
     fail(ErrorCode::not_found,
          fmt::format("the recipe needs a calibration of {}{}; make it once with: pith calibrate -m "
                      "{}",

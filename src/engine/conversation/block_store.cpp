@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "cache/snapshot.h"
 
 namespace pith {
@@ -81,11 +82,7 @@ BlockKey KeyMaker::key() const {
 }
 
 BlockStore::BlockStore(std::filesystem::path folder) : folder_(std::move(folder)) {
-  std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  if (!std::filesystem::is_directory(folder_))
-    fail(ErrorCode::io, fmt::format("cannot make the folder {} for blocks{}; name another one",
-                                    folder_.string(), error ? ": " + error.message() : ""));
+  make_folder(folder_);
   remove_abandoned(folder_);
 }
 

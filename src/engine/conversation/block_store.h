@@ -35,7 +35,7 @@ class KeyMaker {
 
 class BlockStore {
  public:
-  // Makes the folder if it is not there. Throws io.
+  // Makes the folder if it is not there. Throws io, bad_input where a file has its name.
   explicit BlockStore(std::filesystem::path folder);
 
   struct Found {

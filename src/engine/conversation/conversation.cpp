@@ -28,7 +28,7 @@ struct Conversation::Background {
 namespace {
 
 // Raise it when the same recipe makes other blocks than before.
-constexpr int kBlocksVersion = 2;
+constexpr int kBlocksVersion = 3;
 
 // A recipe with what it looks up in files: blocks that were made with others are other blocks.
 std::string name_in_keys(const Engine& engine, const std::optional<recipe::Recipe>& recipe) {
@@ -66,10 +66,12 @@ Conversation::Conversation(std::shared_ptr<Engine> engine, ConversationOptions o
 
 Conversation::Conversation(Context saved, ConversationOptions options)
     : Conversation(saved.shared_engine(), std::move(options)) {
-  context_ = std::move(saved);
   const auto before = encode(frame_.before, true);
-  const bool same_beginning = before.size() <= context_.tokens().size() &&
-                              std::equal(before.begin(), before.end(), context_.tokens().begin());
+  const bool same_beginning = before.size() <= saved.tokens().size() &&
+                              std::equal(before.begin(), before.end(), saved.tokens().begin());
+  if (saved.next_position() == 0 || (same_beginning && before.size() == saved.tokens().size()))
+    return;  // the first turn is still to come
+  context_ = std::move(saved);
   constexpr Index kSinks = 4;
   prefix_tokens_ = std::min(same_beginning ? std::ssize(before) : kSinks, context_.next_position());
   turn_starts_ = find_turns(context_.tokens(), prefix_tokens_, encode(frame_.between));
@@ -80,6 +82,7 @@ Conversation::Conversation(Context saved, ConversationOptions options)
     blocks_ = context_.fork();
   }
   key_ = KeyMaker(fmt::format("loaded {:016x}", engine_->model().hash()))
+             .add(to_string(engine_->cache_format()))
              .add(recipe_name_)
              .add(blocks_.tokens())
              .add(blocks_.cache(), true)
@@ -115,20 +118,25 @@ Generated Conversation::say(std::string_view text, const OnText& on_text, const 
   const auto add = [&](const std::vector<Token>& ids) {
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   };
-  if (unread_) tokens.push_back(*unread_);
+  add(unread_);
   const Index begin = context_.next_position() + std::ssize(tokens);
   if (!turn_starts_.empty()) add(encode(frame_.between));
   add(engine_->tokenizer().encode(text, {}));  // what a user types is never a control token
   add(encode(frame_.after));
   recall(tokens);
   context_.read(tokens, nullptr, reading);
-  unread_.reset();
+  unread_.clear();
   turn_starts_.push_back(begin);
   answer_begin_ = context_.next_position();
   ++account_.turns;
   Generated answer = generate(context_, options_.generation, on_text);
-  if (!answer.tokens.empty() && !engine_->tokenizer().is_end_of_generation(answer.tokens.back()))
-    unread_ = answer.tokens.back();
+  if (answer.reason == StopReason::stop_string) {
+    context_ = context_.until(answer_begin_ + answer.before_stop);
+    unread_ = engine_->tokenizer().encode(Utf8Stream().push(answer.tail), {});
+  } else if (!answer.tokens.empty() &&
+             !engine_->tokenizer().is_end_of_generation(answer.tokens.back())) {
+    unread_ = {answer.tokens.back()};
+  }
   take_over_if_done();
   return answer;
 }
@@ -215,16 +223,17 @@ void Conversation::take_over_if_done() {
 }
 
 void Conversation::take_over(ConversationWork& work) {
+  // Blocks of this conversation hold them already: whatever is thrown, they come in once.
+  const auto recalled = std::exchange(recalled_meanwhile_, std::nullopt);
   Context blocks = work.blocks().fork_on(engine_);
   BlockKey key = work.key();
-  if (recalled_meanwhile_) {
-    blocks.cache().extend(*recalled_meanwhile_);
-    key = KeyMaker(key).add("recall").add(*recalled_meanwhile_, false).key();
+  if (recalled) {
+    blocks.cache().extend(*recalled);
+    key = KeyMaker(key).add("recall").add(*recalled, false).key();
   }
   Context whole = rebuilt(blocks);
   if (work.cold()) add_cold(std::move(*work.cold()));
   adopt(std::move(blocks), std::move(whole), std::move(key));
-  recalled_meanwhile_.reset();
   const ConversationAccount& done = work.account();
   account_.compressed += done.compressed;
   account_.from_store += done.from_store;
@@ -326,10 +335,10 @@ ConversationAccount Conversation::account() const {
 }
 
 void Conversation::save(const std::filesystem::path& path) {
-  if (unread_) {  // the file must hold the whole answer
-    context_.read(std::span(&*unread_, 1));
-    unread_.reset();
-  }
+  const Index range = engine_->config().context_length;
+  if (context_.next_position() + std::ssize(unread_) <= range)
+    context_.read(unread_);  // the file must hold the whole answer
+  unread_.clear();
   context_.save(path, options_.recipe ? options_.recipe->to_string() : "");
 }
 

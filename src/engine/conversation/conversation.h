@@ -60,16 +60,17 @@ struct Eviction;         // eviction.h
 class Conversation {
  public:
   // Throws bad_recipe for a recipe that cannot compress turn by turn, bad_input for a cold format
-  // that is not packed, io for a store that cannot be made, and what Calibration::of and
-  // Encoder::load do for files that the recipe looks up.
+  // that is not packed or a store that is a file, io for one that cannot be made, and what
+  // Calibration::of and Encoder::load do for files that the recipe looks up.
   Conversation(std::shared_ptr<Engine> engine, ConversationOptions options);
-  // Goes on where a saved one ended. All but its last turn stays as it was saved.
+  // Goes on where a saved one ended, or begins anew where that had no turn yet. All but its last
+  // turn stays as it was saved.
   Conversation(Context saved, ConversationOptions options);
   ~Conversation();  // gives background work up
 
-  // Reads the user's text, which `reading` is told of, and answers. Throws bad_input when the
-  // model's range ends; nothing has changed then. Work in the background goes on meanwhile; what is
-  // finished of it is taken over before and after.
+  // Reads the user's text, which `reading` is told of, and answers. A stop string is no part of the
+  // conversation. Throws bad_input when the model's range ends; nothing has changed then. Work in
+  // the background goes on meanwhile; what is finished of it is taken over before and after.
   Generated say(std::string_view text, const OnText& on_text = {}, const Progress& reading = {});
 
   // Compresses finished turns and evicts, if there is anything to do: on threads of its own that
@@ -81,7 +82,8 @@ class Conversation {
   void stop();
   bool working() const;
 
-  // The context alone: what is cold is not saved.
+  // The context alone: what is cold is not saved. Where the model's range has no room for the last
+  // answer's last token, the file is without it.
   void save(const std::filesystem::path& path);
 
   const Context& context() const { return context_; }
@@ -117,7 +119,7 @@ class Conversation {
   BlockKey key_;              // of blocks_
   Index prefix_tokens_ = 0, answer_begin_ = 0, evicted_at_ = 0;
   std::vector<Index> turn_starts_;
-  std::optional<Token> unread_;  // the last answer's last token, if it belongs to the text
+  std::vector<Token> unread_;  // the end of the last answer that the context does not hold yet
   std::optional<cache::Cache> cold_, recalled_meanwhile_;
   std::unique_ptr<Background> background_;
   ConversationAccount account_;

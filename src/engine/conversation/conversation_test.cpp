@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -12,7 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "engine/calibration/calibration.h"
-#include "engine/conversation/eviction.h"
+#include "engine/conversation/conversation_test_support.h"
 #include "engine/conversation/turn_block.h"
 #include "engine/conversation/turn_recipe.h"
 #include "support/error_of.h"
@@ -21,50 +20,11 @@
 namespace pith {
 namespace {
 
-using ::testing::ElementsAre;
+using test::kTexts;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-constexpr const char* kTexts[] = {"hello the and in the hello and the in the", "and then the end?",
-                                  "in the end the others and the hello", "the and in"};
-
-class ConversationTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    bytes_ = test::tiny_model({});
-    engine_ = Engine::from(gguf::File::parse(bytes_, "tiny"), {.threads = 2});
-    store_ = fs::path(testing::TempDir()) /
-             (std::to_string(::getpid()) +
-              ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(store_);
-  }
-  void TearDown() override { fs::remove_all(store_); }
-
-  ConversationOptions options(const std::string& recipe) const {
-    ConversationOptions options;
-    options.recipe = recipe::Recipe::parse(recipe);
-    options.generation = {.max_tokens = 6, .ignore_end = true};
-    return options;
-  }
-  // Says all texts; what is due is compressed after each.
-  static void talk(Conversation& conversation) {
-    for (const char* text : kTexts) {
-      conversation.say(text);
-      conversation.compress_now();
-    }
-  }
-  static std::vector<float> keys(const Conversation& conversation, Index lane = 0) {
-    const cache::Cache& cache = conversation.context().cache();
-    std::vector<float> out(static_cast<std::size_t>(cache.size(lane) * cache.shape().head_dim));
-    cache.read_keys(lane, out);
-    return out;
-  }
-  fs::path a_block() const { return fs::directory_iterator(store_)->path(); }
-
-  std::vector<std::byte> bytes_;
-  std::shared_ptr<Engine> engine_;
-  fs::path store_;
-};
+using ConversationTest = test::ConversationTest;
 
 TEST_F(ConversationTest, FinishedTurnsAreHalvedAndTheLastIsExact) {
   Conversation conversation(engine_, options("knorm @ 0.5"));
@@ -141,6 +101,7 @@ TEST_F(ConversationTest, ADamagedBlockIsMadeAnew) {
   const auto notes = second.take_notes();
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_THAT(notes[0], HasSubstr("made anew"));
+  EXPECT_THAT(notes[0], ::testing::Not(HasSubstr("again")));  // nothing that the reader need do
   EXPECT_EQ(keys(first), keys(second));
   talk(third);
   EXPECT_EQ(third.account().from_store, 3);
@@ -181,8 +142,7 @@ TEST_F(ConversationTest, StoppedWorkLeavesTheTurnsExact) {
   EXPECT_EQ(stopped.account().compressed, 3);
 }
 
-// A calibration that cannot be looked for: a link to itself makes the standard library throw what
-// is no Error.
+// A calibration that cannot be looked for: it is a link to itself.
 TEST_F(ConversationTest, WhatTheBackgroundThrowsIsNoted) {
   fs::create_directories(store_);
   const auto file = store_ / "calibration";
@@ -322,15 +282,34 @@ TEST_F(ConversationTest, ColdEntriesInAFileAreRecalledAlike) {
   EXPECT_TRUE(fs::is_empty(recalling.cold_folder));
 }
 
-TEST_F(ConversationTest, ASavedConversationKnowsItsTurns) {
-  Conversation conversation(engine_, options("knorm @ 0.5"));
-  talk(conversation);
-  fs::create_directories(store_);
-  conversation.save(store_ / "talk.pith");
-  Conversation later(Context::load(engine_, store_ / "talk.pith"), options("knorm @ 0.5"));
-  later.say("more");
-  later.compress_now();
-  EXPECT_EQ(later.account().compressed, 1);  // the one that was the last when it was saved
+// The next turn goes on behind the text before it, though a token may have had a part in both.
+TEST_F(ConversationTest, AStopStringIsNoPartOfTheConversation) {
+  ConversationOptions stopping = options("full");
+  stopping.generation.max_tokens = 12;
+  stopping.generation.sampling = {.temperature = 1, .seed = 1};
+  Conversation whole(engine_, stopping);
+  const std::string text = whole.say(kTexts[0]).text;
+  const Index begin = whole.context().next_position() - 11;  // the last token is not read
+  stopping.generation.stop = {text.substr(text.size() / 2, 1)};
+  Conversation conversation(engine_, stopping);
+  const Generated answer = conversation.say(kTexts[0]);
+  EXPECT_EQ(answer.reason, StopReason::stop_string);
+  EXPECT_EQ(conversation.context().next_position(), begin + answer.before_stop);
+  conversation.say(kTexts[1]);
+  auto expected = engine_->tokenizer().encode(Utf8Stream().push(answer.tail));
+  for (const Token token :
+       engine_->tokenizer().encode(conversation.frame().between, {.parse_special = true}))
+    expected.push_back(token);
+  const auto at = conversation.context().tokens().begin() + begin + answer.before_stop;
+  EXPECT_EQ(std::vector<Token>(at, at + std::ssize(expected)), expected);
+}
+
+TEST_F(ConversationTest, AStoreThatIsAFileIsRefused) {
+  std::ofstream(store_) << "a file";
+  EXPECT_THAT(test::error_of([&] { BlockStore store(store_); }),
+              HasSubstr("there is a file of that name"));
+  EXPECT_THAT(test::error_of([&] { BlockStore store(store_ / "blocks"); }),
+              HasSubstr("there is a file of that name, or of one above it"));
 }
 
 TEST_F(ConversationTest, RecipesThatNeedTheQuestionAreRefused) {
@@ -342,36 +321,6 @@ TEST_F(ConversationTest, ColdFormatsThatAreNotPackedAreRefused) {
   recalling.cold = cache::Format::bf16;
   EXPECT_THAT(test::error_of([&] { Conversation(engine_, recalling); }),
               HasSubstr("cold entries in bf16: only packed formats"));
-}
-
-TEST(TurnFrame, TurnsBeginBehindThePrefixAndWhereTheTemplateParts) {
-  EXPECT_THAT(
-      find_turns(std::vector<Token>{1, 2, 3, 8, 9, 4, 8, 9, 5}, 1, std::vector<Token>{8, 9}),
-      ElementsAre(1, 3, 6));
-}
-
-TEST(Recall, TakesTheChunksThatGotTheMostAttention) {
-  cache::Cache cold({.layers = 1, .kv_heads = 1, .head_dim = 4}, {});
-  const std::vector<float> rows(2 * 4, 1.0f);
-  for (const Index token : {30, 62, 94}) cold.append(0, rows, rows, token, token);
-  const std::vector<std::vector<float>> attention = {{0.1f, 0.2f, 0.0f, 0.5f, 0.2f, 0.0f}};
-  const auto back = [&](Index most) { return plan_recall(cold, attention, most).evict.lanes[0]; };
-  EXPECT_THAT(back(2).keep, ElementsAre(2, 3));  // tokens 62, 63: of one chunk
-  EXPECT_THAT(back(5).keep, ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(plan_recall(cold, attention, 2).keep.lanes[0].keep, ElementsAre(0, 1, 4, 5));
-  EXPECT_THAT(back(1).keep, ElementsAre());
-}
-
-TEST(Evict, TheLeastAttentionGoesFirst) {
-  cache::Cache cache({.layers = 1, .kv_heads = 1, .head_dim = 4}, {});
-  const std::vector<float> rows(8 * 4, 1.0f);
-  cache.append(0, rows, rows, 0, 0);
-  const std::vector<std::vector<float>> attention = {{0, 0, 3, 1, 2, 9, 8, 7}};
-  const EvictionLimits limits{
-      .prefix_tokens = 2, .turn_starts = {2, 5}, .fewest_of_turn = 2, .bytes = 1000};
-  const Eviction eviction = plan_eviction(cache, attention, limits);
-  EXPECT_THAT(eviction.keep.lanes[0].keep, ElementsAre(0, 1, 2, 4, 5, 6));
-  EXPECT_THAT(eviction.evict.lanes[0].keep, ElementsAre(3, 7));
 }
 
 }  // namespace

@@ -31,6 +31,13 @@ std::vector<std::vector<float>> of_older(const std::vector<std::vector<float>>& 
   return out;
 }
 
+// Blocks hold what their own turn's windows held. What the last turn needs stays, so that this turn
+// can be taken back and read again.
+void drop_unseen(Context& blocks) {
+  const Eviction unseen = plan_windows(blocks.cache(), blocks.next_position());
+  if (unseen.entries > 0) blocks.cache().apply(unseen.keep);
+}
+
 }  // namespace
 
 void extend(std::optional<cache::Cache>& cache, cache::Cache more) {
@@ -83,6 +90,7 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
     report.entries = entries.entries();
     report.bytes = entries.bytes().total();
     longer.append(entries, turn);
+    drop_unseen(longer);
   };
   const auto& recipe = task_.options->recipe;
   if (!recipe || recipe->is_full()) {
@@ -98,7 +106,8 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
                                   .answer_prompt = task_.answer_prompt,
                                   .sentence_starts = {},
                                   .progress = progress,
-                                  .replay_progress = {}});
+                                  .replay_progress = {}},
+                                 task_.options->cold.has_value());
     if (!block.note.empty()) notes_.push_back(fmt::format("turn {} {}", number, block.note));
     report.recipe = block.recipe;
     store(key, turn, block.entries, block.recipe);
@@ -114,14 +123,16 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
   }
 }
 
-// A block that cannot be used is made anew, and written over.
+// A block that cannot be used is made anew, and written over: what the error advises at its end,
+// for files of other kinds, is left out.
 std::optional<BlockStore::Found> ConversationWork::find(const BlockKey& key,
                                                         std::span<const Token> turn) {
   if (!task_.store) return std::nullopt;
   try {
     return task_.store->find(key, task_.blocks, turn);
   } catch (const Error& error) {
-    notes_.push_back(fmt::format("{}; the block is made anew", error.what()));
+    const std::string_view what = error.what();
+    notes_.push_back(fmt::format("{}; the block is made anew", what.substr(0, what.rfind("; "))));
     return std::nullopt;
   }
 }
@@ -155,27 +166,28 @@ void ConversationWork::evict() {
   const auto target = static_cast<Index>(task_.options->evict_to * static_cast<double>(over));
   const Index held = assembled(task_.blocks, end).cache().bytes().total();
   if (held <= over) return;
-  const Index last = task_.turn_starts.back();
+  const Index last = task_.turn_starts.back(), blocks_end = task_.blocks.next_position();
   const Index from = task_.answer_begin < end ? task_.answer_begin : last;
+  if (from < blocks_end) return;  // a loaded turn that is not exact: it cannot be read again
   const Context before = assembled(task_.blocks, from);
-  const Index blocks_end = task_.blocks.next_position();
   const auto attention =
       of_older(attention_of(before, tokens(from, end)), before.cache(), blocks_end);
-  EvictionLimits limits{.prefix_tokens = task_.prefix_tokens,
-                        .turn_starts = task_.turn_starts,
-                        .fewest_of_turn = kFewestOfTurn,
-                        .bytes = held - target};
+  const auto order = eviction_order(task_.blocks.cache(), attention,
+                                    {.prefix_tokens = task_.prefix_tokens,
+                                     .turn_starts = task_.turn_starts,
+                                     .fewest_of_turn = kFewestOfTurn});
   // Lanes allocate whole tiles: what entries take is an estimate, corrected until it is enough.
   Context blocks = task_.blocks.fork();
   Eviction eviction;
+  Index bytes = held - target;
   for (Index last_count = -1;;) {
-    eviction = plan_eviction(task_.blocks.cache(), attention, limits);
+    eviction = plan_eviction(task_.blocks.cache(), order, bytes);
     blocks = task_.blocks.fork();
     blocks.cache().apply(eviction.keep);
     const Index left = assembled(blocks, end).cache().bytes().total();
     if (left <= target || eviction.entries == last_count) break;
     last_count = eviction.entries;
-    limits.bytes += left - target;
+    bytes += left - target;
   }
   if (eviction.entries == 0) return;
   BlockKey key = KeyMaker(task_.key).add("evict").add(blocks.cache(), false).key();

@@ -17,21 +17,25 @@ constexpr Index kPrefix = 4, kSecondTurn = 20, kLastTurn = 36;
 
 class Work : public ::testing::Test {
  protected:
-  Work() : live_(engine_) {
+  explicit Work(const test::TinyModelOptions& model = {}, Numerics numerics = Numerics::fast)
+      : file_(test::tiny_model(model)),
+        engine_(
+            Engine::from(gguf::File::parse(file_, "tiny"), {.threads = 1, .numerics = numerics})),
+        live_(engine_) {
     std::vector<Token> tokens;
     for (Index t = 0; t < 44; ++t) tokens.push_back(static_cast<Token>(1 + t * 7 % 40));
     live_.read(tokens);
     options_.over_bytes = 1;  // everything that may go goes
   }
-  ConversationWork done() {
+  ConversationWork done(Index blocks = kPrefix, Index answer = 40) {
     ConversationWork work({.options = &options_,
                            .store = nullptr,
-                           .blocks = live_.until(kPrefix),
+                           .blocks = live_.until(blocks),
                            .live = live_.fork(),
                            .key = "before",
                            .turn_starts = {kPrefix, kSecondTurn, kLastTurn},
                            .prefix_tokens = kPrefix,
-                           .answer_begin = 40,
+                           .answer_begin = answer,
                            .answer_prompt = {}});
     work.run(engine_, {});
     return work;
@@ -41,8 +45,8 @@ class Work : public ::testing::Test {
         .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
   }
 
-  std::vector<std::byte> file_ = test::tiny_model({});
-  std::shared_ptr<Engine> engine_ = Engine::from(gguf::File::parse(file_, "tiny"), {.threads = 1});
+  std::vector<std::byte> file_;
+  std::shared_ptr<Engine> engine_;
   Context live_;
   ConversationOptions options_;
 };
@@ -52,6 +56,43 @@ TEST_F(Work, EvictionLeavesThePrefixAndTwoOfEveryTurn) {
   EXPECT_EQ(work.blocks().cache().size(0), kPrefix + 2 * 2);
   EXPECT_EQ(work.account().evictions, 1);
   EXPECT_THAT(work.notes(), IsEmpty());
+}
+
+// All that was loaded is a block then, the last turn, too.
+TEST_F(Work, WhatWasLoadedAndIsNotExactIsNotEvictedBeforeItsNextTurn) {
+  ConversationWork work = done(44, 44);
+  EXPECT_EQ(work.account().evictions, 0);
+  EXPECT_THAT(work.notes(), IsEmpty());
+}
+
+class WindowedWork : public Work {
+ protected:
+  static constexpr Index kWindow = 8;  // of the first layer; the second sees everything
+  WindowedWork()
+      : Work({.architecture = "gemma3", .sliding_window = kWindow, .sliding_pattern = 2},
+             Numerics::exact) {
+    options_.over_bytes = 0;
+  }
+};
+
+TEST_F(WindowedWork, BlocksKeepNoMoreThanTheWindow) {
+  ConversationWork work = done();
+  EXPECT_THAT(work.notes(), IsEmpty());
+  EXPECT_EQ(work.blocks().cache().size(0), kWindow);
+  EXPECT_EQ(work.blocks().cache().size(1), kWindow);
+  EXPECT_EQ(work.blocks().cache().size(2), kLastTurn);
+  Context whole = live_.until(kLastTurn), small = work.blocks().fork();
+  whole.read(turn(kLastTurn, 44));
+  small.read(turn(kLastTurn, 44));
+  for (std::size_t i = 0; i < whole.logits().size(); ++i)
+    ASSERT_NEAR(small.logits()[i], whole.logits()[i], 1e-4) << i;  // other tiles, other sums
+  EXPECT_EQ(small.until(kLastTurn).cache().size(0), kWindow);
+}
+
+// Of 3 tiles in each lane, windows leave 1 in half of them: two thirds of the bytes.
+TEST_F(WindowedWork, GlobalLanesAreNotEmptiedForWhatWindowsLeft) {
+  options_.over_bytes = live_.cache().bytes().total() * 3 / 4;
+  EXPECT_EQ(done().account().evictions, 0);
 }
 
 // A format that is none stands for whatever goes wrong between choosing what goes and keeping it.

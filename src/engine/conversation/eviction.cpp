@@ -53,11 +53,7 @@ class EntrySums final : public ReadObserver, private cache::AttentionTap {
   std::vector<float> sums_;   // [lanes, longest]
 };
 
-struct Candidate {
-  Index lane = 0, entry = 0;
-  float attention = 0;
-  Index bytes = 0;
-};
+using Candidate = EvictionCandidate;
 
 Index turn_of(const std::vector<Index>& starts, Index token) {
   return std::upper_bound(starts.begin(), starts.end(), token) - starts.begin();
@@ -118,8 +114,9 @@ std::vector<std::vector<float>> attention_of(const Context& context,
   return sums.by_lane();
 }
 
-Eviction plan_eviction(const cache::Cache& cache, const std::vector<std::vector<float>>& attention,
-                       const EvictionLimits& limits) {
+std::vector<EvictionCandidate> eviction_order(const cache::Cache& cache,
+                                              const std::vector<std::vector<float>>& attention,
+                                              const EvictionLimits& limits) {
   std::vector<Candidate> candidates;
   for (Index lane = 0; lane < cache.shape().lanes(); ++lane)
     if (cache.shape().window(lane / cache.shape().kv_heads) == 0)
@@ -127,12 +124,30 @@ Eviction plan_eviction(const cache::Cache& cache, const std::vector<std::vector<
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     return std::tuple(a.attention, a.entry, a.lane) < std::tuple(b.attention, b.entry, b.lane);
   });
+  return candidates;
+}
+
+Eviction plan_eviction(const cache::Cache& cache, std::span<const EvictionCandidate> order,
+                       Index bytes) {
   auto goes = none_of(cache);
   Index freed = 0;
-  for (const Candidate& one : candidates) {
-    if (freed >= limits.bytes) break;
+  for (const Candidate& one : order) {
+    if (freed >= bytes) break;
     goes[static_cast<std::size_t>(one.lane)][static_cast<std::size_t>(one.entry)] = true;
     freed += one.bytes;
+  }
+  return split(cache, goes);
+}
+
+Eviction plan_windows(const cache::Cache& cache, Index next) {
+  auto goes = none_of(cache);
+  for (Index lane = 0; lane < cache.shape().lanes(); ++lane) {
+    const Index window = cache.shape().window(lane / cache.shape().kv_heads);
+    if (window == 0) continue;
+    const auto infos = cache.read_info(lane);
+    for (std::size_t j = 0; j < infos.size(); ++j)
+      goes[static_cast<std::size_t>(lane)][j] =
+          infos[j].position < static_cast<float>(next - window);
   }
   return split(cache, goes);
 }

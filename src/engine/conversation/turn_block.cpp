@@ -89,8 +89,9 @@ bool finite(const cache::Cache& cache) {
 // The turn as it was read, and what a recipe makes of it.
 class Turn {
  public:
-  Turn(const Context& before, std::span<const Token> tokens, const ReadOptions& options)
-      : before_(before), tokens_(tokens), options_(options) {}
+  Turn(const Context& before, std::span<const Token> tokens, const ReadOptions& options,
+       bool wants_left_out)
+      : before_(before), tokens_(tokens), options_(options), wants_left_out_(wants_left_out) {}
 
   // Throws bad_budget where the turn is too short, bad_input where there is something that is no
   // number.
@@ -111,7 +112,8 @@ class Turn {
            divergence_ ? fmt::format("the optimisation went from a loss of {:.3g} to {:.3g}",
                                      divergence_->first_loss, divergence_->last_loss)
                        : "it gave entries that are no numbers");
-    auto left_out = missing(context.cache().part(before_.next_position()), part);
+    std::optional<cache::Cache> left_out;
+    if (wants_left_out_) left_out = missing(context.cache().part(before_.next_position()), part);
     return {std::move(part), recipe.to_string(), "", std::move(left_out)};
   }
 
@@ -155,6 +157,7 @@ class Turn {
   const Context& before_;
   std::span<const Token> tokens_;
   const ReadOptions& options_;
+  const bool wants_left_out_;
   std::optional<EngineAccess::Divergence> divergence_;
 };
 
@@ -197,9 +200,10 @@ recipe::Signals read_turn(Context& context, std::span<const Token> turn,
 }
 
 TurnBlock make_block(const Context& before, std::span<const Token> tokens,
-                     const recipe::Recipe& recipe, const ReadOptions& options) {
+                     const recipe::Recipe& recipe, const ReadOptions& options,
+                     bool wants_left_out) {
   PITH_CHECK(!tokens.empty(), "a turn has tokens");
-  Turn turn(before, tokens, options);
+  Turn turn(before, tokens, options, wants_left_out);
   std::string reason;
   try {
     return turn.compress(recipe);

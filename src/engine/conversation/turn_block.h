@@ -23,12 +23,13 @@ struct TurnBlock {
   cache::Cache entries;  // Cache::part of the turn
   std::string recipe;    // what was carried out: the one asked for, another one, or "full"
   std::string note;      // for people, if it was not the one asked for
-  std::optional<cache::Cache> left_out;  // the exact entries for which nothing stands
+  std::optional<cache::Cache> left_out;  // if wanted: the exact entries for which nothing stands
 };
 
 // Never fails for what the turn is like: where the recipe's budget cannot be met the turn stays
 // exact, and where its optimisation diverges or gives no numbers it is fitted by match instead.
 TurnBlock make_block(const Context& before, std::span<const Token> turn,
-                     const recipe::Recipe& recipe, const ReadOptions& options);
+                     const recipe::Recipe& recipe, const ReadOptions& options,
+                     bool wants_left_out = false);
 
 }  // namespace pith

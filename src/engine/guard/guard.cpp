@@ -116,7 +116,14 @@ GuardSignal SpanReplay::compare(const Context& compressed) const {
 
 void climb(const Context& whole, const recipe::Recipe& recipe, const recipe::Signals& signals,
            const ReadOptions& options, std::span<const double> ladder,
-           const std::function<bool(const GuardRung&, const Context& compressed)>& on_rung) {
+           const std::function<bool(const GuardRung&, const Context& compressed)>& on_rung,
+           const Progress& progress) {
+  Index done = 0;
+  Progress tell;
+  if (progress) {
+    tell = [&](Index, Index) { progress(done, std::ssize(ladder)); };
+    progress(done, std::ssize(ladder));
+  }
   const SpanReplay replay(whole, signals, options);
   GuardRung rung;
   Index last_entries = -1;
@@ -124,7 +131,7 @@ void climb(const Context& whole, const recipe::Recipe& recipe, const recipe::Sig
     rung.asked = ratio;
     Context fork = whole.fork();
     try {
-      rung.report = compress(fork, recipe.at({recipe::BudgetUnit::ratio, ratio}), signals);
+      rung.report = compress(fork, recipe.at({recipe::BudgetUnit::ratio, ratio}), signals, tell);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::bad_budget) throw;
       return;  // nor could any larger ratio be met
@@ -134,6 +141,8 @@ void climb(const Context& whole, const recipe::Recipe& recipe, const recipe::Sig
     if (!rung.same_as_last) rung.signal = replay.compare(fork);
     rung.signal.ratio = ratio;
     if (!on_rung(rung, fork)) return;
+    ++done;
+    if (progress) progress(done, std::ssize(ladder));
   }
 }
 
@@ -143,21 +152,23 @@ Guard::Guard(const Engine& engine, const recipe::Recipe& recipe)
       threshold_(conformal_threshold(table_.records, recipe.risk().value())) {}
 
 GuardChoice Guard::choose(const Context& whole, const recipe::Signals& signals,
-                          const ReadOptions& options) const {
+                          const ReadOptions& options, const Progress& progress) const {
   const auto start = std::chrono::steady_clock::now();
   GuardChoice choice{.recipe = recipe::Recipe::parse("full"),
                      .threshold = threshold_,
                      .risk = recipe_.risk().value(),
                      .documents = std::ssize(table_.records),
                      .documents_are = table_.documents};
-  climb(whole, recipe_, signals, options, table_.ladder,
-        [&](const GuardRung& rung, const Context&) {
-          if (!(rung.signal.value() <= threshold_)) return false;
-          choice.asked = rung.asked;
-          choice.signal = rung.signal.value();
-          choice.recipe = recipe_.at({recipe::BudgetUnit::ratio, rung.asked});
-          return true;
-        });
+  climb(
+      whole, recipe_, signals, options, table_.ladder,
+      [&](const GuardRung& rung, const Context&) {
+        if (!(rung.signal.value() <= threshold_)) return false;
+        choice.asked = rung.asked;
+        choice.signal = rung.signal.value();
+        choice.recipe = recipe_.at({recipe::BudgetUnit::ratio, rung.asked});
+        return true;
+      },
+      progress);
   choice.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return choice;
 }

@@ -68,10 +68,12 @@ struct GuardRung {
   CompressionReport report;
 };
 // Compresses forks of `whole` to each ratio of `ladder` until `on_rung` returns false or a ratio
-// cannot be met. The recipe's own budget is `auto`.
+// cannot be met. The recipe's own budget is `auto`. `progress` hears of rungs: after each, and
+// while one is compressed the same count again, so that it can give up there, too.
 void climb(const Context& whole, const recipe::Recipe& recipe, const recipe::Signals& signals,
            const ReadOptions& options, std::span<const double> ladder,
-           const std::function<bool(const GuardRung&, const Context& compressed)>& on_rung);
+           const std::function<bool(const GuardRung&, const Context& compressed)>& on_rung,
+           const Progress& progress = {});
 
 struct GuardChoice {
   recipe::Recipe recipe;  // at the chosen ratio; "full" where not even the first rung passed
@@ -90,7 +92,7 @@ class Guard {
   Guard(const Engine& engine, const recipe::Recipe& recipe);
 
   GuardChoice choose(const Context& whole, const recipe::Signals& signals,
-                     const ReadOptions& options) const;
+                     const ReadOptions& options, const Progress& progress = {}) const;
   // What decides its choices: a hash of the calibration, for those who keep results.
   std::string fingerprint() const;
 

@@ -127,7 +127,7 @@ GuardTable GuardTable::of(const Engine& engine, const recipe::Recipe& recipe) {
     return std::nullopt;
   };
   const auto file = guard_file(engine);
-  if (!engine.options().calibration.empty() && std::filesystem::exists(file))
+  if (!engine.options().calibration.empty() && is_there(file))
     if (auto own = find(parse_guard_tables(read_file(file, kLargestFile), file.string())))
       return *own;
   if (auto built_in = find(parse_guard_tables(engine::kGuardsJson, "guards.json")))
@@ -141,8 +141,7 @@ GuardTable GuardTable::of(const Engine& engine, const recipe::Recipe& recipe) {
 
 void save_guard_table(const GuardTable& table, const std::filesystem::path& file) {
   std::vector<GuardTable> tables;
-  if (std::filesystem::exists(file))
-    tables = parse_guard_tables(read_file(file, kLargestFile), file.string());
+  if (is_there(file)) tables = parse_guard_tables(read_file(file, kLargestFile), file.string());
   std::erase_if(tables, [&](const GuardTable& other) {
     return other.recipe == table.recipe && other.model_hash == table.model_hash;
   });

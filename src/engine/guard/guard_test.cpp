@@ -113,6 +113,18 @@ TEST_F(GuardTest, RungsThatRemoveNothingMoreAreNotMeasuredAgain) {
   EXPECT_GT(routes[2], routes[0]);
 }
 
+TEST_F(GuardTest, ItsProgressCountsRungs) {
+  std::vector<Index> told;
+  climb(
+      *whole_, recipe_, signals_, {}, std::vector<double>{1, 4, 1e6},
+      [](const GuardRung&, const Context&) { return true; },
+      [&](Index done, Index all) {
+        EXPECT_EQ(all, 3);
+        if (told.empty() || told.back() != done) told.push_back(done);
+      });
+  EXPECT_THAT(told, ElementsAre(0, 1, 2));  // the last one cannot be met
+}
+
 TEST_F(GuardTest, ItClimbsAsFarAsTheThresholdAllows) {
   const GuardChoice far = choose(table(100, 0));
   EXPECT_EQ(far.asked, 8);

@@ -43,7 +43,7 @@ std::filesystem::path VirtualStore::path_of(const std::string& name) const {
 
 std::optional<VirtualState> VirtualStore::find(const std::string& name) const {
   const auto path = path_of(name);
-  if (!std::filesystem::exists(path)) return std::nullopt;
+  if (!is_there(path)) return std::nullopt;
   const std::string text = read_file(path);
   const auto damaged = [&]() {
     fail(ErrorCode::bad_file, fmt::format("{}: these virtual tokens are damaged; delete the file, "

@@ -137,13 +137,15 @@ TEST_F(KeeperTest, AStageThatCannotBeMetLeavesTheCacheAsItWas) {
   EXPECT_EQ(context.cache().entries(), kTokens * lanes());
 }
 
-// The first turn begins in the second chunk.
+// The first turn begins in the second chunk. All lanes keep the same tokens, so that what a turn is
+// sure of stays the same.
 TEST_F(KeeperTest, EveryTurnKeepsItsQuotaWhileADocumentIsRead) {
   const std::vector<std::int32_t> turns = {70, 200, 300};
   Context context(engine_);
-  read_in_chunks(context, tokens_,
-                 recipe::Recipe::parse("knorm + turn_quota(entries=3) + pins(turns=1) @ 128tok"),
-                 kChunk, {.prefix_tokens = 8, .answer_prompt = {}, .turn_starts = turns});
+  read_in_chunks(
+      context, tokens_,
+      recipe::Recipe::parse("knorm + turn_quota(entries=3) + pins(turns=1) + positions @ 128tok"),
+      kChunk, {.prefix_tokens = 8, .answer_prompt = {}, .turn_starts = turns});
   for (Index lane = 0; lane < lanes(); ++lane) {
     std::vector<Index> kept(turns.size() + 1);
     for (const cache::EntryInfo& entry : context.cache().read_info(lane))

@@ -29,11 +29,12 @@ double seconds_since(Clock::time_point start) {
 }
 
 Corpus corpus_of(const Engine& engine, const RunConfig& config) {
-  for (const auto& suite : config.suites)
-    check_range(suite, config.suite, engine.config().context_length);
-  return Corpus(config.suites, config.suite, [&engine](std::string_view text) {
+  Corpus corpus(config.suites, config.suite, [&engine](std::string_view text) {
     return std::ssize(engine.tokenizer().encode(text));
   });
+  for (const auto& suite : config.suites)
+    check_range(suite, config.suite, engine.config().context_length);
+  return corpus;
 }
 
 std::string item_key(const Engine& engine, const RunConfig& config, const std::string& suite,

@@ -135,7 +135,8 @@ def test_more_recipes_are_added_to_a_finished_run(tmp_path, pith, model):
         ("suite: kvv\n", ["kvv", "kv"]),
         ("suite: [kv\n", ["run.yaml:", "no YAML"]),
         ("suite: folder:nowhere\n", ["nowhere"]),
-        ("suite: kv\nkv: [expected_attention @ 2x, expected_attention(n_sink=8) @ 2x]\n", ["beside the recipes before it", "n_sink"]),
+        ("suite: kv\ntokens: 4096\n", ["--tokens 4096", "range of 2048"]),
+        ("suite: kv\ntokens: 300\nkv: [expected_attention @ 2x, expected_attention(n_sink=8) @ 2x]\n", ["beside the recipes before it", "n_sink"]),
     ],
 )
 def test_bad_settings_are_refused(tmp_path, fails, model, text, words):
@@ -159,7 +160,7 @@ def test_a_file_in_place_of_the_folder_is_named(fails, config, tmp_path):
 
 
 def test_bad_shards_are_refused(fails, config, tmp_path):
-    fails("eval", config, "--out", tmp_path, "--shard", "3/3", words=["3/3", "0/4"])
+    fails("eval", config, "--out", tmp_path, "--shard", "3/3", words=["3/3", "0/4"], code=2)
 
 
 def test_own_documents(tmp_path, pith, model, document):

@@ -94,6 +94,12 @@ std::vector<Preset> make_presets() {
        "kvgrad + global + match(references=1024) + int4(sinks=0, recent=0)",
        "best with gradients in its scores and four times the references: for 16x",
        {}},
+      {"trained",
+       "kvgrad + critical + global + learned(start=matched, steps=100, teacher=0, "
+       "references=1024) + int4(sinks=0, recent=0)",
+       "for 32x: what stays is fitted and then trained on the document itself; a minute per 1000 "
+       "tokens of a 0.5b model",
+       {{"steps", "learned", "steps", {}}}},
       {"fast",
        "expected_attention + curves + int4",
        "one pass: cheap scores under budgets that `pith calibrate` measured, 4 bits",

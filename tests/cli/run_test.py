@@ -1,5 +1,7 @@
 """The main job with a tiny random model: what it says does not matter, what it reports does."""
 
+from pathlib import Path
+
 import pytest
 
 KEYS = {
@@ -78,6 +80,15 @@ def test_table_counts_right_answers(pith, tiny, document, tmp_path):
     assert row.split()[1] in {"0/2", "1/2", "2/2"}
     for title in ("recipe", "right", "entries", "bytes", "×", "stored as", "prefill s", "compress s", "decode tok/s", "peak bytes"):
         assert title in result.out
+
+
+def test_the_demo_has_an_answer_for_each_question(pith, tiny, document):
+    demo = Path(__file__).parents[2] / "demo"
+    result = pith("run", "-m", tiny, "-f", document, "--questions", demo / "questions.txt", "--answers", demo / "answers.txt",
+                  "--max-tokens", 1, "--kv", "full", "--json")  # fmt: skip
+    assert result.code == 0, result.err
+    assert [one["expected"] for one in result.json][:2] == ["HERON-4471", "Berit Aas"]
+    assert len(result.json) == 5
 
 
 def test_answers_have_no_comments(pith, tiny, document, tmp_path):

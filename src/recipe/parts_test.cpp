@@ -231,7 +231,7 @@ TEST(Scorers, SpacedGoesByPosition) {
 
 TEST(Recipe, ControlsChooseByChanceOrPlaceAlone) {
   for (const char* control : {"random @ 2x", "streaming_llm @ 2x", "spaced @ 2x",
-                              "random + pins(turns=1) + positions @ 2x"})
+                              "random + pins(turns=1) + positions @ 2x", "random + int4 @ 4x"})
     EXPECT_TRUE(Recipe::parse(control).is_control()) << control;
   for (const char* other :
        {"full", "knorm @ 2x", "s0_recent", "random @ 2x then knorm @ 4x", "random + surprisal @ 2x",

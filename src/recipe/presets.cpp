@@ -98,8 +98,7 @@ std::vector<Preset> make_presets() {
        "kvgrad + critical + global + learned(start=matched, steps=100, teacher=0, "
        "references=1024) + int4(sinks=0, recent=0)",
        "for 16x and 32x: what stays is fitted and then trained on the document itself; a minute "
-       "per 1000 "
-       "tokens of a 0.5b model",
+       "per 1000 tokens of a 0.5b model",
        {{"steps", "learned", "steps", {}}}},
       {"fast",
        "expected_attention + curves + int4",

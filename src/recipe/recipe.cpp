@@ -9,10 +9,14 @@ namespace pith::recipe {
 
 namespace {
 
-// Where the turns of a conversation begin is a place like any other.
-bool needs_place_alone(SignalNeeds needs) {
+// Where the turns of a conversation begin is a place like any other, and how entries are stored
+// chooses none of them.
+bool chooses_blindly(const Stage& stage) {
+  SignalNeeds needs;
+  for (const Part* part : stage.all())
+    if (part != &stage.format && part->info->needs) needs |= part->info->needs(part->arguments);
   needs.turns = false;
-  return needs == SignalNeeds{};
+  return stage.scorer && stage.scorer->info->blind && needs == SignalNeeds{};
 }
 
 }  // namespace
@@ -57,10 +61,7 @@ bool Recipe::is_oracle() const {
 }
 
 bool Recipe::is_control() const {
-  return !is_full() &&
-         std::all_of(impl_->stages.begin(), impl_->stages.end(), [](const Stage& stage) {
-           return stage.scorer && stage.scorer->info->blind && needs_place_alone(needs_of(stage));
-         });
+  return !is_full() && std::all_of(impl_->stages.begin(), impl_->stages.end(), chooses_blindly);
 }
 
 Index Recipe::again_every() const {

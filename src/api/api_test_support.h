@@ -3,13 +3,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
 
 #include "base/files.h"
 #include "pith/pith.h"
+#include "support/test_folder.h"
 #include "support/tiny_model.h"
 
 namespace pithkv::test {
@@ -21,14 +21,7 @@ inline constexpr std::string_view kDocument =
 // Files of one test, in a folder that goes with it.
 class ApiTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              (std::to_string(::getpid()) +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { std::filesystem::create_directories(folder_); }
 
   std::string tiny(std::uint64_t seed = 1) const {
     const std::string path = folder_ / ("tiny" + std::to_string(seed) + ".gguf");
@@ -40,7 +33,8 @@ class ApiTest : public ::testing::Test {
   }
   Engine engine(std::uint64_t seed = 1) const { return Engine::load(tiny(seed), {.threads = 2}); }
 
-  std::filesystem::path folder_;
+  const pith::test::TestFolder own_;
+  const std::filesystem::path& folder_ = own_.path();
 };
 
 // "code: message" of the Error that `body` throws, or "no error".

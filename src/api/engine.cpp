@@ -23,11 +23,10 @@ SharedEngine::Turn::Turn(SharedEngine& shared)
 Engine::Engine(std::shared_ptr<SharedEngine> shared) : shared_(std::move(shared)) {}
 
 Engine Engine::load(const std::string& model, const EngineOptions& options) {
-  constexpr int kMostThreads = 1024;  // as on the command line
-  if (options.threads < 0 || options.threads > kMostThreads)
+  if (options.threads < 0 || options.threads > pith::kMostThreads)
     pith::fail(ErrorCode::bad_input,
                fmt::format("threads={}: up to {} threads, or 0 for one per core, were expected",
-                           options.threads, kMostThreads));
+                           options.threads, pith::kMostThreads));
   return Handles::wrap(
       pith::Engine::load(pith::hub::Hub().resolve(model),
                          {.threads = options.threads,

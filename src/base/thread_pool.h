@@ -30,6 +30,8 @@ class LoopBody {
   void (*call_)(void*, Index, int);
 };
 
+inline constexpr int kMostThreads = 1024;  // that users may ask for: a slip of the pen is more
+
 class ThreadPool {
  public:
   // `threads` counts the caller; 0 takes one per available core. Throws unsupported where the

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/thread_pool.h"
 #include "cache/entry.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -20,7 +21,6 @@
 namespace pith::cli {
 namespace {
 
-constexpr int kMostThreads = 1024;
 constexpr double kHottest = 1e6;  // a temperature at which every token is as likely as any
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // no part of the text it precedes
 constexpr Index kLargestText = Index{1} << 28;               // bytes: far beyond any model's range
@@ -34,25 +34,22 @@ std::string read_standard_input() {
   return text;
 }
 
+// Refuses what is no such number or beyond its bounds.
+template <typename Number>
+CLI::Validator within(Number least, Number most, std::string_view what) {
+  const auto refusal = [least, most, what](std::string& text) -> std::string {
+    Number value{};
+    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return "";
+    return fmt::format("\"{}\": {} from {} to {} was expected", text, what, least, most);
+  };
+  return CLI::Validator(refusal, "");
+}
+
 }  // namespace
 
-CLI::Validator in_range(Index least, Index most) {
-  const auto refusal = [least, most](std::string& text) -> std::string {
-    Index value = 0;
-    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return "";
-    return fmt::format("\"{}\": a whole number from {} to {} was expected", text, least, most);
-  };
-  return CLI::Validator(refusal, "");
-}
+CLI::Validator in_range(Index least, Index most) { return within(least, most, "a whole number"); }
 
-CLI::Validator between(double least, double most) {
-  const auto refusal = [least, most](std::string& text) -> std::string {
-    double value = 0;
-    if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return "";
-    return fmt::format("\"{}\": a number from {} to {} was expected", text, least, most);
-  };
-  return CLI::Validator(refusal, "");
-}
+CLI::Validator between(double least, double most) { return within(least, most, "a number"); }
 
 CLI::Validator seed_number() {
   const auto refusal = [](std::string& text) -> std::string {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "eval/predictions.h"
+#include "support/test_folder.h"
 
 namespace pith::eval {
 namespace {
@@ -22,14 +23,8 @@ DocumentRecord example(const std::string& id = "d-0000") {
 
 class DocumentsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              (std::string("pith_documents_") +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
+  const test::TestFolder own_;
+  const std::filesystem::path& folder_ = own_.path();
 };
 
 TEST(Documents, SurviveTheirLine) {

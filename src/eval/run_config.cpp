@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/suggest.h"
+#include "base/thread_pool.h"
 #include "eval/arms.h"
 #include "eval/predictions.h"
 #include "kernels/isa.h"
@@ -87,8 +88,8 @@ const std::vector<Key>& keys() {
       {"twins", [](const Value& v, RunConfig& c) { c.twins = v.flag(); }},
       {"question_aware", [](const Value& v, RunConfig& c) { c.question_aware = v.flag(); }},
       {"exact", [](const Value& v, RunConfig& c) { c.exact = v.flag(); }},
-      {"threads",
-       [](const Value& v, RunConfig& c) { c.threads = static_cast<int>(v.integer(0, 1024)); }},
+      {"threads", [](const Value& v,
+                     RunConfig& c) { c.threads = static_cast<int>(v.integer(0, kMostThreads)); }},
       {"together", [](const Value& v, RunConfig& c) { c.together = v.integer(1, 256); }},
       {"shard", [](const Value& v, RunConfig& c) { set_shard(v.text(), c); }},
       {"out", [](const Value& v, RunConfig& c) { c.out = v.text(); }},

@@ -127,12 +127,13 @@ class Runner {
   Index items_ = 0, answered_ = 0, skipped_ = 0;  // of the document at hand, before it
 };
 
-// Throws what reading under the arm's schedule would throw at its first document.
+// Throws what reading under the arm's schedule would throw at its first document, whose turns, if
+// it has any, are not known yet.
 void check_schedule(const std::shared_ptr<Engine>& engine, const RunArm& arm) {
   if (arm.once()) return;
   if (arm.schedule.when == When::turn) return check_turn_recipe(arm.recipe);
   Context empty(engine);
-  const Keeper keeper(empty, arm.recipe, {});
+  const Keeper keeper(empty, arm.recipe, {.answer_prompt = {}, .turn_starts = {0}});
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "eval/metrics.h"
 #include "eval/predictions.h"
 #include "support/error_of.h"
+#include "support/test_folder.h"
 #include "support/tiny_model.h"
 
 namespace pith::eval {
@@ -23,15 +24,10 @@ namespace {
 class RunnerTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              (std::string("pith_runner_") +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
     file_ = test::tiny_model({.context = 4096});
     engine_ = Engine::from(gguf::File::parse(file_, "tiny"),
                            engine_options(RunConfig{.exact = true, .threads = 2}));
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   RunConfig config() const {
     RunConfig config;
@@ -61,7 +57,8 @@ class RunnerTest : public testing::Test {
     return predictions;
   }
 
-  std::filesystem::path folder_;
+  const test::TestFolder own_;
+  const std::filesystem::path& folder_ = own_.path();
   std::vector<std::byte> file_;
   std::shared_ptr<Engine> engine_;
 };
@@ -252,16 +249,11 @@ TEST_F(RunnerTest, RefusesWhatItDoesNotKnowBeforeReading) {
 class AnswersAgain : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              (std::string("pith_again_") +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
     PredictionLog log(folder_, "predictions.jsonl");
     log.add(answer("before", 0));
     log.add(answer("before", 0, "asked no more"));
     log.add(answer("after", 1));
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   static Prediction answer(const std::string& key, double score, const std::string& item = "q") {
     Prediction p;
@@ -274,7 +266,8 @@ class AnswersAgain : public testing::Test {
     return p;
   }
 
-  std::filesystem::path folder_;
+  const test::TestFolder own_;
+  const std::filesystem::path& folder_ = own_.path();
 };
 
 TEST_F(AnswersAgain, TheLaterOneMakesTheFigures) {
@@ -303,6 +296,7 @@ TEST_F(RunnerTest, SchedulesAreCheckedBeforeTheRun) {
     return test::error_of([&] { check_run(engine_, scheduled); });
   };
   EXPECT_EQ(refusal("knorm @ 2x when turn"), "no error");
+  EXPECT_EQ(refusal("knorm + turn_quota @ 2x when again"), "no error");  // there may be turns
   EXPECT_THAT(refusal("knorm @ auto when turn"), testing::HasSubstr("give a fixed budget"));
   EXPECT_THAT(refusal("knorm @ auto when again"), testing::HasSubstr("or a fixed budget"));
   scheduled.suite.tokens = 5000;

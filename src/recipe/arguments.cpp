@@ -166,6 +166,10 @@ std::string_view Arguments::text(std::string_view name) const {
 }
 bool Arguments::kvpress_quirk() const { return choice("quirk") == "kvpress"; }
 bool Arguments::given(std::string_view name) const { return find(name).given; }
+bool Arguments::has(std::string_view name) const {
+  return std::any_of(values_.begin(), values_.end(),
+                     [&](const Value& value) { return value.parameter->name == name; });
+}
 
 std::string Arguments::to_string() const {
   std::string out;

@@ -180,19 +180,15 @@ cache::Plan plan_in_room(const Stage& stage, const Scene& scene) {
   return finish(stage, scene, scores, std::move(only.plan));
 }
 
-// The part of its packed entries that a format gives 2 bits instead of its own.
-double cold_part(const Part& format) {
-  const auto& own = format.info->parameters;
-  const auto is_cold = [](const Parameter& parameter) { return parameter.name == "cold"; };
-  return std::any_of(own.begin(), own.end(), is_cold) ? format.arguments.real("cold") : 0;
-}
-
 // The least that the entries of a lane take on average in a stage's format.
 double least_entry_bytes(const Stage& stage, const cache::Shape& shape) {
   const auto of = [&](cache::Format format) {
     return static_cast<double>(entry_bytes(shape, format, cache::Columns::plain));
   };
-  const double own = of(stage.format.info->format), cold = cold_part(stage.format);
+  const Arguments& arguments = stage.format.arguments;
+  const double own = of(stage.format.info->format);
+  // The part of its packed entries that the format gives 2 bits instead of its own.
+  const double cold = arguments.has("cold") ? arguments.real("cold") : 0;
   return cold * std::min(of(cache::Format::int2), own) + (1 - cold) * own;
 }
 

@@ -59,6 +59,7 @@ class Arguments {
   std::string_view text(std::string_view name) const;  // "" for the default
   bool kvpress_quirk() const;                          // quirk=kvpress
   bool given(std::string_view name) const;
+  bool has(std::string_view name) const;  // whether the part has such a parameter
   // "(key=value, ...)" of what differs from the defaults or has none and is given, or "".
   std::string to_string() const;
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "engine/conversation/conversation.h"
+#include "support/test_folder.h"
 #include "support/tiny_model.h"
 
 namespace pith::test {
@@ -23,12 +23,7 @@ class ConversationTest : public ::testing::Test {
   void SetUp() override {
     bytes_ = tiny_model({});
     engine_ = Engine::from(gguf::File::parse(bytes_, "tiny"), {.threads = 2});
-    store_ = std::filesystem::path(testing::TempDir()) /
-             (std::to_string(::getpid()) +
-              ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(store_);
   }
-  void TearDown() override { std::filesystem::remove_all(store_); }
 
   ConversationOptions options(const std::string& recipe) const {
     ConversationOptions options;
@@ -55,7 +50,8 @@ class ConversationTest : public ::testing::Test {
 
   std::vector<std::byte> bytes_;
   std::shared_ptr<Engine> engine_;
-  std::filesystem::path store_;
+  const test::TestFolder own_;
+  const std::filesystem::path& store_ = own_.path();
 };
 
 }  // namespace pith::test

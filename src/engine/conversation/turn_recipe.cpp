@@ -22,12 +22,6 @@ recipe::SignalNeeds beyond_turns(recipe::SignalNeeds needs) {
   return StreamCollector::beyond(needs);
 }
 
-bool has(const recipe::Part& part, std::string_view parameter) {
-  const auto& all = part.info->parameters;
-  return std::any_of(all.begin(), all.end(),
-                     [&](const recipe::Parameter& one) { return one.name == parameter; });
-}
-
 Columns columns_of(const recipe::Stage& stage) {
   if (stage.realiser.info->adds != nullptr) return Columns::annotated;
   return stage.weighs() ? Columns::weighted : Columns::plain;
@@ -42,7 +36,7 @@ Index least_of_lane(const recipe::Stage& stage, const cache::Shape& shape) {
     content.of(kind, Columns::plain) = 1;
   };
   add(format.info->format);
-  if (has(format, "cold") && format.arguments.real("cold") > 0) add(Format::int2);
+  if (format.arguments.has("cold") && format.arguments.real("cold") > 0) add(Format::int2);
   for (const char* kept : {"sinks", "recent", "first_layers", "last_layers"})
     if (format.arguments.integer(kept) > 0) add(Format::bf16);
   return recipe::lane_bytes(shape, content);
@@ -121,7 +115,7 @@ recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, 
   Index left = tokens;
   for (recipe::Stage& stage : stages) {
     for (const char* kept : {"sinks", "recent"})
-      if (has(stage.format, kept) && !stage.format.arguments.given(kept))
+      if (stage.format.arguments.has(kept) && !stage.format.arguments.given(kept))
         stage.format.arguments.set(kept, "0");
     if (stage.budget) left = set_budget_of_turn(stage, shape, tokens, left);
   }

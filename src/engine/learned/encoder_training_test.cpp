@@ -11,6 +11,7 @@
 #include "engine/conversation/conversation.h"
 #include "engine/learned/encoder_pass.h"
 #include "engine/learned/virtual_store.h"
+#include "support/test_folder.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -24,9 +25,6 @@ class EncoderTrained : public ::testing::Test {
     bytes_ = test::tiny_model(tiny);
     engine_ = Engine::from(gguf::File::parse(bytes_, "tiny"),
                            {.threads = 1, .numerics = Numerics::exact});
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     options_.steps = 12;
     options_.turn = 24;
@@ -39,7 +37,8 @@ class EncoderTrained : public ::testing::Test {
 
   std::vector<std::byte> bytes_;
   std::shared_ptr<Engine> engine_;
-  std::filesystem::path folder_;
+  const test::TestFolder own_;
+  const std::filesystem::path& folder_ = own_.path();
   std::vector<std::string> texts_ = {
       "The heron stood in the shallows. Nobody saw it fish, and nobody asked the keeper why.",
       "Rates: 41, 7, 903. The third is wrong! Ask the clerk before noon, or wait for the letter.",

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/compress.h"
 #include "engine/model_access.h"
+#include "support/test_folder.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -19,9 +20,6 @@ class Stored : public ::testing::Test {
     bytes_ = test::tiny_model({});
     engine_ = Engine::from(gguf::File::parse(bytes_, "tiny"),
                            {.threads = 1, .numerics = Numerics::exact});
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
     for (Token t = 0; t < 40; ++t) tokens_.push_back((3 + 7 * t) % 256);
   }
 
@@ -39,7 +37,8 @@ class Stored : public ::testing::Test {
 
   std::vector<std::byte> bytes_;
   std::shared_ptr<Engine> engine_;
-  std::filesystem::path folder_;
+  const test::TestFolder own_;
+  const std::filesystem::path& folder_ = own_.path();
   std::vector<Token> tokens_;
   VirtualOptions options_{.ratio = 2, .steps_per_250 = 0, .least_steps = 8};
 };

@@ -21,8 +21,8 @@ WeightMatrix part_of(const WeightMatrix& w, Index first, Index count) {
 
 class Head {
  public:
-  Head(const Model& model, ThreadPool& pool)
-      : config_(model.config()), head_(model.head()), pool_(pool) {}
+  Head(const Model& model, Numerics numerics, ThreadPool& pool)
+      : config_(model.config()), head_(model.head()), numerics_(numerics), pool_(pool) {}
 
   Index rows_at_once() const { return std::max<Index>(kLogits / head_.rows, 1); }
 
@@ -30,7 +30,7 @@ class Head {
   void forward(std::span<const float> hidden, std::vector<float>& logits) {
     const Index rows = static_cast<Index>(hidden.size()) / head_.cols;
     logits.resize(static_cast<std::size_t>(rows * head_.rows));
-    activations_.prepare(hidden, rows, head_.cols, Numerics::exact, pool_);
+    activations_.prepare(hidden, rows, head_.cols, numerics_, pool_);
     const Product product{head_, nullptr, logits.data(), head_.rows};
     multiply(activations_, std::span(&product, 1), pool_);
     if (const float cap = config_.logit_softcap; cap > 0)
@@ -49,14 +49,15 @@ class Head {
       piece.resize(static_cast<std::size_t>(rows * count));
       for (Index r = 0; r < rows; ++r)
         std::copy_n(dlogits.data() + r * V + first, count, piece.data() + r * count);
-      multiply_transposed(piece, rows, part_of(head_, first, count), Numerics::exact, gradient,
-                          pool_, active_isa(), true);
+      multiply_transposed(piece, rows, part_of(head_, first, count), numerics_, gradient, pool_,
+                          active_isa(), true);
     }
   }
 
  private:
   const ModelConfig& config_;
   WeightMatrix head_;
+  Numerics numerics_;
   ThreadPool& pool_;
   Activations activations_;
 };
@@ -97,7 +98,7 @@ RowResult row_loss(std::span<float> logits, const RowTarget& target, float cap, 
 
 TokenLoss token_loss(const Model& model, std::span<const float> hidden,
                      std::span<const RowTarget> targets, std::span<float> gradient,
-                     ThreadPool& pool) {
+                     Numerics numerics, ThreadPool& pool) {
   const Index E = model.config().width, V = model.head().rows,
               rows = static_cast<Index>(targets.size());
   PITH_CHECK(static_cast<Index>(hidden.size()) == rows * E, "a target for every row");
@@ -108,7 +109,7 @@ TokenLoss token_loss(const Model& model, std::span<const float> hidden,
   TokenLoss out{.loss = 0, .targets = std::ssize(asked), .hits = 0};
   if (asked.empty()) return out;
   const float factor = 1 / static_cast<float>(asked.size());
-  Head head(model, pool);
+  Head head(model, numerics, pool);
   std::vector<float> in, logits, back;
   for (Index first = 0; first < out.targets; first += head.rows_at_once()) {
     const Index count = std::min(head.rows_at_once(), out.targets - first);
@@ -137,12 +138,12 @@ TokenLoss token_loss(const Model& model, std::span<const float> hidden,
 }
 
 std::vector<RowTarget> likeliest_tokens(const Model& model, std::span<const float> hidden,
-                                        Index count, ThreadPool& pool) {
+                                        Index count, Numerics numerics, ThreadPool& pool) {
   const Index E = model.config().width, V = model.head().rows,
               rows = static_cast<Index>(hidden.size()) / E;
   PITH_CHECK(count >= 1 && count <= V, "tokens of the vocabulary");
   std::vector<RowTarget> out(static_cast<std::size_t>(rows));
-  Head head(model, pool);
+  Head head(model, numerics, pool);
   std::vector<float> logits;
   for (Index first = 0; first < rows; first += head.rows_at_once()) {
     const Index some = std::min(head.rows_at_once(), rows - first);

@@ -27,13 +27,14 @@ struct TokenLoss {
 };
 
 // `gradient` [R, E], if it is not empty, is set to that of the loss. Logits are held for as many
-// rows at a time as take 64 MiB, and go back through the output matrix piece by piece.
+// rows at a time as take 64 MiB, and go back through the output matrix piece by piece. Fast
+// numerics take the output matrix as the forward pass does, and its transpose in bf16.
 TokenLoss token_loss(const Model& model, std::span<const float> hidden,  // [R, E], normalised
                      std::span<const RowTarget> targets,                 // [R]
-                     std::span<float> gradient, ThreadPool& pool);
+                     std::span<float> gradient, Numerics numerics, ThreadPool& pool);
 
 // The `count` likeliest tokens of every row with their probabilities, the likeliest first.
 std::vector<RowTarget> likeliest_tokens(const Model& model, std::span<const float> hidden,
-                                        Index count, ThreadPool& pool);
+                                        Index count, Numerics numerics, ThreadPool& pool);
 
 }  // namespace pith

@@ -27,7 +27,7 @@ class TokenLosses : public ::testing::TestWithParam<const char*> {
   }
 
   double loss(const std::vector<float>& hidden) {
-    return token_loss(*model_, hidden, targets_, {}, pool_).loss;
+    return token_loss(*model_, hidden, targets_, {}, Numerics::exact, pool_).loss;
   }
 
   std::vector<std::byte> bytes_;
@@ -39,7 +39,7 @@ class TokenLosses : public ::testing::TestWithParam<const char*> {
 
 TEST_P(TokenLosses, GradientsAgreeWithDifferences) {
   std::vector<float> gradient(hidden_.size());
-  token_loss(*model_, hidden_, targets_, gradient, pool_);
+  token_loss(*model_, hidden_, targets_, gradient, Numerics::exact, pool_);
   for (Index i = 0; i < kRows * kWidth; i += 5) {
     auto high = hidden_, low = hidden_;
     constexpr float kStep = 1e-2f;
@@ -51,21 +51,36 @@ TEST_P(TokenLosses, GradientsAgreeWithDifferences) {
 
 TEST_P(TokenLosses, RowsWithoutTargetGetNone) {
   std::vector<float> gradient(hidden_.size(), 1.0f);
-  const TokenLoss found = token_loss(*model_, hidden_, targets_, gradient, pool_);
+  const TokenLoss found = token_loss(*model_, hidden_, targets_, gradient, Numerics::exact, pool_);
   EXPECT_EQ(found.targets, 2);
   for (Index i = kWidth; i < 2 * kWidth; ++i) EXPECT_EQ(gradient[i], 0);
 }
 
+// Fast products round states and slopes: they point almost where the exact ones do.
+TEST_P(TokenLosses, FastGradientsAreNearExactOnes) {
+  std::vector<float> exact(hidden_.size()), fast(hidden_.size());
+  const double loss = token_loss(*model_, hidden_, targets_, exact, Numerics::exact, pool_).loss;
+  EXPECT_NEAR(token_loss(*model_, hidden_, targets_, fast, Numerics::fast, pool_).loss, loss,
+              2e-2 * loss);
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    error += std::pow(double{fast[i]} - double{exact[i]}, 2);
+    size += double{exact[i]} * double{exact[i]};
+  }
+  EXPECT_LT(std::sqrt(error / size), 0.02);
+  EXPECT_GT(error, 0);  // these are not the exact ones
+}
+
 // What a row finds likeliest costs minus the logarithm of its probability, and is a hit.
 TEST_P(TokenLosses, LikeliestTokensAreHits) {
-  const auto likeliest = likeliest_tokens(*model_, hidden_, 2, pool_);
+  const auto likeliest = likeliest_tokens(*model_, hidden_, 2, Numerics::exact, pool_);
   double expected = 0;
   for (std::size_t r = 0; r < targets_.size(); ++r) {
     EXPECT_GE(likeliest[r][0].weight, likeliest[r][1].weight);
     targets_[r] = {{likeliest[r][0].token, 1}};
     expected -= std::log(static_cast<double>(likeliest[r][0].weight)) / 3;
   }
-  const TokenLoss found = token_loss(*model_, hidden_, targets_, {}, pool_);
+  const TokenLoss found = token_loss(*model_, hidden_, targets_, {}, Numerics::exact, pool_);
   EXPECT_EQ(found.hits, 3);
   EXPECT_NEAR(found.loss, expected, 1e-5);
 }
@@ -73,7 +88,8 @@ TEST_P(TokenLosses, LikeliestTokensAreHits) {
 TEST_P(TokenLosses, HugeLogitsStayFinite) {
   for (float& x : hidden_) x *= 1e4f;
   std::vector<float> gradient(hidden_.size());
-  EXPECT_TRUE(std::isfinite(token_loss(*model_, hidden_, targets_, gradient, pool_).loss));
+  EXPECT_TRUE(
+      std::isfinite(token_loss(*model_, hidden_, targets_, gradient, Numerics::exact, pool_).loss));
   for (float g : gradient) ASSERT_TRUE(std::isfinite(g));
 }
 

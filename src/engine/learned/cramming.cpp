@@ -26,7 +26,8 @@ float CrammingGoal::forward(std::span<const float> embeddings, std::span<const I
   }
   pass_.forward(rows, all);
   gradient_.resize(rows.size());
-  loss_ = token_loss(engine_.model(), pass_.hidden(), wanted, gradient_, engine_.pool());
+  loss_ = token_loss(engine_.model(), pass_.hidden(), wanted, gradient_, engine_.options().numerics,
+                     engine_.pool());
   return static_cast<float>(loss_.loss);
 }
 

@@ -69,7 +69,8 @@ std::vector<Lesson> repetitions(const Context& whole, const LessonOptions& optio
     } else {
       Context fork = whole.fork();
       fork.read_states(lesson.tokens, [&](Index row, std::span<const float> states) {
-        auto likeliest = likeliest_tokens(engine.model(), states, options.teacher, engine.pool());
+        auto likeliest = likeliest_tokens(engine.model(), states, options.teacher,
+                                          engine.options().numerics, engine.pool());
         for (std::size_t i = 0; i < likeliest.size(); ++i)
           if (const auto at = static_cast<std::size_t>(row) + i; at >= first)
             lesson.targets[at] = std::move(likeliest[i]);
@@ -129,8 +130,8 @@ float LearnedEntries::forward(const Lesson& lesson) {
   std::iota(positions.begin(), positions.end(), position_);
   pass_.forward(token_embeddings(engine_, lesson.tokens), positions);
   gradient_.resize(pass_.hidden().size());
-  const TokenLoss loss =
-      token_loss(engine_.model(), pass_.hidden(), lesson.targets, gradient_, engine_.pool());
+  const TokenLoss loss = token_loss(engine_.model(), pass_.hidden(), lesson.targets, gradient_,
+                                    engine_.options().numerics, engine_.pool());
   return static_cast<float>(loss.loss);
 }
 

@@ -196,6 +196,8 @@ TEST(Grammar, CombinationsThatCannotBeAreRefusedByName) {
               ::testing::HasSubstr("attention: normalise divides a sum"));
   EXPECT_THAT(refusal("echo @ 4x then echo(chunk=64) @ 8x"),
               ::testing::HasSubstr("echoes by chunks of 384 and 64"));
+  EXPECT_THAT(refusal("kvzip @ 4x then kvzip_plus(chunk=512) @ 8x"),
+              ::testing::HasSubstr("replays by chunks of 2048 and 512"));
   EXPECT_NO_THROW(Recipe::parse("kvzip + match @ 4x then kvzip + match(references=64) @ 8x"));
 }
 

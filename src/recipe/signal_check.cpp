@@ -50,6 +50,9 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     expect_references(find_references(signals.replay_queries, count), "the replay");
   for (const SelfStudy& study : needs.studies)
     expect_references(find_references(signals.studies, study), "self-study");
+  if (needs.replay_chunk > 0 && signals.replay_chunk != needs.replay_chunk)
+    refuse(fmt::format("a replay by chunks of {} tokens, {} are needed", signals.replay_chunk,
+                       needs.replay_chunk));
   if (needs.surprisal && std::ssize(signals.surprisal) != tokens)
     refuse(fmt::format("{} surprisals of {} tokens", signals.surprisal.size(), tokens));
   const BudgetCurves& curves = signals.budget_curves;

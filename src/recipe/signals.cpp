@@ -77,6 +77,7 @@ SignalNeeds& SignalNeeds::operator|=(const SignalNeeds& other) {
   for (const Flag& flag : kFlags) this->*flag.needed |= other.*flag.needed;
   agree(tail_attention, other.tail_attention, "raw attention of windows of", "window");
   agree(echo, other.echo, "echoes by chunks of", "chunk");
+  agree(replay_chunk, other.replay_chunk, "replays by chunks of", "chunk");
   add_new(local_attention, other.local_attention);
   add_new(context_queries, other.context_queries);
   add_new(replay_queries, other.replay_queries);
@@ -93,6 +94,7 @@ std::vector<std::string> names_of(const SignalNeeds& needs) {
   add_count("window_queries", needs.window_queries);
   add_count("tail_attention", needs.tail_attention);
   add_count("echo", needs.echo);
+  add_count("replay_chunk", needs.replay_chunk);
   for (const Flag& flag : kFlags)
     if (needs.*flag.needed) names.emplace_back(flag.name);
   for (const LocalAttention& kind : needs.local_attention) add_count("local_attention", kind.chunk);

@@ -34,10 +34,13 @@ struct SelfStudy {
   friend bool operator==(const SelfStudy&, const SelfStudy&) = default;
 };
 
+inline constexpr Index kReplayChunk = 2048;  // KVzip's: tokens of the document repeated at once
+
 struct SignalNeeds {
   Index window_queries = 0;  // the last w context queries of every layer, rotated
   Index tail_attention = 0;  // what the last w queries look at before anything is compressed
   Index echo = 0;            // virtual replay by chunks of so many tokens; 0: none
+  Index replay_chunk = 0;    // tokens that the replay repeats at once; 0: as many as it likes
 
   // Needed or not. Each has its line in the table of signals.cpp, in this order.
   bool query_moments = false;     // mean and covariance of unrotated queries
@@ -150,6 +153,7 @@ struct Signals {
   Index next_position = 0;    // of the first token after the context
   Index window = 0;           // w as collected
   Index question_tokens = 0;  // nq
+  Index replay_chunk = kReplayChunk;            // tokens that the replay repeated at once
   std::vector<LocalAttention> local_attention;  // the kinds that were collected
   std::vector<ReferenceQueries> context_queries, replay_queries;
   std::vector<StudySignals> studies;

@@ -276,6 +276,7 @@ std::vector<ReplayChunk> replay_chunks(const Engine& engine, std::span<const Tok
 
 ReplayOptions replay_options(const recipe::SignalNeeds& needs, const ReadOptions& options) {
   return {.prefix_tokens = options.prefix_tokens,
+          .chunk = needs.replay_chunk > 0 ? needs.replay_chunk : recipe::kReplayChunk,
           .plain = needs.replay,
           .plus = needs.replay_plus,
           .answer_prompt = options.answer_prompt,
@@ -295,6 +296,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
     if (options.plain) layer.replay.assign(size, 0.0f);
     if (options.plus) layer.replay_plus.assign(size, 0.0f);
   }
+  if (!options.gradients) signals.replay_chunk = options.chunk;
   const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
   Index total = 0, done = 0;
   for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
@@ -329,6 +331,7 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
 void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
                    recipe::Signals& signals) {
   const Index end = context.next_position(), length = end - begin;
+  signals.replay_chunk = options.chunk;
   const auto chunk = replay_chunk(context.engine(), context.tokens(), begin, end, options);
   Context fork = context.fork();
   cache::Plan plan;

@@ -14,10 +14,12 @@ namespace pith {
 
 struct ReadOptions;  // engine/compress.h
 
+inline constexpr Index kGradientChunk = 512;  // KVgrad's
+
 struct ReplayOptions {
   Index prefix_tokens = 0;  // chat template before the document: never scored, always visible
-  Index chunk = 2048;       // document tokens repeated at once
-  Index sinks = 4;          // first tokens that take part in the softmax of every chunk
+  Index chunk = recipe::kReplayChunk;  // document tokens repeated at once
+  Index sinks = 4;                     // first tokens that take part in the softmax of every chunk
   bool whole_context =
       false;  // let the replay attend to all of the context, as kvpress does; otherwise to prefix
               // and chunk only, which bounds its cost at long contexts
@@ -31,8 +33,6 @@ struct ReplayOptions {
 
 // What a recipe asks of a replay, under the options of the reading.
 ReplayOptions replay_options(const recipe::SignalNeeds& needs, const ReadOptions& options);
-
-inline constexpr Index kGradientChunk = 512;  // KVgrad's
 
 // Fills `replay`, `replay_plus`, `replay_queries`, their surprisal (if the context's is known) and
 // the replay's part of studies, as far as they are asked for.

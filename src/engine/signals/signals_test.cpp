@@ -89,6 +89,34 @@ TEST(Signals, DoNotDependOnHowTheContextIsRead) {
   }
 }
 
+TEST(Signals, AReplayRepeatsAsManyTokensAtOnceAsIsAsked) {
+  const auto lengths = [](const recipe::Signals& signals) {
+    std::vector<Index> out;
+    for (const auto& text : signals.replay_texts) out.push_back(text.end - text.begin);
+    return out;
+  };
+  const auto engine = tiny_engine({});
+  const auto whole = read(engine, {.replay = true, .replay_queries = {8}}, 5),
+             pieces = read(engine, {.replay_chunk = 20, .replay = true, .replay_queries = {8}}, 5);
+  EXPECT_THAT(lengths(whole), ElementsAre(55));
+  EXPECT_THAT(lengths(pieces), ElementsAre(20, 20, 15));
+  const auto &a = whole.layers[1].replay, &b = pieces.layers[1].replay;  // [Hkv, 60]
+  for (std::size_t t = 5; t < 60; ++t) EXPECT_GT(b[t], 0) << t;
+  EXPECT_NE(a[30], b[30]);  // beside fewer others
+  EXPECT_EQ(pieces.replay_chunk, 20);
+}
+
+// Scores of other chunks are not passed off as what a recipe asks for.
+TEST(Signals, AReplayByOtherChunksDoesNotServe) {
+  Context context(tiny_engine({}));
+  const auto named = recipe::Recipe::parse("kvzip(chunk=20) + global @ 2x"),
+             other = recipe::Recipe::parse("kvzip + global @ 2x");
+  const auto signals = read_document(context, some_tokens(60), named.needs(), {});
+  EXPECT_THAT(error_of([&] { compress(context, other, signals); }),
+              HasSubstr("a replay by chunks of 20 tokens, 2048 are needed"));
+  EXPECT_NO_THROW(compress(context, named, signals));
+}
+
 TEST(Signals, AttentionInsideAChunkSumsToItsTokens) {
   recipe::SignalNeeds needs;
   needs.local_attention = {{.chunk = 16, .first = 3, .last = 5}};

@@ -47,14 +47,26 @@ std::vector<Parameter> replay_parameters() {
                 "first. Without it, tokens that were not judged count as the lane's median")};
 }
 
+std::vector<Parameter> replayed_parameters() {
+  std::vector<Parameter> all = replay_parameters();
+  all.push_back(integer("chunk", "2048", 16, 1 << 20,
+                        "tokens that are repeated at once, seen beside the first ones and what was "
+                        "repeated so far: shorter chunks cost less. Under schedules what is new is "
+                        "repeated at once"));
+  return all;
+}
+
 PartInfo kvzip_part() {
   return {.name = "kvzip",
           .kind = PartKind::scorer,
           .summary = "how much a replay of the context looks at each entry",
           .source = "KVzip, arXiv 2505.23416",
           .cost = Cost::replay,
-          .parameters = replay_parameters(),
-          .needs = [](const Arguments&) { return SignalNeeds{.replay = true}; },
+          .parameters = replayed_parameters(),
+          .needs =
+              [](const Arguments& a) {
+                return SignalNeeds{.replay_chunk = a.integer("chunk"), .replay = true};
+              },
           .score = score,
           .default_allocator = "global"};
 }

@@ -19,8 +19,11 @@ PartInfo kvzip_plus_part() {
           .summary = "kvzip with scores made comparable between layers",
           .source = "KVzap, arXiv 2601.07891; kvpress KVzipPress",
           .cost = Cost::replay,
-          .parameters = replay_parameters(),
-          .needs = [](const Arguments&) { return SignalNeeds{.replay_plus = true}; },
+          .parameters = replayed_parameters(),
+          .needs =
+              [](const Arguments& a) {
+                return SignalNeeds{.replay_chunk = a.integer("chunk"), .replay_plus = true};
+              },
           .score = score,
           .default_allocator = "global"};
 }

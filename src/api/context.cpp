@@ -42,6 +42,7 @@ SignalNeeds needs_of(const pith::Engine& engine, const std::vector<std::string>&
     if (recipe.risk()) pith::Guard(engine, recipe);
     needs |= recipe.needs();
   }
+  needs.rotated_moments = true;  // cheap, and any recipe may turn out to store packed keys
   return needs;
 }
 

@@ -99,6 +99,14 @@ TEST_F(ContextTest, RecipesThatLookAtTheQuestionNeedIt) {
             whole.entries());
 }
 
+TEST_F(ContextTest, PackedFormatsNeedNotBeNamed) {
+  const auto answer = [&](const std::vector<std::string>& named) {
+    const Context whole = engine().read(kDocument, {.recipes = named});
+    return whole.compress("knorm + int4 @ 4x").ask("Who signs?", {.max_tokens = 8}).tokens;
+  };
+  EXPECT_EQ(answer({}), answer({"knorm + int4 @ 4x"}));
+}
+
 TEST_F(ContextTest, RefusesWhatItCannotCompress) {
   const Context whole = engine().read(kDocument, {.recipes = {"knorm @ 2x"}});
   EXPECT_THAT(refusal([&] { whole.compress("knorm @ 2x").compress("knorm @ 4x"); }),

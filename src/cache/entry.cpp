@@ -32,6 +32,9 @@ const FormatTraits& traits(Format format) {
       {"int2_k", 2, true, Packing::int2, true, false},
       {"int2_kv", 2, true, Packing::int2, true, true},
       {"e4m3", 8, true, Packing::e4m3, false, false},
+      {"int3", 3, true, Packing::int3, false, false},
+      {"int3_k", 3, true, Packing::int3, true, false},
+      {"int3_kv", 3, true, Packing::int3, true, true},
   };
   static_assert(std::size(kTraits) == static_cast<std::size_t>(kLastFormat) + 1);
   return kTraits[static_cast<std::size_t>(format)];

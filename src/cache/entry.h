@@ -30,8 +30,11 @@ enum class Format : std::uint8_t {
   int2_k,
   int2_kv,
   e4m3,
+  int3,
+  int3_k,
+  int3_kv,
 };
-inline constexpr Format kLastFormat = Format::e4m3;
+inline constexpr Format kLastFormat = Format::int3_kv;
 std::string_view to_string(Format format);
 
 struct FormatTraits {

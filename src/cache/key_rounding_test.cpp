@@ -58,7 +58,7 @@ TEST(KeyRounding, QueriesSeeLessThanOfTheNearestCodes) {
   Rng rng(3);
   const Queries queries(200, 64, rng);
   const KeyRounding rounding(queries.moment, 64, false);
-  for (const Packing packing : {Packing::int2, Packing::int4, Packing::int8}) {
+  for (const Packing packing : {Packing::int2, Packing::int3, Packing::int4, Packing::int8}) {
     double plain = 0, rounded = 0;
     std::vector<std::uint8_t> codes(64);
     for (int i = 0; i < 20; ++i) {

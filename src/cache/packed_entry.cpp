@@ -38,12 +38,8 @@ void write_packed_key(const TileLayout& layout, std::byte* tile, Index slot, con
              rounding != nullptr
                  ? rounding->quantize(at.packing, row.numbers.data(), row.codes.data())
                  : quantize(at.packing, row.numbers.data(), at.head_dim, row.codes.data()));
-  for (Index first = 0; first < at.head_dim; first += at.group()) {
-    std::uint32_t word = 0;
-    for (Index d = first; d < std::min(first + at.group(), at.head_dim); ++d)
-      word |= std::uint32_t{row.codes[static_cast<std::size_t>(d)]} << at.key_bit(d);
-    std::memcpy(tile + at.key_word(first, slot), &word, 4);
-  }
+  for (Index d = 0; d < at.head_dim; ++d)
+    at.set_key_code(tile, d, slot, row.codes[static_cast<std::size_t>(d)]);
 }
 
 void write_packed_value(const TileLayout& layout, std::byte* tile, Index slot, const float* value) {
@@ -54,8 +50,7 @@ void write_packed_value(const TileLayout& layout, std::byte* tile, Index slot, c
   write_grid(tile, at.value_scales(), slot,
              quantize(at.packing, row.numbers.data(), at.head_dim, row.codes.data()));
   for (Index d = 0; d < at.head_dim; ++d)
-    at.set_code(tile, at.value_word(slot, d), at.value_bit(slot),
-                row.codes[static_cast<std::size_t>(d)]);
+    at.set_value_code(tile, slot, d, row.codes[static_cast<std::size_t>(d)]);
 }
 
 void read_packed_key(const TileLayout& layout, const std::byte* tile, Index slot,
@@ -64,7 +59,7 @@ void read_packed_key(const TileLayout& layout, const std::byte* tile, Index slot
   const float scale = PackedTile::scale(tile, at.key_scales(), slot),
               zero = PackedTile::scale(tile, at.key_zeros(), slot);
   for (Index d = 0; d < at.head_dim; ++d)
-    key[d] = scale * number(at.packing, at.code(tile, at.key_word(d, slot), at.key_bit(d))) + zero;
+    key[d] = scale * number(at.packing, at.key_code(tile, d, slot)) + zero;
   if (traits(layout.format).rotates_keys) unrotate_hadamard(key, 1, at.head_dim);
   for (Index d = 0; d < at.head_dim; ++d) key[d] += centre[d];
 }
@@ -74,9 +69,7 @@ void read_packed_value(const TileLayout& layout, const std::byte* tile, Index sl
   const float scale = PackedTile::scale(tile, at.value_scales(), slot),
               zero = PackedTile::scale(tile, at.value_zeros(), slot);
   for (Index d = 0; d < at.head_dim; ++d)
-    value[d] =
-        scale * number(at.packing, at.code(tile, at.value_word(slot, d), at.value_bit(slot))) +
-        zero;
+    value[d] = scale * number(at.packing, at.value_code(tile, slot, d)) + zero;
   if (traits(layout.format).rotates_values) unrotate_hadamard(value, 1, at.head_dim);
 }
 
@@ -84,8 +77,7 @@ void copy_packed_value(const TileLayout& layout, const std::byte* from, Index fr
                        std::byte* to, Index to_slot) {
   const PackedTile at = layout.packing();
   for (Index d = 0; d < at.head_dim; ++d)
-    at.set_code(to, at.value_word(to_slot, d), at.value_bit(to_slot),
-                at.code(from, at.value_word(from_slot, d), at.value_bit(from_slot)));
+    at.set_value_code(to, to_slot, d, at.value_code(from, from_slot, d));
   for (Index column : {at.key_scales(), at.key_zeros(), at.value_scales(), at.value_zeros()})
     std::memcpy(to + column + 2 * to_slot, from + column + 2 * from_slot, 2);
 }

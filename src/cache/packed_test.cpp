@@ -64,7 +64,8 @@ TEST(Quantize, TakesTheNearestCode) {
 
 TEST(Quantize, NumbersThatAreNoneGiveCodes) {
   const std::array<float, 4> x = {NAN, INFINITY, -INFINITY, 1e38f};
-  for (Packing packing : {Packing::int8, Packing::int4, Packing::int2, Packing::e4m3}) {
+  for (Packing packing :
+       {Packing::int8, Packing::int4, Packing::int3, Packing::int2, Packing::e4m3}) {
     std::array<std::uint8_t, 4> codes = {};
     quantize(packing, x.data(), 4, codes.data());
     EXPECT_THAT(codes, Each(::testing::Lt(1 << packing_bits(packing))));
@@ -94,6 +95,7 @@ TEST(Packed, LoseWhatTheirBitsAllow) {
   for (Format format : {Format::int8, Format::int8_k, Format::int8_kv})
     expect(format, 0.004, 0.008);
   for (Format format : {Format::int4, Format::int4_k, Format::int4_kv}) expect(format, 0.07, 0.11);
+  for (Format format : {Format::int3, Format::int3_k, Format::int3_kv}) expect(format, 0.14, 0.21);
   for (Format format : {Format::int2, Format::int2_k, Format::int2_kv}) expect(format, 0.3, 0.4);
   expect(Format::e4m3, 0.015, 0.03);
 }
@@ -172,7 +174,8 @@ TEST(Packed, WrongFormatsAreRefused) {
 
 // Plan after plan, what stays packed is copied, not rounded again.
 TEST(Packed, CodesStayThroughPlans) {
-  for (Format format : {Format::int8_kv, Format::int4_k, Format::int2, Format::e4m3}) {
+  for (Format format :
+       {Format::int8_kv, Format::int4_k, Format::int3_k, Format::int2, Format::e4m3}) {
     Cache cache = make(64, 600);
     store(cache, format);
     const Numbers first = numbers(cache);

@@ -24,18 +24,63 @@ void for_row_blocks(Index rows, const F& f) {
   }
 }
 
+// Eight words of codes; `high` is of split ones, as in attention_packed_avx512.cpp.
+struct Words {
+  __m256i low, high;
+};
+
+__m256i load(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+
+// Half a group of keys.
+template <typename C>
+Words key_words(const std::byte* tile, Index g, int half, Index head_dim) {
+  const __m256i low = load(tile + g * 64 + half * 32);
+  if constexpr (!C::kSplit) return {low, low};
+  const __m256i high = load(tile + C::high_keys(head_dim) + g / 2 * 64 + half * 32);
+  return {low, g % 2 == 0 ? high : _mm256_srli_epi16(high, 4)};
+}
+
+// Group g of values, eight columns from d on.
+template <typename C>
+Words value_words(const std::byte* tile, Index g, Index d, Index head_dim) {
+  const __m256i low = load(tile + C::values(head_dim) + (g * head_dim + d) * 4);
+  if constexpr (!C::kSplit) return {low, low};
+  const __m256i high = _mm256_cvtepu16_epi32(
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(tile + C::high_values(head_dim) + d * 2)));
+  return {low, _mm256_or_si256(high, _mm256_slli_epi32(high, 8))};
+}
+
+// Low codes with their high bits, which are bit k of every lane of `mask`.
+template <typename C, int k>
+__m256i with_high(__m256i codes, __m256i high, __m256i mask) {
+  if constexpr (!C::kSplit) return codes;
+  if constexpr (k < 2) high = _mm256_slli_epi16(high, 2 - k);
+  if constexpr (k > 2) high = _mm256_srli_epi16(high, k - 2);
+  return _mm256_or_si256(codes, _mm256_and_si256(high, mask));
+}
+
+// Part k of words: four dimensions of every entry, a byte each.
+template <typename C, int k>
+__m256i part(const Words& words) {
+  const __m256i shifted = k == 0 ? words.low : _mm256_srli_epi16(words.low, k * C::kLowBits);
+  return with_high<C, k>(_mm256_and_si256(shifted, _mm256_set1_epi8((1 << C::kLowBits) - 1)),
+                         words.high, _mm256_set1_epi8(4));
+}
+
 // Pair k of a word's codes, as 16-bit integers or as bf16.
 template <typename C, int k>
-__m256i pair(__m256i word) {
+__m256i pair(const Words& words) {
+  const __m256i word = words.low;
   if constexpr (C::kFloat) {
     const __m256i at_top = k == 0 ? _mm256_slli_epi16(word, 8) : word;
     const __m256i bits = _mm256_and_si256(_mm256_srai_epi16(at_top, 4),
                                           _mm256_set1_epi16(static_cast<short>(0x87f0)));
     return _mm256_add_epi16(bits, _mm256_set1_epi16(120 << 7));
   } else {
-    const __m256i shifted = k == 0 ? word : _mm256_srli_epi16(word, k * C::kBits);
-    if constexpr (k == C::kPairs - 1) return shifted;
-    return _mm256_and_si256(shifted, _mm256_set1_epi16((1 << C::kBits) - 1));
+    __m256i codes = k == 0 ? word : _mm256_srli_epi16(word, k * C::kLowBits);
+    if constexpr (k < C::kPairs - 1)
+      codes = _mm256_and_si256(codes, _mm256_set1_epi16((1 << C::kLowBits) - 1));
+    return with_high<C, k>(codes, words.high, _mm256_set1_epi16(4));
   }
 }
 
@@ -95,7 +140,7 @@ void pack(const float* queries, Index rows, Index head_dim, float* packed) {
 
 // Eight keys, byte by byte: sums of two products fit 16 bits, those of kGroups words still do.
 template <typename C, int R>
-void add_bytes(__m256i (&sum)[R][2], int half, const std::byte* words, const float* q, Index dim) {
+void add_bytes(__m256i (&sum)[R][2], int half, const std::byte* tile, const float* q, Index dim) {
   constexpr Index kGroups = 4;
   const Index groups = C::groups(dim), stride = query_stride(dim);
   __m256i wide[R];
@@ -105,11 +150,9 @@ void add_bytes(__m256i (&sum)[R][2], int half, const std::byte* words, const flo
     PITH_UNROLL for (int r = 0; r < R; ++r) narrow[r] = _mm256_setzero_si256();
     const Index last = groups - first < kGroups ? groups : first + kGroups;
     for (Index g = first; g < last; ++g) {
-      const __m256i word =
-          _mm256_load_si256(reinterpret_cast<const __m256i*>(words + g * 64 + half * 32));
+      const Words words = key_words<C>(tile, g, half, dim);
       unrolled<C::kParts>([&]<int k>() {
-        const __m256i shifted = k == 0 ? word : _mm256_srli_epi16(word, k * C::kBits);
-        const __m256i codes = _mm256_and_si256(shifted, _mm256_set1_epi8((1 << C::kBits) - 1));
+        const __m256i codes = part<C, k>(words);
         PITH_UNROLL for (int r = 0; r < R; ++r) {
           const __m256i x = _mm256_castps_si256(
               _mm256_broadcast_ss(q + r * stride + kQueryHeader + g * C::kParts + k));
@@ -135,8 +178,7 @@ void qk_block(const AttentionStrip& s, Index tile, Index r0) {
   } else {
     PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
     for (Index g = 0; g < C::groups(dim); ++g) {
-      const auto* at = reinterpret_cast<const __m256i*>(words + g * 64);
-      const __m256i word0 = _mm256_load_si256(at), word1 = _mm256_load_si256(at + 1);
+      const Words word0 = key_words<C>(words, g, 0, dim), word1 = key_words<C>(words, g, 1, dim);
       unrolled<C::kPairs>([&]<int k>() {
         add_pairs<C, R>(sum, pair<C, k>(word0), pair<C, k>(word1), q + kQueryHeader, stride,
                         g * C::kPairs + k);
@@ -270,10 +312,9 @@ void pv_block(const AttentionStrip& s, const Weights& w, Index r0, Index d) {
   __m256i sum[R][2];
   PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
-    const std::byte* words = s.tiles[i] + C::values(dim) + d * 4;
-    for (Index g = 0; g < 16 / C::kGroup; ++g, words += dim * 4) {
-      const auto* at = reinterpret_cast<const __m256i*>(words);
-      const __m256i word0 = _mm256_loadu_si256(at), word1 = _mm256_loadu_si256(at + 1);
+    for (Index g = 0; g < 16 / C::kGroup; ++g) {
+      const Words word0 = value_words<C>(s.tiles[i], g, d, dim),
+                  word1 = value_words<C>(s.tiles[i], g, d + 8, dim);
       unrolled<C::kPairs>([&]<int k>() {
         add_pairs<C, R>(sum, pair<C, k>(word0), pair<C, k>(word1), weights, w.stride,
                         i * 8 + g * C::kPairs + k);
@@ -303,6 +344,7 @@ constexpr TileKernels kKernels = {pack<Codes<kPacking>>, qk<Codes<kPacking>>, pv
 }  // namespace
 
 const TileKernels kPackedAvx2[kPackings] = {kKernels<Packing::int8>, kKernels<Packing::int4>,
-                                            kKernels<Packing::int2>, kKernels<Packing::e4m3>};
+                                            kKernels<Packing::int2>, kKernels<Packing::e4m3>,
+                                            kKernels<Packing::int3>};
 
 }  // namespace pith

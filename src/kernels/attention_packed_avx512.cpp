@@ -27,18 +27,62 @@ void for_row_blocks(Index rows, const F& f) {
   }
 }
 
+// 16 words of codes; `high` is of split ones, shifted so that code k's bit is as far up as k says.
+struct Words {
+  __m512i low, high;
+};
+
+// Group g of keys: the high bits of byte b's codes are at its bits 0 .. 3.
+template <typename C>
+Words key_words(const std::byte* tile, Index g, Index head_dim) {
+  const __m512i low = _mm512_load_si512(tile + g * 64);
+  if constexpr (!C::kSplit) return {low, low};
+  const __m512i high = _mm512_load_si512(tile + C::high_keys(head_dim) + g / 2 * 64);
+  return {low, g % 2 == 0 ? high : _mm512_srli_epi16(high, 4)};
+}
+
+// Group g of values, 16 columns from d on: the high bits of each half's codes are at its bits 0 ..
+// 7.
+template <typename C>
+Words value_words(const std::byte* tile, Index g, Index d, Index head_dim) {
+  const __m512i low = _mm512_loadu_si512(tile + C::values(head_dim) + (g * head_dim + d) * 4);
+  if constexpr (!C::kSplit) return {low, low};
+  const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256(
+      reinterpret_cast<const __m256i*>(tile + C::high_values(head_dim) + d * 2)));
+  return {low, _mm512_or_si512(high, _mm512_slli_epi32(high, 8))};
+}
+
+// Low codes with their high bits, which are bit k of every lane of `mask`.
+template <typename C, int k>
+__m512i with_high(__m512i codes, __m512i high, __m512i mask) {
+  if constexpr (!C::kSplit) return codes;
+  if constexpr (k < 2) high = _mm512_slli_epi16(high, 2 - k);
+  if constexpr (k > 2) high = _mm512_srli_epi16(high, k - 2);
+  return _mm512_ternarylogic_epi32(codes, high, mask, 0xf8);  // codes | (high & mask)
+}
+
+// Part k of words: four dimensions of every entry, a byte each.
+template <typename C, int k>
+__m512i part(const Words& words) {
+  const __m512i shifted = k == 0 ? words.low : _mm512_srli_epi16(words.low, k * C::kLowBits);
+  return with_high<C, k>(_mm512_and_si512(shifted, _mm512_set1_epi8((1 << C::kLowBits) - 1)),
+                         words.high, _mm512_set1_epi8(4));
+}
+
 // Pair k of a word's codes, as 16-bit integers or as bf16.
 template <typename C, int k>
-__m512i pair(__m512i word) {
+__m512i pair(const Words& words) {
+  const __m512i word = words.low;
   if constexpr (C::kFloat) {
     const __m512i at_top = k == 0 ? _mm512_slli_epi16(word, 8) : word;
     const __m512i bits = _mm512_and_si512(_mm512_srai_epi16(at_top, 4),
                                           _mm512_set1_epi16(static_cast<short>(0x87f0)));
     return _mm512_add_epi16(bits, _mm512_set1_epi16(120 << 7));
   } else {
-    const __m512i shifted = k == 0 ? word : _mm512_srli_epi16(word, k * C::kBits);
-    if constexpr (k == C::kPairs - 1) return shifted;
-    return _mm512_and_si512(shifted, _mm512_set1_epi16((1 << C::kBits) - 1));
+    __m512i codes = k == 0 ? word : _mm512_srli_epi16(word, k * C::kLowBits);
+    if constexpr (k < C::kPairs - 1)
+      codes = _mm512_and_si512(codes, _mm512_set1_epi16((1 << C::kLowBits) - 1));
+    return with_high<C, k>(codes, words.high, _mm512_set1_epi16(4));
   }
 }
 
@@ -80,19 +124,18 @@ void pack(const float* queries, Index rows, Index head_dim, float* packed) {
   }
 }
 
-// Adds what a word of 16 keys gives to R rows, in P partial sums. `q` is at the word's factors.
+// Adds what a word of 16 keys each gives to R rows, in P partial sums. `q` is at the factors.
 template <typename C, int R, int P>
-void add_word(__m512i (&sum)[R][P], __m512i word, const float* q, Index stride) {
+void add_words(__m512i (&sum)[R][P], const Words& words, const float* q, Index stride) {
   if constexpr (C::kByteQueries) {
     unrolled<C::kParts>([&]<int k>() {
-      const __m512i shifted = k == 0 ? word : _mm512_srli_epi16(word, k * C::kBits);
-      const __m512i codes = _mm512_and_si512(shifted, _mm512_set1_epi8((1 << C::kBits) - 1));
+      const __m512i codes = part<C, k>(words);
       PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][k % P] =
           _mm512_dpbusd_epi32(sum[r][k % P], codes, pair_at(q + r * stride, k));
     });
   } else {
     unrolled<C::kPairs>([&]<int k>() {
-      const __m512i codes = pair<C, k>(word);
+      const __m512i codes = pair<C, k>(words);
       PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][k % P] =
           multiply_add<C>(sum[r][k % P], codes, pair_at(q + r * stride, k));
     });
@@ -110,8 +153,7 @@ void qk_block(const AttentionStrip& s, Index tile, Index r0) {
   PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int p = 0; p < P; ++p) sum[r][p] =
       _mm512_setzero_si512();
   for (Index g = 0; g < C::groups(dim); ++g)
-    add_word<C, R, P>(sum, _mm512_load_si512(words + g * 64), q + kQueryHeader + g * kFactors,
-                      stride);
+    add_words<C, R, P>(sum, key_words<C>(words, g, dim), q + kQueryHeader + g * kFactors, stride);
   const __m512 scale = bf16_column(words + C::key_scales(dim)),
                zero = bf16_column(words + C::key_scales(dim) + 32);
   PITH_UNROLL for (int r = 0; r < R; ++r) {
@@ -224,13 +266,13 @@ void pv_block(const AttentionStrip& s, const Weights& w, Index r0, Index d) {
   PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < N; ++c) sum[r][c] =
       _mm512_setzero_si512();
   for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
-    const std::byte* words = s.tiles[i] + C::values(dim) + d * 4;
-    for (Index g = 0; g < 16 / C::kGroup; ++g, words += dim * 4) {
-      __m512i word[N];
-      PITH_UNROLL for (int c = 0; c < N; ++c) word[c] = _mm512_loadu_si512(words + c * 64);
+    for (Index g = 0; g < 16 / C::kGroup; ++g) {
+      Words words[N];
+      PITH_UNROLL for (int c = 0; c < N; ++c) words[c] =
+          value_words<C>(s.tiles[i], g, d + 16 * c, dim);
       unrolled<C::kPairs>([&]<int k>() {
         __m512i codes[N];
-        PITH_UNROLL for (int c = 0; c < N; ++c) codes[c] = pair<C, k>(word[c]);
+        PITH_UNROLL for (int c = 0; c < N; ++c) codes[c] = pair<C, k>(words[c]);
         PITH_UNROLL for (int r = 0; r < R; ++r) {
           const __m512i weight = pair_at(weights + r * w.stride, i * 8 + g * C::kPairs + k);
           PITH_UNROLL for (int c = 0; c < N; ++c) sum[r][c] =
@@ -264,6 +306,7 @@ constexpr TileKernels kKernels = {pack<Codes<kPacking>>, qk<Codes<kPacking>>, pv
 }  // namespace
 
 const TileKernels kPackedAvx512[kPackings] = {kKernels<Packing::int8>, kKernels<Packing::int4>,
-                                              kKernels<Packing::int2>, kKernels<Packing::e4m3>};
+                                              kKernels<Packing::int2>, kKernels<Packing::e4m3>,
+                                              kKernels<Packing::int3>};
 
 }  // namespace pith

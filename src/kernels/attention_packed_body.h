@@ -6,15 +6,26 @@
 template <Packing kPacking>
 struct Codes {
   static constexpr bool kFloat = kPacking == Packing::e4m3;
-  static constexpr int kBits = kPacking == Packing::int4 ? 4 : kPacking == Packing::int2 ? 2 : 8;
-  static constexpr int kGroup = 32 / kBits, kPairs = kGroup / 2;
-  // Codes of 4 and 2 bits meet queries of 8 bits: four dimensions a step. What that rounds off is a
-  // tenth of what the keys have lost; keys of 8 bits would lose by it.
+  static constexpr int kBits = kPacking == Packing::int4   ? 4
+                               : kPacking == Packing::int3 ? 3
+                               : kPacking == Packing::int2 ? 2
+                                                           : 8;
+  static constexpr bool kSplit = kBits == 3;           // high bits lie apart
+  static constexpr int kLowBits = kSplit ? 2 : kBits;  // in a word
+  static constexpr int kGroup = 32 / kLowBits, kPairs = kGroup / 2;
+  // Codes of 4 bits and fewer meet queries of 8 bits: four dimensions a step. What that rounds off
+  // is a tenth of what the keys have lost; keys of 8 bits would lose by it.
   static constexpr bool kByteQueries = kBits < 8;
-  static constexpr int kParts = 8 / kBits;  // of a word: bytes of four codes each
+  static constexpr int kParts = 8 / kLowBits;  // of a word: bytes of four codes each
   static Index groups(Index head_dim) { return (head_dim + kGroup - 1) / kGroup; }
-  static Index values(Index head_dim) { return groups(head_dim) * 64; }
-  static Index key_scales(Index head_dim) { return values(head_dim) + 16 / kGroup * head_dim * 4; }
+  static Index high_keys(Index head_dim) { return groups(head_dim) * 64; }
+  static Index values(Index head_dim) {
+    return high_keys(head_dim) + (kSplit ? (head_dim + 31) / 32 * 64 : 0);
+  }
+  static Index high_values(Index head_dim) { return values(head_dim) + 16 / kGroup * head_dim * 4; }
+  static Index key_scales(Index head_dim) {
+    return high_values(head_dim) + (kSplit ? head_dim * 2 : 0);
+  }
   static Index value_scales(Index head_dim) { return key_scales(head_dim) + 64; }
   static Index bytes(Index head_dim) { return key_scales(head_dim) + 128; }
 };

@@ -72,6 +72,37 @@ Result run(const TileKernels& kernels, AttentionStrip s, const std::vector<float
   return result;
 }
 
+// Every code has bits of its own, and together they fill what scales do not.
+TEST(PackedTile, CodesLieApart) {
+  Rng rng(3);
+  for (int packing = 0; packing < kPackings; ++packing)
+    for (Index dim : {6, 16, 33, 64, 80}) {
+      const PackedTile at{static_cast<Packing>(packing), dim};
+      SCOPED_TRACE("packing " + std::to_string(packing) + ", D " + std::to_string(dim));
+      const auto code = [&] {
+        return static_cast<std::uint32_t>(rng.below(std::uint64_t{1} << at.bits()));
+      };
+      std::vector<std::byte> tile(static_cast<std::size_t>(at.bytes()), std::byte{0xa5});
+      std::vector<std::uint32_t> keys, values;
+      for (Index entry = 0; entry < 16; ++entry)
+        for (Index d = 0; d < dim; ++d) {
+          at.set_key_code(tile.data(), d, entry, keys.emplace_back(code()));
+          at.set_value_code(tile.data(), entry, d, values.emplace_back(code()));
+        }
+      std::size_t i = 0;
+      for (Index entry = 0; entry < 16; ++entry)
+        for (Index d = 0; d < dim; ++d, ++i) {
+          ASSERT_EQ(at.key_code(tile.data(), d, entry), keys[i]);
+          ASSERT_EQ(at.value_code(tile.data(), entry, d), values[i]);
+        }
+      for (Index byte = at.key_scales(); byte < at.bytes(); ++byte)
+        ASSERT_EQ(tile[static_cast<std::size_t>(byte)], std::byte{0xa5});
+      if (dim % 32 == 0) {
+        EXPECT_EQ(at.key_scales(), 2 * 16 * dim * at.bits() / 8);
+      }
+    }
+}
+
 class PackedKernels : public ::testing::TestWithParam<Isa> {
  protected:
   void SetUp() override {
@@ -105,10 +136,11 @@ TEST_P(PackedKernels, EqualTheScalarOnes) {
                        got = run(attention_kernels(GetParam()).packed[packing], s, queries, weights,
                                  start);
           // Weights are rounded to 16 bits, with e4m3 on AVX-512 to bf16; queries likewise, but to
-          // 8 bits for keys of 4 and 2.
+          // 8 bits for keys of 4 bits and fewer.
           const bool is_bf16 =
               packing == static_cast<int>(Packing::e4m3) && GetParam() == Isa::avx512;
           const bool is_narrow = packing == static_cast<int>(Packing::int4) ||
+                                 packing == static_cast<int>(Packing::int3) ||
                                  packing == static_cast<int>(Packing::int2);
           const double unit = is_bf16 ? 1e-2 : 1e-4;
           const double query_unit = is_narrow && GetParam() != Isa::scalar ? 3e-2 : unit;

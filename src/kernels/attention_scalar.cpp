@@ -30,17 +30,16 @@ template <Packing kPacking>
 struct PackedTileView {
   const std::byte* data;
   PackedTile at;
-  float number(Index word, Index bit, Index scales, Index entry) const {
-    const std::uint32_t code = at.code(data, word, bit);
+  float number(std::uint32_t code, Index scales, Index entry) const {
     const float x = kPacking == Packing::e4m3 ? from_e4m3(code) : static_cast<float>(code);
     return PackedTile::scale(data, scales, entry) * x +
            (kPacking == Packing::e4m3 ? 0 : PackedTile::scale(data, scales + 32, entry));
   }
   float key(Index d, Index entry) const {
-    return number(at.key_word(d, entry), at.key_bit(d), at.key_scales(), entry);
+    return number(at.key_code(data, d, entry), at.key_scales(), entry);
   }
   float value(Index entry, Index d) const {
-    return number(at.value_word(entry, d), at.value_bit(entry), at.value_scales(), entry);
+    return number(at.value_code(data, entry, d), at.value_scales(), entry);
   }
 };
 
@@ -114,7 +113,8 @@ namespace {
 template <Packing kPacking>
 constexpr TileKernels kPacked = {pack, qk<PackedTileView<kPacking>>, pv<PackedTileView<kPacking>>};
 constexpr TileKernels kPackedScalar[kPackings] = {kPacked<Packing::int8>, kPacked<Packing::int4>,
-                                                  kPacked<Packing::int2>, kPacked<Packing::e4m3>};
+                                                  kPacked<Packing::int2>, kPacked<Packing::e4m3>,
+                                                  kPacked<Packing::int3>};
 
 }  // namespace
 

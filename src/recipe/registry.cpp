@@ -140,6 +140,7 @@ const std::vector<PartInfo>& parts() {
       f32_part(),
       int8_part(),
       int4_part(),
+      int3_part(),
       int2_part(),
       e4m3_part(),
   };

@@ -79,7 +79,8 @@ void measure(const std::string& model, const std::string& file) {
   fmt::print(
       "{} tokens, {} lanes\nformat  q.k nearest  for queries  outputs nearest  for queries\n",
       signals.tokens, scene.lanes().size());
-  for (const auto format : {cache::Format::int8_k, cache::Format::int4_k, cache::Format::int2_k}) {
+  for (const auto format : {cache::Format::int8_k, cache::Format::int4_k, cache::Format::int3_k,
+                            cache::Format::int2_k}) {
     Seen sum[2];
     for (const Index lane : scene.lanes()) {
       const auto references = recipe::references_of(scene, lane / heads, "repeat", kReferences);

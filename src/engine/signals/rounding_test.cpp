@@ -55,7 +55,8 @@ TEST(Rounding, KeysRoundedForTheQueriesAnswerNearer) {
     return std::sqrt(sum);
   };
   // Values are rounded as well, to the same codes in both.
-  for (const std::string start : {"int4(recent=0", "int4(recent=0, rotate=none", "int2(recent=0"})
+  for (const std::string start :
+       {"int4(recent=0", "int4(recent=0, rotate=none", "int3(recent=0", "int2(recent=0"})
     EXPECT_LT(error(start + ")"), 0.93 * error(start + ", rounding=nearest)")) << start;
 }
 

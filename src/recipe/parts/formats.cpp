@@ -1,4 +1,4 @@
-// bf16, f32, and the packed formats int8, int4, int2 and e4m3: how what is kept and added is
+// bf16, f32, and the packed formats int8, int4, int3, int2 and e4m3: how what is kept and added is
 // stored. Packed formats leave sinks, the newest tokens and chosen layers in bf16. Integers round
 // keys for the queries that the context has (cache/key_rounding.h).
 
@@ -18,6 +18,7 @@ struct Kinds {
 };
 constexpr Kinds kInt8 = {Format::int8, Format::int8_k, Format::int8_kv};
 constexpr Kinds kInt4 = {Format::int4, Format::int4_k, Format::int4_kv};
+constexpr Kinds kInt3 = {Format::int3, Format::int3_k, Format::int3_kv};
 constexpr Kinds kInt2 = {Format::int2, Format::int2_k, Format::int2_kv};
 constexpr Kinds kE4m3 = {Format::e4m3, Format::e4m3, Format::e4m3};
 
@@ -151,6 +152,17 @@ PartInfo int4_part() {
           .needs = needs,
           .assign = assign<kInt4>,
           .format = Format::int4};
+}
+
+PartInfo int3_part() {
+  return {.name = "int3",
+          .kind = PartKind::format,
+          .summary = "3 bits per number, rotated, one scale and zero per key and per value",
+          .source = "as int4",
+          .parameters = parameters({"queries", "nearest"}, true),
+          .needs = needs,
+          .assign = assign<kInt3>,
+          .format = Format::int3};
 }
 
 PartInfo int2_part() {

@@ -82,6 +82,7 @@ PartInfo bf16_part();
 PartInfo f32_part();
 PartInfo int8_part();
 PartInfo int4_part();
+PartInfo int3_part();
 PartInfo int2_part();
 PartInfo e4m3_part();
 

@@ -117,6 +117,13 @@ TEST(Signals, AReplayByOtherChunksDoesNotServe) {
   EXPECT_NO_THROW(compress(context, named, signals));
 }
 
+// A piece is repeated whole, so that the chunk of a replay leaves nothing to be collected.
+TEST(Signals, ReplaysCanBeCollectedPieceByPiece) {
+  for (const char* recipe : {"kvzip @ 2x", "kvzip_plus(chunk=512) + global @ 4x"})
+    EXPECT_EQ(StreamCollector::beyond(recipe::Recipe::parse(recipe).needs()), recipe::SignalNeeds{})
+        << recipe;
+}
+
 TEST(Signals, AttentionInsideAChunkSumsToItsTokens) {
   recipe::SignalNeeds needs;
   needs.local_attention = {{.chunk = 16, .first = 3, .last = 5}};

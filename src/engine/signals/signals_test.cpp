@@ -13,6 +13,7 @@
 #include "engine/compress.h"
 #include "engine/signals/chunk_rows.h"
 #include "engine/signals/observer.h"
+#include "engine/signals/replay.h"
 #include "engine/signals/stream.h"
 #include "support/error_of.h"
 #include "support/tiny_model.h"
@@ -104,6 +105,19 @@ TEST(Signals, AReplayRepeatsAsManyTokensAtOnceAsIsAsked) {
   for (std::size_t t = 5; t < 60; ++t) EXPECT_GT(b[t], 0) << t;
   EXPECT_NE(a[30], b[30]);  // beside fewer others
   EXPECT_EQ(pieces.replay_chunk, 20);
+}
+
+// Without a prefix a later chunk sees itself alone: its first tokens are no sinks, too.
+TEST(Signals, AReplaySeesNoSinksBehindNoPrefix) {
+  Context context(tiny_engine({}));
+  recipe::Signals signals = read_document(context, some_tokens(60), {}, {});
+  const auto scores = [&](Index sinks) {
+    replay(context, {.chunk = 20, .sinks = sinks, .answer_prompt = {}, .progress = {}}, signals);
+    return std::pair(signals.layers[1].replay, signals.layers[1].replay_plus);
+  };
+  const auto none = scores(0);
+  EXPECT_GT(none.first[30], 0);
+  EXPECT_EQ(scores(4), none);
 }
 
 // Scores of other chunks are not passed off as what a recipe asks for.

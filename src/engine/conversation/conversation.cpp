@@ -28,7 +28,7 @@ struct Conversation::Background {
 namespace {
 
 // Raise it when the same recipe makes other blocks than before.
-constexpr int kBlocksVersion = 3;
+constexpr int kBlocksVersion = 4;
 
 // A recipe with what it looks up in files: blocks that were made with others are other blocks.
 std::string name_in_keys(const Engine& engine, const std::optional<recipe::Recipe>& recipe) {

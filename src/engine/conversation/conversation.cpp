@@ -177,7 +177,6 @@ void Conversation::compress_in_background() {
     return;
   }
   background_ = std::move(background);
-  evicted_at_ = std::ssize(turn_starts_);
 }
 
 // What leaves a thread ends the process.
@@ -198,7 +197,6 @@ void Conversation::compress_now(std::stop_token stop_token, const Progress& prog
   stop();
   if (!due()) return;
   const auto work = make_work();
-  evicted_at_ = std::ssize(turn_starts_);
   {
     const Engine::Stoppable stoppable(*engine_, std::move(stop_token));
     work->run(engine_, progress);
@@ -234,6 +232,7 @@ void Conversation::take_over(ConversationWork& work) {
   Context whole = rebuilt(blocks);
   if (work.cold()) add_cold(std::move(*work.cold()));
   adopt(std::move(blocks), std::move(whole), std::move(key));
+  evicted_at_ = std::max(evicted_at_, work.evicted_at());
   const ConversationAccount& done = work.account();
   account_.compressed += done.compressed;
   account_.from_store += done.from_store;

@@ -233,6 +233,22 @@ TEST_F(ConversationTest, EvictionLeavesThePrefixAndTwoOfEveryTurn) {
   EXPECT_GT(conversation.account().evicted, 0);
 }
 
+TEST_F(ConversationTest, AStoppedEvictionIsMadeUpFor) {
+  ConversationOptions small = options("full");
+  small.over_bytes = 1;
+  Conversation conversation(engine_, small);
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  std::stop_source stop;
+  stop.request_stop();
+  conversation.compress_now(stop.get_token());
+  EXPECT_EQ(conversation.account().evictions, 0);
+  for (int i = 0; i < 2; ++i) {  // once for each turn
+    conversation.compress_now();
+    EXPECT_EQ(conversation.account().evictions, 1);
+  }
+}
+
 TEST_F(ConversationTest, EvictionEndsBelowThreeQuarters) {
   ConversationOptions bounded = options("full");
   bounded.over_bytes = 36 << 10;

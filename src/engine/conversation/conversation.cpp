@@ -84,6 +84,7 @@ Conversation::Conversation(Context saved, ConversationOptions options)
   key_ = KeyMaker(fmt::format("loaded {:016x}", engine_->model().hash()))
              .add(to_string(engine_->cache_format()))
              .add(recipe_name_)
+             .add(fmt::format("{}", prefix_tokens_))
              .add(blocks_.tokens())
              .add(blocks_.cache(), true)
              .key();
@@ -227,7 +228,7 @@ void Conversation::take_over(ConversationWork& work) {
   BlockKey key = work.key();
   if (recalled) {
     blocks.cache().extend(*recalled);
-    key = KeyMaker(key).add("recall").add(*recalled, false).key();
+    key = KeyMaker(key).add("recall").add(*recalled, true).key();
   }
   Context whole = rebuilt(blocks);
   if (work.cold()) add_cold(std::move(*work.cold()));
@@ -279,7 +280,7 @@ void Conversation::recall(std::span<const Token> question) {
     cache::Cache back = take_out_of_cold(chosen);
     Context blocks = blocks_.fork();
     blocks.cache().extend(back);
-    BlockKey key = KeyMaker(key_).add("recall").add(back, false).key();
+    BlockKey key = KeyMaker(key_).add("recall").add(back, true).key();
     Context whole = rebuilt(blocks);
     if (background_) extend(recalled_meanwhile_, std::move(back));
     adopt(std::move(blocks), std::move(whole), std::move(key));

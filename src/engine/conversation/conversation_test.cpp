@@ -281,6 +281,26 @@ TEST_F(ConversationTest, EvictedEntriesAreRecalledInAnotherFormat) {
   EXPECT_GT(account.cold_bytes, 0);
 }
 
+// All that was evicted comes back, from formats that rounded it otherwise.
+TEST_F(ConversationTest, BlocksBehindOtherRecalledEntriesAreOtherBlocks) {
+  ConversationOptions recalling = options("bf16");  // keeps all, but its blocks are stored
+  recalling.store = store_;
+  recalling.over_bytes = 1;
+  recalling.recall_entries = 1 << 20;
+  for (const cache::Format format : {cache::Format::int8, cache::Format::int4}) {
+    recalling.cold = format;
+    Conversation conversation(engine_, recalling);
+    for (const char* text : std::span(kTexts).first(3)) {
+      conversation.say(text);
+      conversation.compress_now();
+    }
+    const ConversationAccount account = conversation.account();
+    EXPECT_GT(account.recalled, 0);
+    EXPECT_EQ(account.from_store, format == cache::Format::int4 ? 1 : 0);  // the first turn's
+    EXPECT_EQ(account.compressed, 2);
+  }
+}
+
 TEST_F(ConversationTest, ColdEntriesInAFileAreRecalledAlike) {
   ConversationOptions recalling = options("full");
   recalling.over_bytes = 24 << 10;

@@ -43,6 +43,7 @@ SignalNeeds needs_of(const pith::Engine& engine, const std::vector<std::string>&
     needs |= recipe.needs();
   }
   needs.rotated_moments = true;  // cheap, and any recipe may turn out to store packed keys
+  needs.sentences = needs.turns = needs.answer_prompt = true;  // known of every document
   return needs;
 }
 
@@ -70,8 +71,11 @@ void check_compressible(const ContextState& state) {
                "read the document again, and compress before saving");
 }
 
-// Whether a reading for `needs` collected what `wanted` asks for.
-bool collected(SignalNeeds needs, const SignalNeeds& wanted) {
+// Whether a reading for `needs` collected what `wanted` asks for, but for what is looked up or seen
+// when it is compressed.
+bool collected(SignalNeeds needs, SignalNeeds wanted) {
+  wanted.question_queries = wanted.question_keys = false;
+  wanted.encoders.clear();
   const SignalNeeds before = needs;
   try {
     needs |= wanted;
@@ -142,7 +146,7 @@ Context Context::compress(std::string_view text, const CompressOptions& options)
     check_compressible(*state_);
     const Reading& reading = *state_->reading;
     const Signals* signals = &*reading.signals;
-    const bool known = collected(reading.needs, recipe.needs());
+    if (!collected(reading.needs, recipe.needs())) refuse_uncollected(recipe);
     std::optional<Signals> seen;  // with the question's
     if (recipe.sees_question()) {
       if (!options.question)
@@ -152,22 +156,15 @@ Context Context::compress(std::string_view text, const CompressOptions& options)
       signals = &seen.emplace(*signals);
       pith::observe_question(state_->context, reading.prompt.question(*options.question), *seen);
     }
-    if (recipe.risk()) {
-      if (!known) refuse_uncollected(recipe);
+    if (recipe.risk())
       recipe = pith::Guard(*reading.shared->engine, recipe)
                    .choose(state_->context, *signals, reading.prompt.read_options(),
                            progress_of(options.on_progress, "choosing"))
                    .recipe;
-    }
     pith::Context smaller = state_->context.fork();
-    const auto progress = progress_of(options.on_progress, "compressing");
-    std::string note;
-    try {
-      note = pith::compress(smaller, recipe, *signals, progress).note;
-    } catch (const Error& error) {
-      if (known || error.code() != ErrorCode::bad_input) throw;
-      refuse_uncollected(recipe);
-    }
+    std::string note =
+        pith::compress(smaller, recipe, *signals, progress_of(options.on_progress, "compressing"))
+            .note;
     return Context(std::make_unique<ContextState>(
         ContextState{state_->reading,
                      std::move(smaller),

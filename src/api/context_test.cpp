@@ -107,6 +107,32 @@ TEST_F(ContextTest, PackedFormatsNeedNotBeNamed) {
   EXPECT_EQ(answer({}), answer({"knorm + int4 @ 4x"}));
 }
 
+// What was collected with other parameters looks the same, but is something else.
+TEST_F(ContextTest, SignalsOfOtherParametersDoNotServe) {
+  const std::pair<const char*, const char*> pairs[] = {
+      {"expected_attention @ 2x", "expected_attention(n_sink=16) @ 2x"},
+      {"echo @ 2x", "echo(chunk=64) @ 2x"},
+      {"raw_attention @ 2x", "raw_attention(window=8) @ 2x"},
+      {"kvzip @ 2x", "kvzip(chunk=64) @ 2x"}};
+  for (const auto& [named, other] : pairs) {
+    const Context whole = engine().read(kDocument, {.recipes = {named}});
+    EXPECT_EQ(refusal([&] { whole.compress(named); }), "no error") << named;
+    EXPECT_THAT(refusal([&] { whole.compress(other); }),
+                AllOf(StartsWith("bad_input: "), HasSubstr("signals that were not collected")))
+        << other;
+  }
+}
+
+TEST_F(ContextTest, WhatIsKnownOfEveryDocumentNeedNotBeNamed) {
+  const Context whole = engine().read(kDocument);
+  EXPECT_EQ(refusal([&] {
+              whole.compress("route(borders=sentence, retain=0, chunk=16)",
+                             {.question = "Who signs?"});
+            }),
+            "no error");
+  EXPECT_EQ(refusal([&] { whole.compress("spaced + learned(steps=1) @ 2x"); }), "no error");
+}
+
 TEST_F(ContextTest, RefusesWhatItCannotCompress) {
   const Context whole = engine().read(kDocument, {.recipes = {"knorm @ 2x"}});
   EXPECT_THAT(refusal([&] { whole.compress("knorm @ 2x").compress("knorm @ 4x"); }),

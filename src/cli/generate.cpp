@@ -38,6 +38,7 @@ struct Result {
   CompressionReport report;
   ReadTimes times;
   Index compressions = 0, peak_bytes = 0;  // of the cache, with forks for replays
+  std::string waits;                       // why the recipe did not run when it last was to
 };
 
 // The prompt is read and compressed, then the text is written.
@@ -58,8 +59,9 @@ Result write_kept(Context& context, std::span<const Token> tokens, const recipe:
                   const Schedule& schedule, const ReadOptions& reading,
                   const GenerateOptions& generation, const OnText& on_text) {
   Keeper keeper(context, recipe, reading);
+  std::string waits;  // for what the recipe does
   const auto compress_if_over = [&] {
-    if (context.cache().bytes().total() > schedule.value) keeper.compress();
+    if (context.cache().bytes().total() > schedule.value) waits = keeper.compress_or_wait();
   };
   if (schedule.when == When::chunk)
     keeper.read(tokens, schedule.value);
@@ -70,13 +72,15 @@ Result write_kept(Context& context, std::span<const Token> tokens, const recipe:
   const auto read = [&](Token token) {
     keeper.append(std::span(&token, 1));
     if (schedule.when == When::over) compress_if_over();
-    if (schedule.when == When::every && ++written % schedule.value == 0) keeper.compress();
+    if (schedule.when == When::every && ++written % schedule.value == 0)
+      waits = keeper.compress_or_wait();
   };
   Result result;
   result.generated = write(context, generation, on_text, read);
   result.report = keeper.report();
   result.times = keeper.times();
   result.compressions = keeper.compressions();
+  result.waits = std::move(waits);
   return result;
 }
 
@@ -161,6 +165,8 @@ void generate_command(const CLI::App& app, const GenerateCommand& command) {
   } else {
     put("\n");
   }
+  if (!result.waits.empty())
+    note(fmt::format("the text ended before the budget could be met: {}", result.waits));
 }
 
 }  // namespace

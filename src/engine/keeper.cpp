@@ -60,6 +60,15 @@ recipe::Recipe of_all_tokens(const recipe::Recipe& recipe, Index tokens) {
   return recipe::Recipe::parse(recipe::to_string(stages));
 }
 
+// Whether all stages may leave as much of few tokens as of many.
+bool has_fixed_budgets(const recipe::Recipe& recipe) {
+  const std::vector<recipe::Stage> stages = recipe::read_stages(recipe.to_string());
+  return std::all_of(stages.begin(), stages.end(), [](const recipe::Stage& stage) {
+    return stage.budget && (stage.budget->unit == recipe::BudgetUnit::tokens ||
+                            stage.budget->unit == recipe::BudgetUnit::bytes);
+  });
+}
+
 }  // namespace
 
 Keeper::Keeper(Context& context, const recipe::Recipe& recipe, const ReadOptions& options)
@@ -137,11 +146,20 @@ void Keeper::read(std::span<const Token> tokens, Index chunk) {
 
 void Keeper::read_piece(std::span<const Token> tokens, bool last) {
   append(tokens);
+  if (last)
+    compress();
+  else
+    compress_or_wait();
+}
+
+std::string Keeper::compress_or_wait() {
   try {
     compress();
-  } catch (const Error& error) {  // too few tokens for a budget that grows with them
-    if (error.code() != ErrorCode::bad_budget || last) throw;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::bad_budget || has_fixed_budgets(recipe_)) throw;
+    return error.what();
   }
+  return "";
 }
 
 void Keeper::compress() {

@@ -3,11 +3,12 @@
 // compressed cannot be watched anew. When it acts is its caller's schedule (schedule.h).
 //
 // Budgets count against all tokens that were read: a fraction or a ratio leaves after many
-// compressions the share that it would leave after one. While a document is read, a budget for
-// which the tokens so far are too few is met as soon as it can be, at the latest at the end.
+// compressions the share that it would leave after one. A budget for which the tokens so far are
+// too few is met as soon as it can be; of a document that is read, at the latest at its end.
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "engine/compress.h"
 #include "engine/context.h"
@@ -28,11 +29,12 @@ class Keeper {
   void read(std::span<const Token> tokens, Index chunk);
   // Reads tokens and compresses nothing.
   void append(std::span<const Token> tokens);
-  // Reads a piece of a document and compresses. Before the last one, a budget for which the tokens
-  // so far are too few waits.
+  // Reads a piece of a document and compresses; before the last one, that may wait.
   void read_piece(std::span<const Token> tokens, bool last);
   // Carries out the recipe on the cache as it is.
   void compress();
+  // The same, but a budget that grows with the tokens waits while they are too few: returns why.
+  std::string compress_or_wait();
 
   Index compressions() const { return compressions_; }
   const CompressionReport& report() const { return report_; }  // of all of them together

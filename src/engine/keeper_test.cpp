@@ -1,4 +1,5 @@
-// Keepers on a real model: budgets hold at every moment, whatever the recipe needs to know.
+// Keepers, most of them on a real model: budgets hold at every moment, whatever the recipe needs to
+// know.
 #include "engine/keeper.h"
 
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@
 #include "engine/signals/stream.h"
 #include "recipe/budget.h"
 #include "support/models.h"
+#include "support/tiny_model.h"
 
 namespace pith {
 namespace {
@@ -166,6 +168,28 @@ TEST_F(KeeperTest, RefusesWhatItCannotCollect) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("it looks at the question"), std::string::npos);
   }
+}
+
+TEST(Keeper, ABudgetThatGrowsWithTheTokensWaitsForThem) {
+  const auto file = test::tiny_model({});
+  Context context(Engine::from(gguf::File::parse(file, "tiny"), {.threads = 1}));
+  Keeper keeper(context, recipe::Recipe::parse("knorm @ 4x"), {});
+  const std::vector<Token> tokens(400, 7);
+  keeper.append(std::span(tokens).first(20));
+  EXPECT_NE(keeper.compress_or_wait().find("the smallest plan takes"), std::string::npos);
+  EXPECT_EQ(keeper.compressions(), 0);
+  keeper.append(tokens);
+  EXPECT_EQ(keeper.compress_or_wait(), "");
+  EXPECT_EQ(keeper.compressions(), 1);
+}
+
+// However many come: nothing to wait for.
+TEST(Keeper, AFixedBudgetDoesNotWait) {
+  const auto file = test::tiny_model({});
+  Context context(Engine::from(gguf::File::parse(file, "tiny"), {.threads = 1}));
+  Keeper keeper(context, recipe::Recipe::parse("knorm @ 1KiB"), {});
+  keeper.append(std::vector<Token>(20, 7));
+  EXPECT_THROW(keeper.compress_or_wait(), Error);
 }
 
 TEST(Stream, RowsAreMadeLonger) {

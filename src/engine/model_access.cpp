@@ -146,7 +146,7 @@ TurnPlan plan_turns(const recipe::Signals& signals, Index first, Index total,
 std::string settings_of(const Engine& engine, const recipe::VirtualRequest& request,
                         const Encoder* encoder, std::span<const Token> prefix) {
   return virtual_name(
-      fmt::format("1|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", engine.model().hash(),
+      fmt::format("2|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", engine.model().hash(),
                   engine.options().numerics == Numerics::exact, to_string(active_isa()),
                   request.ratio, request.steps, request.least_steps, request.rate, request.noise,
                   request.seed, request.pooling, request.loss, request.exempt) +

@@ -32,7 +32,7 @@ std::string name_of(const Context& context, const recipe::Signals& signals,
   const auto hash = XXH3_64bits_digest(state);
   XXH3_freeState(state);
   return virtual_name(
-      fmt::format("learned 2|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{:x}", engine.model().hash(),
+      fmt::format("learned 3|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{:x}", engine.model().hash(),
                   engine.options().numerics == Numerics::exact, to_string(active_isa()),
                   request.steps, request.rate, request.length, request.teacher, request.seed,
                   signals.prefix_tokens, hash),

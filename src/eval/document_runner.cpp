@@ -102,6 +102,11 @@ DocumentRunner::DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& 
       arm_count_(arm_count(config)),
       log_(log),
       on_answers_(std::move(on_answers)) {
+  if (!engine_->options().ignore_batch_size)
+    fail(
+        ErrorCode::bad_input,
+        "a run needs an engine whose answers do not depend on what is decoded beside them; load it "
+        "with load_for(config), or with ignore_batch_size");
   for (const RunArm& arm : arms_) {
     const recipe::Recipe& recipe = arm.recipe;
     if (recipe.risk()) guards_.emplace(recipe.to_string(), Guard(*engine_, recipe));
@@ -109,7 +114,6 @@ DocumentRunner::DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& 
     if (recipe.risk()) inputs += "|" + guards_.at(recipe.to_string()).fingerprint();
     inputs += looked_up_hash(*engine_, recipe.needs()) + encoder_hashes(*engine_, recipe.needs());
   }
-  PITH_CHECK(engine_->options().ignore_batch_size, "see engine_options()");
 }
 
 std::string DocumentRunner::key(const Reading& reading, const ArmLabel& label) const {

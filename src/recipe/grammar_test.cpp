@@ -104,6 +104,20 @@ TEST(Grammar, NeedsAreTheUnionOverPartsAndStages) {
   EXPECT_EQ(Recipe::parse("full").needs(), SignalNeeds{});
 }
 
+TEST(Grammar, WhatIsReplayedDoesNotDependOnOtherRecipes) {
+  const auto needs = [](const char* recipe) { return Recipe::parse(recipe).needs(); };
+  EXPECT_EQ(needs("knorm + match @ 4x").replay_chunk, kReplayChunk);
+  EXPECT_EQ(needs("kvzip_plus(chunk=512) + match @ 4x").replay_chunk, 512);
+  EXPECT_EQ(needs("knorm @ 2x then kvzip(chunk=512) @ 4x then knorm + match @ 8x").replay_chunk,
+            512);
+  EXPECT_EQ(needs("snapkv @ 4x").replay_chunk, 0);
+  EXPECT_THAT(error_of([&] {
+                SignalNeeds both = needs("kvzip_plus(chunk=256) + global @ 4x");
+                both |= needs("knorm + match @ 4x");
+              }),
+              ::testing::HasSubstr("replays by chunks of 256 and 2048 are asked for"));
+}
+
 TEST(Grammar, SlipsAreNamedWithTheirColumn) {
   EXPECT_EQ(
       refusal("snapvk @ 0.5"),

@@ -99,7 +99,7 @@ std::vector<Preset> make_presets() {
        "references=1024) + int4(sinks=0, recent=0)",
        "for 16x and 32x: what stays is fitted and then trained on the document itself; a minute "
        "per 1000 tokens of a 0.5b model",
-       {{"steps", "learned", "steps", {}}}},
+       {}},
       {"fast",
        "expected_attention + curves + int4",
        "one pass: cheap scores under budgets that `pith calibrate` measured, 4 bits",

@@ -78,6 +78,8 @@ SignalNeeds Recipe::needs() const {
   SignalNeeds needs;
   for (const Stage& stage : impl_->stages) needs |= needs_of(stage);
   if (risk()) needs.surprisal = true;  // the guard samples by it
+  // Said, so that no other recipe's chunk can change what this one's references come from.
+  if (needs.repeats() && needs.replay_chunk == 0) needs.replay_chunk = kReplayChunk;
   return needs;
 }
 

@@ -1,5 +1,6 @@
 #include "recipe/registry.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -92,6 +93,30 @@ TEST(Registry, PresetsThatNeedABudgetSaySo) {
   EXPECT_EQ(needs_beside(*find_preset("best")), "a budget");
   EXPECT_EQ(needs_beside(*find_preset("simlayerkv")), "a budget or at=...");
   EXPECT_EQ(needs_beside(*find_preset("summary_route")), "");
+}
+
+// What it says no to may be the value, but never the name.
+TEST(Registry, PresetsTakeTheirKeysAndTheParametersOfTheirParts) {
+  for (const Preset& preset : presets()) {
+    const std::vector<PartText> own = read_recipe(preset.text).front().parts;
+    const auto expect_taken = [&](std::string_view key, std::string_view value) {
+      const std::string text = fmt::format("{}({}={})", preset.name, key, quoted(value));
+      for (const char* budget : {"", " @ 0.5"}) {
+        const std::string refusal = refusal_or_same(text + budget);
+        for (const char* problem : {"is given twice", "has no parameter"})
+          EXPECT_EQ(refusal.find(problem), refusal.npos) << text << ": " << refusal;
+      }
+    };
+    for (const PartText& part : own) {
+      for (const Parameter& p : find_part(part.name)->parameters)
+        expect_taken(p.name, p.default_value);
+      for (const PresetKey& key : preset.keys)
+        if (key.part == part.name)
+          expect_taken(key.key, key.values.empty() ? "1" : key.values[0].first);
+    }
+  }
+  EXPECT_NE(Recipe::parse("trained(steps=50) @ 32x").to_string().find("steps=50"),
+            std::string::npos);
 }
 
 // A recipe that names a part of this kind, at a budget or with a size of its own.

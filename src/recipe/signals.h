@@ -40,7 +40,7 @@ struct SignalNeeds {
   Index window_queries = 0;  // the last w context queries of every layer, rotated
   Index tail_attention = 0;  // what the last w queries look at before anything is compressed
   Index echo = 0;            // virtual replay by chunks of so many tokens; 0: none
-  Index replay_chunk = 0;    // tokens that the replay repeats at once; 0: as many as it likes
+  Index replay_chunk = 0;    // tokens that the replay repeats at once; 0: the part leaves it open
 
   // Needed or not. Each has its line in the table of signals.cpp, in this order.
   bool query_moments = false;     // mean and covariance of unrotated queries

@@ -11,6 +11,14 @@ def test_generate_compresses_while_it_writes(pith, tiny):
     assert result["end_bytes"] < result["peak_bytes"]
 
 
+def test_generate_waits_until_the_budget_can_be_met(pith, tiny):
+    arguments = ["generate", "-m", tiny, "-p", "hello", "--kv", "snapkv @ 4x", "--max-tokens", 12, "--json"]
+    for when in ("every:4", "over:1KiB"):
+        result = pith(*arguments, "--when", when)
+        assert result.json[0]["compressions"] == 0 and result.json[0]["text"]
+        assert "before the budget could be met" in result.err
+
+
 def test_generate_compresses_when_the_cache_is_over(pith, tiny):
     (result,) = pith("generate", "-m", tiny, "-p", TEXT, "--kv", "knorm @ 16tok", "--when", "over:1KiB", "--max-tokens", 4,
                      "--json").json  # fmt: skip

@@ -1,5 +1,6 @@
 """pithkv: the same engine from Python."""
 
+import json
 import sys
 import threading
 import time
@@ -75,6 +76,14 @@ def test_errors_say_what_and_carry_a_code(pithkv, engine, code, call):
     with pytest.raises(pithkv.Error) as raised:
         call(pithkv, engine)
     assert raised.value.code == code
+
+
+def test_runs_refuse_engines_that_look_at_the_batch(pithkv, engine, tiny, tmp_path):
+    settings = pithkv.parse_config(f"model: {json.dumps(tiny)}\nsuite: kv\ntokens: 400\ncontexts: 1\nkv: [knorm @ 2x]\n")
+    for call in (lambda: pithkv.run_eval(engine, settings, tmp_path / "whole"), lambda: pithkv.run_eval_item(engine, settings, 0, tmp_path / "item")):
+        with pytest.raises(pithkv.Error, match="load_for") as raised:
+            call()
+        assert raised.value.code == "bad_input"
 
 
 def test_computing_lets_other_threads_run(engine):

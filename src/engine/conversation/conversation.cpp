@@ -28,7 +28,7 @@ struct Conversation::Background {
 namespace {
 
 // Raise it when the same recipe makes other blocks than before.
-constexpr int kBlocksVersion = 3;
+constexpr int kBlocksVersion = 4;
 
 // A recipe with what it looks up in files: blocks that were made with others are other blocks.
 std::string name_in_keys(const Engine& engine, const std::optional<recipe::Recipe>& recipe) {
@@ -84,6 +84,7 @@ Conversation::Conversation(Context saved, ConversationOptions options)
   key_ = KeyMaker(fmt::format("loaded {:016x}", engine_->model().hash()))
              .add(to_string(engine_->cache_format()))
              .add(recipe_name_)
+             .add(fmt::format("{}", prefix_tokens_))
              .add(blocks_.tokens())
              .add(blocks_.cache(), true)
              .key();
@@ -177,7 +178,6 @@ void Conversation::compress_in_background() {
     return;
   }
   background_ = std::move(background);
-  evicted_at_ = std::ssize(turn_starts_);
 }
 
 // What leaves a thread ends the process.
@@ -198,7 +198,6 @@ void Conversation::compress_now(std::stop_token stop_token, const Progress& prog
   stop();
   if (!due()) return;
   const auto work = make_work();
-  evicted_at_ = std::ssize(turn_starts_);
   {
     const Engine::Stoppable stoppable(*engine_, std::move(stop_token));
     work->run(engine_, progress);
@@ -229,11 +228,12 @@ void Conversation::take_over(ConversationWork& work) {
   BlockKey key = work.key();
   if (recalled) {
     blocks.cache().extend(*recalled);
-    key = KeyMaker(key).add("recall").add(*recalled, false).key();
+    key = KeyMaker(key).add("recall").add(*recalled, true).key();
   }
   Context whole = rebuilt(blocks);
   if (work.cold()) add_cold(std::move(*work.cold()));
   adopt(std::move(blocks), std::move(whole), std::move(key));
+  evicted_at_ = std::max(evicted_at_, work.evicted_at());
   const ConversationAccount& done = work.account();
   account_.compressed += done.compressed;
   account_.from_store += done.from_store;
@@ -280,7 +280,7 @@ void Conversation::recall(std::span<const Token> question) {
     cache::Cache back = take_out_of_cold(chosen);
     Context blocks = blocks_.fork();
     blocks.cache().extend(back);
-    BlockKey key = KeyMaker(key_).add("recall").add(back, false).key();
+    BlockKey key = KeyMaker(key_).add("recall").add(back, true).key();
     Context whole = rebuilt(blocks);
     if (background_) extend(recalled_meanwhile_, std::move(back));
     adopt(std::move(blocks), std::move(whole), std::move(key));

@@ -117,7 +117,8 @@ class Conversation {
   TurnFrame frame_;
   Context context_, blocks_;  // blocks_: the past before the first turn that has none
   BlockKey key_;              // of blocks_
-  Index prefix_tokens_ = 0, answer_begin_ = 0, evicted_at_ = 0;
+  Index prefix_tokens_ = 0, answer_begin_ = 0;
+  Index evicted_at_ = 0;  // turns that had begun when eviction last ran to its end
   std::vector<Index> turn_starts_;
   std::vector<Token> unread_;  // the end of the last answer that the context does not hold yet
   std::optional<cache::Cache> cold_, recalled_meanwhile_;

@@ -233,6 +233,22 @@ TEST_F(ConversationTest, EvictionLeavesThePrefixAndTwoOfEveryTurn) {
   EXPECT_GT(conversation.account().evicted, 0);
 }
 
+TEST_F(ConversationTest, AStoppedEvictionIsMadeUpFor) {
+  ConversationOptions small = options("full");
+  small.over_bytes = 1;
+  Conversation conversation(engine_, small);
+  conversation.say(kTexts[0]);
+  conversation.say(kTexts[1]);
+  std::stop_source stop;
+  stop.request_stop();
+  conversation.compress_now(stop.get_token());
+  EXPECT_EQ(conversation.account().evictions, 0);
+  for (int i = 0; i < 2; ++i) {  // once for each turn
+    conversation.compress_now();
+    EXPECT_EQ(conversation.account().evictions, 1);
+  }
+}
+
 TEST_F(ConversationTest, EvictionEndsBelowThreeQuarters) {
   ConversationOptions bounded = options("full");
   bounded.over_bytes = 36 << 10;
@@ -263,6 +279,26 @@ TEST_F(ConversationTest, EvictedEntriesAreRecalledInAnotherFormat) {
   EXPECT_GT(account.recalled, 0);
   EXPECT_EQ(account.cold_entries, account.evicted - account.recalled);
   EXPECT_GT(account.cold_bytes, 0);
+}
+
+// All that was evicted comes back, from formats that rounded it otherwise.
+TEST_F(ConversationTest, BlocksBehindOtherRecalledEntriesAreOtherBlocks) {
+  ConversationOptions recalling = options("bf16");  // keeps all, but its blocks are stored
+  recalling.store = store_;
+  recalling.over_bytes = 1;
+  recalling.recall_entries = 1 << 20;
+  for (const cache::Format format : {cache::Format::int8, cache::Format::int4}) {
+    recalling.cold = format;
+    Conversation conversation(engine_, recalling);
+    for (const char* text : std::span(kTexts).first(3)) {
+      conversation.say(text);
+      conversation.compress_now();
+    }
+    const ConversationAccount account = conversation.account();
+    EXPECT_GT(account.recalled, 0);
+    EXPECT_EQ(account.from_store, format == cache::Format::int4 ? 1 : 0);  // the first turn's
+    EXPECT_EQ(account.compressed, 2);
+  }
 }
 
 TEST_F(ConversationTest, ColdEntriesInAFileAreRecalledAlike) {

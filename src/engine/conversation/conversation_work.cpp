@@ -56,6 +56,7 @@ void ConversationWork::run(std::shared_ptr<Engine> engine, const Progress& progr
       if (task_.turn_starts[i] >= task_.blocks.next_position())
         compress_turn(task_.turn_starts[i], task_.turn_starts[i + 1], progress);
     evict();
+    evicted_at_ = std::ssize(task_.turn_starts);
   } catch (const std::exception& error) {
     note(error);
   }

@@ -28,6 +28,8 @@ class ConversationWork {
   Context& blocks() { return task_.blocks; }
   const BlockKey& key() const { return task_.key; }
   std::optional<cache::Cache>& cold() { return cold_; }
+  // Turns that had begun when eviction ran to its end, whether anything had to go; 0 if it did not.
+  Index evicted_at() const { return evicted_at_; }
   const ConversationAccount& account() const { return account_; }
   std::vector<TurnReport>& reports() { return reports_; }
   std::vector<std::string>& notes() { return notes_; }
@@ -47,6 +49,7 @@ class ConversationWork {
 
   Task task_;
   std::optional<cache::Cache> cold_;
+  Index evicted_at_ = 0;
   ConversationAccount account_;
   std::vector<TurnReport> reports_;
   std::vector<std::string> notes_;

@@ -55,6 +55,7 @@ TEST_F(Work, EvictionLeavesThePrefixAndTwoOfEveryTurn) {
   ConversationWork work = done();
   EXPECT_EQ(work.blocks().cache().size(0), kPrefix + 2 * 2);
   EXPECT_EQ(work.account().evictions, 1);
+  EXPECT_EQ(work.evicted_at(), 3);
   EXPECT_THAT(work.notes(), IsEmpty());
 }
 
@@ -104,6 +105,7 @@ TEST_F(Work, AnEvictionThatFailsHasNotHappened) {
   const BlockKey first = KeyMaker("before").add(turn(kPrefix, kSecondTurn)).key();
   EXPECT_EQ(work.key(), KeyMaker(first).add(turn(kSecondTurn, kLastTurn)).key());
   EXPECT_EQ(work.account().evicted, 0);
+  EXPECT_EQ(work.evicted_at(), 0);
 }
 
 // What a recipe leaves out is kept with the block, or the block is not made.

@@ -63,5 +63,24 @@ TEST_F(SavedConversation, OtherNumericsHaveOtherBlocksOfASavedConversation) {
   }
 }
 
+// The file says nothing of a system prompt: what is its prefix is what both begin with.
+TEST_F(SavedConversation, OtherPrefixesHaveOtherBlocksOfASavedConversation) {
+  fs::create_directories(store_);
+  ConversationOptions with_store = options("knorm @ 0.5");
+  with_store.system = "hello the and in the end";
+  Conversation conversation(engine_, with_store);
+  talk(conversation);
+  conversation.save(store_ / "talk.pith");
+  with_store.store = store_ / "blocks";
+  for (const char* system : {"hello the and in the end", "another"}) {
+    with_store.system = system;
+    Conversation later(Context::load(engine_, store_ / "talk.pith"), with_store);
+    later.say("more");
+    later.compress_now();
+    EXPECT_EQ(later.account().stored, 1);
+    EXPECT_EQ(later.account().from_store, 0);
+  }
+}
+
 }  // namespace
 }  // namespace pith

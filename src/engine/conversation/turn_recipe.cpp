@@ -59,28 +59,31 @@ Index bytes_of_packed(const recipe::Stage& stage, const cache::Shape& shape, Ind
   return windows + std::max(part, std::min(least, exact));
 }
 
-// Of the `left` entries that earlier stages leave in a lane, it returns how many this one will.
+// Of the entries that earlier stages leave in a lane, `left` at most, it returns how many this one
+// will, at most.
 Index set_budget_of_turn(recipe::Stage& stage, const cache::Shape& shape, Index tokens,
                          Index left) {
   auto& [unit, value] = *stage.budget;
   if (unit == recipe::BudgetUnit::ratio) {
     const Format format = stage.format.info->format;
-    const auto entry = static_cast<double>(recipe::entry_bytes(shape, format, columns_of(stage)));
-    const double room = static_cast<double>(tokens * 4 * shape.head_dim) / value / entry;
     if (cache::traits(format).packed) {
-      left = std::min(left, static_cast<Index>(room));
       value = static_cast<double>(bytes_of_packed(stage, shape, tokens, value));
       unit = recipe::BudgetUnit::bytes;
     } else {
-      value = room;
+      const Index entry = recipe::entry_bytes(shape, format, columns_of(stage));
+      value = static_cast<double>(tokens * 4 * shape.head_dim) / value / static_cast<double>(entry);
       unit = recipe::BudgetUnit::tokens;
     }
   } else if (unit == recipe::BudgetUnit::fraction) {
-    value = static_cast<double>(recipe::kept_of(left, value));
+    const Index kept = recipe::kept_of(left, value);
+    if (kept >= kFewestOfTurn) return kept;
+    value = 0;  // as few as there may be
     unit = recipe::BudgetUnit::tokens;
   }
-  if (unit == recipe::BudgetUnit::tokens)
-    left = static_cast<Index>(value = std::max(value, static_cast<double>(kFewestOfTurn)));
+  if (unit == recipe::BudgetUnit::tokens) {
+    value = std::max(value, static_cast<double>(kFewestOfTurn));
+    left = std::min(left, static_cast<Index>(value));
+  }
   return left;
 }
 
@@ -107,6 +110,13 @@ void check_turn_recipe(const recipe::Recipe& recipe) {
          fmt::format("{}: what it needs to know can only be collected over a whole document, not "
                      "turn by turn; take another recipe (pith recipes)",
                      recipe.name()));
+  for (const recipe::Stage& stage : recipe::read_stages(recipe.to_string()))
+    for (const recipe::Part* part : stage.all())
+      if (part->info->requires_fraction && part->info->requires_fraction(part->arguments))
+        fail(ErrorCode::bad_recipe,
+             fmt::format("{}: {}{} rounds as kvpress does for whole documents, not turn by turn; "
+                         "leave out quirk=kvpress",
+                         recipe.name(), part->info->name, part->arguments.to_string()));
 }
 
 recipe::Recipe of_turn(const recipe::Recipe& recipe, const cache::Shape& shape, Index tokens) {

@@ -1,10 +1,12 @@
 // What recipes ask of single turns, and what blocks then take.
 #include "engine/conversation/turn_recipe.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "engine/conversation/turn_block.h"
 #include "recipe/stage.h"
+#include "support/error_of.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -16,26 +18,38 @@ TEST(TurnRecipe, BudgetsCountAgainstTheTurn) {
     const std::string text = of_turn(recipe::Recipe::parse(recipe), shape, tokens).to_string();
     return text.substr(text.find(" @ "));
   };
-  EXPECT_EQ(of("knorm @ 0.75", 100), " @ 25tok");
+  EXPECT_EQ(of("knorm @ 0.75", 100), " @ 0.75");
   EXPECT_EQ(of("knorm @ 0.75", 4), " @ 2tok");  // kFewestOfTurn
   EXPECT_EQ(of("knorm @ 10tok", 100), " @ 10tok");
   EXPECT_EQ(of("knorm @ 2x", 65), " @ 32tok");  // 256 bytes of 260
 }
 
-TEST(TurnRecipe, FractionsOfLaterStagesCountAgainstWhatIsLeft) {
+TEST(TurnRecipe, FractionsStayFractionsOfWhatIsThere) {
   const cache::Shape shape{.layers = 1, .kv_heads = 1, .head_dim = 64};
   const auto of = [&](const char* recipe, Index tokens) {
     std::string budgets;
     for (const recipe::Stage& stage :
          recipe::read_stages(of_turn(recipe::Recipe::parse(recipe), shape, tokens).to_string()))
-      budgets += " @ " + to_string(*stage.budget);
+      if (stage.budget) budgets += " @ " + to_string(*stage.budget);
     return budgets;
   };
-  EXPECT_EQ(of("knorm @ 0.75 then random @ 0.5", 100), " @ 25tok @ 12tok");
-  EXPECT_EQ(of("knorm @ 2x then random @ 0.5", 65), " @ 32tok @ 16tok");
-  EXPECT_EQ(of("knorm @ 0.5 then random @ 4x", 65), " @ 32tok @ 16tok");  // of the turn's bytes
-  EXPECT_EQ(of("knorm + int8 @ 4x then random @ 0.5", 512),
-            " @ 32KiB @ 117tok");  // 140 bytes an entry
+  EXPECT_EQ(of("knorm @ 0.75 then random @ 0.5", 100), " @ 0.75 @ 0.5");
+  EXPECT_EQ(of("knorm @ 0.75 then random @ 0.75", 20), " @ 0.75 @ 2tok");  // of 5
+  EXPECT_EQ(of("knorm @ 2x then random @ 0.5", 65), " @ 32tok @ 0.5");
+  EXPECT_EQ(of("knorm @ 0.5 then random @ 4x", 65), " @ 0.5 @ 16tok");  // of the turn's bytes
+  EXPECT_EQ(of("knorm + int8 @ 4x then random @ 0.5", 512), " @ 32KiB @ 0.5");
+  EXPECT_EQ(of("virtual(ratio=2) then knorm @ 0.5", 64), " @ 0.5");
+  EXPECT_EQ(of("knorm @ 64KiB then random @ 0.5", 512), " @ 64KiB @ 0.5");
+  EXPECT_EQ(of("knorm @ 10tok then random @ 0.75", 4), " @ 10tok @ 2tok");
+}
+
+TEST(TurnRecipe, RoundingAsOfWholeDocumentsIsRefused) {
+  for (const char* recipe :
+       {"snapkv + chunk_mean(quirk=kvpress) @ 0.5", "snapkv + pyramid(quirk=kvpress) @ 0.5"})
+    EXPECT_THAT(test::error_of([&] { check_turn_recipe(recipe::Recipe::parse(recipe)); }),
+                ::testing::HasSubstr("not turn by turn; leave out quirk=kvpress"))
+        << recipe;
+  EXPECT_NO_THROW(check_turn_recipe(recipe::Recipe::parse("snapkv + chunk_mean @ 0.5")));
 }
 
 TEST(TurnRecipe, PackedRatiosAreBytes) {
@@ -48,7 +62,7 @@ TEST(TurnRecipe, PackedRatiosAreBytes) {
   EXPECT_EQ(of("knorm + int4(recent=16) @ 4x", 128), "int4(sinks=0, recent=16) @ 8KiB");
   EXPECT_EQ(of("knorm + int4 @ 4x", 4),
             "int4(sinks=0, recent=0) @ 1KiB");  // exact: less than a tile
-  EXPECT_EQ(of("knorm + int4 @ 0.75", 100), "int4(sinks=0, recent=0) @ 25tok");
+  EXPECT_EQ(of("knorm + int4 @ 0.75", 100), "int4(sinks=0, recent=0) @ 0.75");
 }
 
 class PackedBlocks : public ::testing::TestWithParam<const char*> {

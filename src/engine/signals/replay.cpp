@@ -311,9 +311,9 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
       fork.cache().apply(plan);
     }
     const Index seen = bounded ? options.prefix_tokens + chunk.end - chunk.begin : signals.tokens;
-    const ReplayObserver::Lane lane{.sinks = std::min(options.sinks, chunk.begin),
-                                    .chunk = bounded ? options.prefix_tokens : chunk.begin,
-                                    .replay = seen};
+    const Index before = bounded ? options.prefix_tokens : chunk.begin;  // entries
+    const ReplayObserver::Lane lane{
+        .sinks = std::min(options.sinks, before), .chunk = before, .replay = seen};
     ReplayObserver observer(fork, options, chunk.end - chunk.begin,
                             std::vector(static_cast<std::size_t>(shape.lanes()), lane), samples,
                             done,

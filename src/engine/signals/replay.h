@@ -19,7 +19,7 @@ inline constexpr Index kGradientChunk = 512;  // KVgrad's
 struct ReplayOptions {
   Index prefix_tokens = 0;  // chat template before the document: never scored, always visible
   Index chunk = recipe::kReplayChunk;  // document tokens repeated at once
-  Index sinks = 4;                     // first tokens that take part in the softmax of every chunk
+  Index sinks = 4;  // first tokens that take part in the softmax of every chunk, where it sees them
   bool whole_context =
       false;  // let the replay attend to all of the context, as kvpress does; otherwise to prefix
               // and chunk only, which bounds its cost at long contexts

@@ -13,6 +13,7 @@
 #include "engine/compress.h"
 #include "engine/signals/chunk_rows.h"
 #include "engine/signals/observer.h"
+#include "engine/signals/replay.h"
 #include "engine/signals/stream.h"
 #include "support/error_of.h"
 #include "support/tiny_model.h"
@@ -106,6 +107,19 @@ TEST(Signals, AReplayRepeatsAsManyTokensAtOnceAsIsAsked) {
   EXPECT_EQ(pieces.replay_chunk, 20);
 }
 
+// Without a prefix a later chunk sees itself alone: its first tokens are no sinks, too.
+TEST(Signals, AReplaySeesNoSinksBehindNoPrefix) {
+  Context context(tiny_engine({}));
+  recipe::Signals signals = read_document(context, some_tokens(60), {}, {});
+  const auto scores = [&](Index sinks) {
+    replay(context, {.chunk = 20, .sinks = sinks, .answer_prompt = {}, .progress = {}}, signals);
+    return std::pair(signals.layers[1].replay, signals.layers[1].replay_plus);
+  };
+  const auto none = scores(0);
+  EXPECT_GT(none.first[30], 0);
+  EXPECT_EQ(scores(4), none);
+}
+
 // Scores of other chunks are not passed off as what a recipe asks for.
 TEST(Signals, AReplayByOtherChunksDoesNotServe) {
   Context context(tiny_engine({}));
@@ -115,6 +129,13 @@ TEST(Signals, AReplayByOtherChunksDoesNotServe) {
   EXPECT_THAT(error_of([&] { compress(context, other, signals); }),
               HasSubstr("a replay by chunks of 20 tokens, 2048 are needed"));
   EXPECT_NO_THROW(compress(context, named, signals));
+}
+
+// A piece is repeated whole, so that the chunk of a replay leaves nothing to be collected.
+TEST(Signals, ReplaysCanBeCollectedPieceByPiece) {
+  for (const char* recipe : {"kvzip @ 2x", "kvzip_plus(chunk=512) + global @ 4x"})
+    EXPECT_EQ(StreamCollector::beyond(recipe::Recipe::parse(recipe).needs()), recipe::SignalNeeds{})
+        << recipe;
 }
 
 TEST(Signals, AttentionInsideAChunkSumsToItsTokens) {

@@ -34,7 +34,7 @@ StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& need
 }
 
 recipe::SignalNeeds StreamCollector::beyond(recipe::SignalNeeds needs) {
-  needs.window_queries = 0;
+  needs.window_queries = needs.replay_chunk = 0;
   needs.query_moments = needs.rotated_moments = false;
   needs.attention_sum = needs.attention_max = false;
   needs.moments_skip = recipe::SignalNeeds{}.moments_skip;

@@ -112,25 +112,30 @@ void Engine::projected_value_sums(Index layer, Index kv_head, std::span<const fl
   const Index E = config().width, D = config().head_dim, group = config().group(),
               n = static_cast<Index>(values.size()) / D;
   const WeightMatrix& w = model().layer(layer).output;
-  std::vector<float> head(static_cast<std::size_t>(E * D)),
+  const Index begin = kv_head * group * D, block = info(w.type).block;
+  const Index start = begin / block * block;  // the columns of the group lie within whole blocks
+  const Index width = round_up(begin + group * D, block) - start;
+  std::vector<float> heads(static_cast<std::size_t>(group * E * D)),  // [G, E, D]
       projected(static_cast<std::size_t>(kBlock * E));
+  pool_.run(E, [&](Index e, int) {
+    std::vector<float> row(static_cast<std::size_t>(width));
+    dequantize(w, e, start, width, row);
+    for (Index g = 0; g < group; ++g)
+      std::copy_n(row.data() + begin - start + g * D, D, heads.data() + (g * E + e) * D);
+  });
   Activations activations;
   std::fill(out.begin(), out.end(), 0.0f);
-  for (Index g = 0; g < group; ++g) {
-    const auto columns = static_cast<std::size_t>(D);
-    pool_.run(E, [&](Index e, int) {
-      dequantize(w, e, (kv_head * group + g) * D, D,
-                 std::span(head).subspan(static_cast<std::size_t>(e) * columns, columns));
-    });
-    const Product product{{WeightType::f32, E, D, reinterpret_cast<const std::byte*>(head.data())},
-                          nullptr,
-                          projected.data(),
-                          E};
-    for (Index first = 0; first < n; first += kBlock) {
-      const Index count = std::min(kBlock, n - first);
-      activations.prepare(
-          values.subspan(static_cast<std::size_t>(first * D), static_cast<std::size_t>(count * D)),
-          count, D, Numerics::exact, pool_);
+  for (Index first = 0; first < n; first += kBlock) {
+    const Index count = std::min(kBlock, n - first);
+    activations.prepare(
+        values.subspan(static_cast<std::size_t>(first * D), static_cast<std::size_t>(count * D)),
+        count, D, Numerics::exact, pool_);
+    for (Index g = 0; g < group; ++g) {
+      const float* head = heads.data() + g * E * D;
+      const Product product{{WeightType::f32, E, D, reinterpret_cast<const std::byte*>(head)},
+                            nullptr,
+                            projected.data(),
+                            E};
       multiply(activations, std::span(&product, 1), pool_);
       for (Index j = 0; j < count; ++j) {
         float sum = 0;

@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -27,8 +29,14 @@ std::shared_ptr<Engine> Engine::from(gguf::File file, const EngineOptions& optio
   std::optional<ChatTemplate> chat_template;
   if (const auto source = file.get_string("tokenizer.chat_template", ""); !source.empty())
     chat_template = ChatTemplate::parse(source);
+  Model model = Model::from(std::move(file));
+  if (tokenizer.vocabulary_size() > model.config().vocabulary)
+    fail(ErrorCode::bad_model,
+         fmt::format("{}: the tokenizer has {} tokens, token_embd.weight only {} rows; every token "
+                     "needs one",
+                     model.file().name(), tokenizer.vocabulary_size(), model.config().vocabulary));
   auto loaded = std::make_shared<const Loaded>(
-      Loaded{Model::from(std::move(file)), std::move(tokenizer), std::move(chat_template)});
+      Loaded{std::move(model), std::move(tokenizer), std::move(chat_template)});
   return std::shared_ptr<Engine>(new Engine(std::move(loaded), options));
 }
 

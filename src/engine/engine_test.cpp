@@ -77,5 +77,17 @@ TEST(Engine, ProjectedValuesAreThoseOfWholeRowsWhateverTheBlocks) {
   }
 }
 
+TEST(Engine, RefusesATokenizerWithMoreTokensThanTheEmbeddingHasRows) {
+  const test::TinyModelOptions options;
+  gguf::Writer writer;
+  test::set_tiny_hyperparameters(writer, options);
+  test::set_tiny_tokenizer(writer, options.vocab + 2);
+  test::add_tiny_tensors(writer, options);
+  const auto file = writer.bytes();
+  EXPECT_EQ(test::error_of([&] { tiny_engine(file); }),
+            "tiny: the tokenizer has 322 tokens, token_embd.weight only 320 rows; every token "
+            "needs one");
+}
+
 }  // namespace
 }  // namespace pith

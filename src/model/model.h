@@ -24,7 +24,8 @@ struct LayerWeights {
 
 class Model {
  public:
-  // Throws bad_model naming the tensor whose shape is not what the configuration says.
+  // Throws bad_model naming the tensor whose shape is not what the configuration says, or that the
+  // layers hold without pith having a use for it.
   static Model load(const std::filesystem::path& path);
   static Model from(gguf::File file);
 

@@ -37,8 +37,8 @@ class Model {
   const WeightMatrix& head() const { return head_; }  // [V, E]; the embedding where they are tied
   std::span<const float> output_norm() const { return output_norm_; }
 
-  // Names the model's content: a hash over configuration and a sample of every tensor. Saved
-  // contexts are bound to it.
+  // Names the model's weights: a hash over the name and a sample of every tensor, none of the
+  // metadata. Saved contexts are bound to it, and apart from it to shape and rotation.
   std::uint64_t hash() const { return hash_; }
   // The same, of a file that need not be one that pith can run.
   static std::uint64_t hash_of(const gguf::File& file);

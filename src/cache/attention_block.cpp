@@ -177,6 +177,8 @@ void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index fir
   }
   const Index first = first_tile * kTileEntries;
   const Index entries = std::min(last_tile * kTileEntries, segment.count) - first;
+  if (layout.is_weighted())  // of unused slots: whatever the memory held, a NaN maybe
+    std::fill(log_weights + entries, log_weights + (last_tile - first_tile) * kTileEntries, 0.0f);
   const Index column = block_->job->tap ? first_entry + first : 0;
 
   AttentionStrip s;

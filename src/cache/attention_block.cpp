@@ -116,7 +116,7 @@ void BlockRunner::see(const Segment& segment, Index first_entry) {
 
 // The queries as the kernels of the segment's format read them.
 float* BlockRunner::queries_for(const Segment& segment) {
-  const auto pack = [&](const TileKernels& kernels, bool& has, Scratch<float>& to) {
+  const auto pack = [&](const TileKernels& kernels, bool& has, AlignedBuffer<float>& to) {
     if (!has) kernels.pack(queries_.data(), rows_, head_dim_, to.data());
     has = true;
     return to.data();

@@ -53,17 +53,6 @@ void for_rows(ThreadPool& pool, Index rows, F&& body) {
   });
 }
 
-// Turns neighbouring pairs (2i, 2i+1) into halves (i, i + D/2), the layout of everything after the
-// projection.
-void to_halves(float* head, Index head_dim) {
-  float copy[1024];
-  std::memcpy(copy, head, static_cast<std::size_t>(head_dim) * sizeof(float));
-  for (Index i = 0; i < head_dim / 2; ++i) {
-    head[i] = copy[2 * i];
-    head[i + head_dim / 2] = copy[2 * i + 1];
-  }
-}
-
 // One forward pass; the steps of a layer as functions over the workspace.
 class Pass {
  public:

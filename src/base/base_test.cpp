@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/byte_stream.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -20,6 +21,17 @@
 
 namespace pith {
 namespace {
+
+TEST(AlignedBuffer, GrowsAlignedAndStaysWhereItIs) {
+  AlignedBuffer<float> buffer;
+  EXPECT_EQ(buffer.data(), nullptr);
+  float* const place = buffer.reserve(100);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(place) % 64, 0u);
+  place[6] = 3;
+  EXPECT_EQ(buffer.reserve(7), place);
+  EXPECT_EQ(buffer.data()[6], 3);
+  EXPECT_EQ(buffer.zeros(7)[6], 0);
+}
 
 TEST(Numbers, EveryF16SurvivesTheRoundTrip) {
   for (std::uint32_t bits = 0; bits < 0x10000u; ++bits) {

@@ -59,7 +59,7 @@ class Schedule {
     // The caller's, for all threads of the pool, and kept from layer to layer. Inside a loop only
     // the notes of a tapped block grow.
     static thread_local std::vector<BlockRunner> runners;
-    static thread_local Scratch<float> states;
+    static thread_local AlignedBuffer<float> states;
     if (static_cast<int>(runners.size()) < pool.size())
       runners.resize(static_cast<std::size_t>(pool.size()));
     for (BlockRunner& runner : runners) runner.reserve(size_);

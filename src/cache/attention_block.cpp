@@ -116,7 +116,7 @@ void BlockRunner::see(const Segment& segment, Index first_entry) {
 
 // The queries as the kernels of the segment's format read them.
 float* BlockRunner::queries_for(const Segment& segment) {
-  const auto pack = [&](const TileKernels& kernels, bool& has, Scratch<float>& to) {
+  const auto pack = [&](const TileKernels& kernels, bool& has, AlignedBuffer<float>& to) {
     if (!has) kernels.pack(queries_.data(), rows_, head_dim_, to.data());
     has = true;
     return to.data();
@@ -177,6 +177,8 @@ void BlockRunner::run_chunk(const Segment& segment, Index first_entry, Index fir
   }
   const Index first = first_tile * kTileEntries;
   const Index entries = std::min(last_tile * kTileEntries, segment.count) - first;
+  if (layout.is_weighted())  // of unused slots: whatever the memory held, a NaN maybe
+    std::fill(log_weights + entries, log_weights + (last_tile - first_tile) * kTileEntries, 0.0f);
   const Index column = block_->job->tap ? first_entry + first : 0;
 
   AttentionStrip s;

@@ -3,12 +3,10 @@
 // attention.cpp.
 #pragma once
 
-#include <cstdlib>
-#include <memory>
-#include <new>
 #include <optional>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "cache/attention.h"
 #include "cache/cache_impl.h"
 #include "kernels/attention.h"
@@ -18,31 +16,6 @@ namespace pith::cache {
 inline constexpr Index kChunkTiles =
     16;  // tiles that one softmax step sees: 256 logits of a row stay in the L1 or L2 cache
 static_assert(kChunkTiles <= kMaxStripTiles);
-
-// 64-byte aligned memory that only grows and keeps nothing when it does.
-template <typename T>
-class Scratch {
- public:
-  T* reserve(Index n) {
-    if (n > capacity_) {
-      data_.reset();
-      capacity_ = 0;
-      const Index bytes = round_up(n * static_cast<Index>(sizeof(T)), 64);
-      data_.reset(static_cast<T*>(std::aligned_alloc(64, static_cast<std::size_t>(bytes))));
-      if (!data_) throw std::bad_alloc();
-      capacity_ = n;
-    }
-    return data_.get();
-  }
-  T* data() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(T* p) const { std::free(p); }
-  };
-  std::unique_ptr<T, Free> data_;
-  Index capacity_ = 0;
-};
 
 // The number of chunks of a lane: what splits are measured in. Chunks do not cross segments.
 Index chunk_count(const Lane& lane);
@@ -96,20 +69,20 @@ class BlockRunner {
   int thread_ = 0;
   Index group_ = 0, rows_ = 0, head_dim_ = 0, entries_ = 0, stride_ = 0;
 
-  Scratch<float> queries_;  // [rows, D] scaled
+  AlignedBuffer<float> queries_;  // [rows, D] scaled
   // Queries as qk wants them, for bf16, f32, and the last packed format; and rotated.
-  Scratch<float> bf16_queries_, f32_queries_, packed_queries_, rotated_queries_;
+  AlignedBuffer<float> bf16_queries_, f32_queries_, packed_queries_, rotated_queries_;
   bool has_bf16_ = false, has_f32_ = false, has_rotated_ = false;
   std::optional<Format> packed_for_;
-  Scratch<float> base_;             // [rows], q . centre of the packed segment at hand
-  bool out_rotated_ = false;        // out_ is in the basis of rotated values
-  Scratch<float> strip_;            // [rows, stride]
-  Scratch<float> out_;              // [rows, D]
-  Scratch<float> m_, l_, factors_;  // [rows]
+  AlignedBuffer<float> base_;             // [rows], q . centre of the packed segment at hand
+  bool out_rotated_ = false;              // out_ is in the basis of rotated values
+  AlignedBuffer<float> strip_;            // [rows, stride]
+  AlignedBuffer<float> out_;              // [rows, D]
+  AlignedBuffer<float> m_, l_, factors_;  // [rows]
   std::vector<float>
       shifts_;  // [chunks, rows]: the maximum that a chunk's weights were computed with (tap)
-  Scratch<Index> low_, high_;  // [queries]: entries [low, high) of the segment are visible
-  Scratch<std::byte> kernel_scratch_;
+  AlignedBuffer<Index> low_, high_;  // [queries]: entries [low, high) of the segment are visible
+  AlignedBuffer<std::byte> kernel_scratch_;
   std::vector<TapChunk> tap_chunks_;
   Index written_ = 0;  // columns of the strip that hold weights so far (tap)
 };

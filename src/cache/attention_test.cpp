@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 #include <mutex>
 
+#include "cache/cache_impl.h"
 #include "cache/cache_test_support.h"
 #include "kernels/isa.h"
 
@@ -244,6 +247,33 @@ TEST(AttendAll, SeveralCachesGiveWhatEachGivesAlone) {
   attend(alone_a.options, jobs, pool);
   EXPECT_EQ(out_a, alone_a.out);
   EXPECT_EQ(out_b, alone_b.out);
+}
+
+// A tile comes from memory that held something else.
+TEST(AttendAll, WhatUnusedSlotsHoldForWeightsIsNotSeen) {
+  Rng rng(6);
+  ThreadPool pool(1);
+  for (Format format : {Format::f32, Format::bf16, Format::int8}) {
+    const Case c{
+        .head_dim = 64, .group = 3, .tokens = 2, .context = 300, .format = format, .ragged = true};
+    Cache cache = make_cache(c, rng);
+    Index unused = 0;
+    for (Lane& lane : cache.impl().lanes)
+      for (Segment& segment : lane.segments) {
+        if (!segment.layout.is_weighted()) continue;
+        std::byte* weights = segment.tiles.back().data() + segment.layout.log_weights();
+        for (Index slot = (segment.count - 1) % kTileEntries + 1; slot < kTileEntries; ++slot) {
+          constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+          std::memcpy(weights + slot * static_cast<Index>(sizeof kNan), &kNan, sizeof kNan);
+          ++unused;
+        }
+      }
+    ASSERT_GT(unused, 0);
+    const Attended a = run(cache, c.group, c.tokens, pool, nullptr, rng);
+    const auto expected = attend_slowly(a.options, a.job);
+    for (std::size_t i = 0; i < a.out.size(); ++i)
+      ASSERT_NEAR(a.out[i], expected.out[i], tolerance(format, true)) << to_string(format);
+  }
 }
 
 // An entry of log-weight log(3) is three entries.

@@ -30,6 +30,18 @@ void check_shape(const Shape& shape, const Rotation& rotation) {
 
 }  // namespace
 
+bool Rotation::like(const Rotation& other) const {
+  constexpr double kTolerance = 1e-12;
+  const auto alike = [](double a, double b) {
+    return std::abs(a - b) <= kTolerance * std::max(std::abs(a), std::abs(b));
+  };
+  const auto layers_alike = [&](const std::vector<double>& a, const std::vector<double>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), alike);
+  };
+  const auto &mine = inverse_frequencies, &others = other.inverse_frequencies;
+  return std::equal(mine.begin(), mine.end(), others.begin(), others.end(), layers_alike);
+}
+
 Cache::Cache(Shape shape, Rotation rotation, Format format, const std::filesystem::path& folder)
     : impl_(std::make_unique<Impl>()) {
   check_shape(shape, rotation);

@@ -25,6 +25,9 @@ class TilePool;  // counted tiles of 16 entries in slabs that go back to the sys
 struct Rotation {
   std::vector<std::vector<double>>
       inverse_frequencies;  // [L][D/2], radians per position, scaling included
+  // Whether keys mean the same under both: frequencies differ by no more than the libraries of two
+  // machines do (1e-12, relative).
+  bool like(const Rotation& other) const;
 };
 
 // Moves a key or query [D] from one position to another: pairs turn by (to - from) times their

@@ -53,7 +53,8 @@ SlabFile::SlabFile(const std::filesystem::path& folder) : folder_(folder) {
 SlabFile::~SlabFile() { ::close(descriptor_); }
 
 SlabFile::Slab SlabFile::map(Index bytes, Index align) {
-  const int full = ::posix_fallocate(descriptor_, end_, bytes);
+  int full = EINTR;  // until no signal interrupts it
+  while (full == EINTR) full = ::posix_fallocate(descriptor_, end_, bytes);
   if (full != 0) fail_in(folder_, "no room for cold entries", full);
   std::byte* place = map_memory(bytes, align);  // the file takes its place
   const auto size = static_cast<std::size_t>(bytes);

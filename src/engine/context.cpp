@@ -318,6 +318,13 @@ Context Context::load(std::shared_ptr<Engine> engine, const std::filesystem::pat
       shape.head_dim != expected.head_dim || shape.windows != expected.windows)
     fail(ErrorCode::bad_file,
          fmt::format("{}: its cache has the shape of another model", path.string()));
+  if (!snapshot.cache.rotation().like(engine->cache_rotation()))
+    fail(ErrorCode::bad_input,
+         fmt::format("{}: its keys are rotated by other frequencies than those of the model loaded "
+                     "now, which has the same weights but another rope.freq_base or rope.scaling. "
+                     "Load the model file that it was saved from with -m, or read the document "
+                     "again",
+                     path.string()));
   for (Token token : snapshot.info.tokens)
     if (token < 0 || token >= engine->config().vocabulary)
       fail(ErrorCode::bad_file,

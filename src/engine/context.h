@@ -78,8 +78,9 @@ class Context {
   Engine& engine() const { return *engine_; }
   const std::shared_ptr<Engine>& shared_engine() const { return engine_; }
 
-  // Saved contexts are bound to the model by its hash; load throws bad_input for another model's
-  // file, bad_file for a damaged one. `recipe`, if it is not null, takes what save() was given.
+  // Saved contexts are bound to the model by its hash and its rotation; load throws bad_input for
+  // another model's file, bad_file for a damaged one. `recipe`, if it is not null, takes what
+  // save() was given.
   void save(const std::filesystem::path& path, const std::string& recipe = "") const;
   static Context load(std::shared_ptr<Engine> engine, const std::filesystem::path& path,
                       std::string* recipe = nullptr);

@@ -242,6 +242,25 @@ TEST(Context, RefusesAnotherModelsFile) {
   std::filesystem::remove(path);
 }
 
+// The hash is that of the tensors, which do not tell how keys are rotated.
+TEST(Context, RefusesAFileOfTheSameWeightsUnderAnotherRotation) {
+  const auto engine = tiny_engine({.rope_base = 1e4}), other = tiny_engine({.rope_base = 1e6});
+  ASSERT_EQ(engine->model().hash(), other->model().hash());
+  Context context(engine);
+  context.read(some_tokens(10));
+  const auto path = std::filesystem::temp_directory_path() / "pith_context_other_rotation";
+  context.save(path);
+  EXPECT_EQ(test::error_of([&] { Context::load(engine, path); }), "no error");
+  try {
+    Context::load(other, path);
+    ADD_FAILURE() << "loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::bad_input);
+    EXPECT_NE(std::string(error.what()).find("rotated by other frequencies"), std::string::npos);
+  }
+  std::filesystem::remove(path);
+}
+
 TEST(Context, RefusesAPositionThatIsNotThatOfItsTokens) {
   const auto engine = tiny_engine({});
   Context context(engine);

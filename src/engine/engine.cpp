@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -27,8 +29,14 @@ std::shared_ptr<Engine> Engine::from(gguf::File file, const EngineOptions& optio
   std::optional<ChatTemplate> chat_template;
   if (const auto source = file.get_string("tokenizer.chat_template", ""); !source.empty())
     chat_template = ChatTemplate::parse(source);
+  Model model = Model::from(std::move(file));
+  if (tokenizer.vocabulary_size() > model.config().vocabulary)
+    fail(ErrorCode::bad_model,
+         fmt::format("{}: the tokenizer has {} tokens, token_embd.weight only {} rows; every token "
+                     "needs one",
+                     model.file().name(), tokenizer.vocabulary_size(), model.config().vocabulary));
   auto loaded = std::make_shared<const Loaded>(
-      Loaded{Model::from(std::move(file)), std::move(tokenizer), std::move(chat_template)});
+      Loaded{std::move(model), std::move(tokenizer), std::move(chat_template)});
   return std::shared_ptr<Engine>(new Engine(std::move(loaded), options));
 }
 
@@ -112,25 +120,30 @@ void Engine::projected_value_sums(Index layer, Index kv_head, std::span<const fl
   const Index E = config().width, D = config().head_dim, group = config().group(),
               n = static_cast<Index>(values.size()) / D;
   const WeightMatrix& w = model().layer(layer).output;
-  std::vector<float> head(static_cast<std::size_t>(E * D)),
+  const Index begin = kv_head * group * D, block = info(w.type).block;
+  const Index start = begin / block * block;  // the columns of the group lie within whole blocks
+  const Index width = round_up(begin + group * D, block) - start;
+  std::vector<float> heads(static_cast<std::size_t>(group * E * D)),  // [G, E, D]
       projected(static_cast<std::size_t>(kBlock * E));
+  pool_.run(E, [&](Index e, int) {
+    std::vector<float> row(static_cast<std::size_t>(width));
+    dequantize(w, e, start, width, row);
+    for (Index g = 0; g < group; ++g)
+      std::copy_n(row.data() + begin - start + g * D, D, heads.data() + (g * E + e) * D);
+  });
   Activations activations;
   std::fill(out.begin(), out.end(), 0.0f);
-  for (Index g = 0; g < group; ++g) {
-    const auto columns = static_cast<std::size_t>(D);
-    pool_.run(E, [&](Index e, int) {
-      dequantize(w, e, (kv_head * group + g) * D, D,
-                 std::span(head).subspan(static_cast<std::size_t>(e) * columns, columns));
-    });
-    const Product product{{WeightType::f32, E, D, reinterpret_cast<const std::byte*>(head.data())},
-                          nullptr,
-                          projected.data(),
-                          E};
-    for (Index first = 0; first < n; first += kBlock) {
-      const Index count = std::min(kBlock, n - first);
-      activations.prepare(
-          values.subspan(static_cast<std::size_t>(first * D), static_cast<std::size_t>(count * D)),
-          count, D, Numerics::exact, pool_);
+  for (Index first = 0; first < n; first += kBlock) {
+    const Index count = std::min(kBlock, n - first);
+    activations.prepare(
+        values.subspan(static_cast<std::size_t>(first * D), static_cast<std::size_t>(count * D)),
+        count, D, Numerics::exact, pool_);
+    for (Index g = 0; g < group; ++g) {
+      const float* head = heads.data() + g * E * D;
+      const Product product{{WeightType::f32, E, D, reinterpret_cast<const std::byte*>(head)},
+                            nullptr,
+                            projected.data(),
+                            E};
       multiply(activations, std::span(&product, 1), pool_);
       for (Index j = 0; j < count; ++j) {
         float sum = 0;

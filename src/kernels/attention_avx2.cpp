@@ -87,7 +87,7 @@ struct F32Keys {
 template <typename Keys>
 void qk(const AttentionStrip& s) {
   const Index dim = s.head_dim, half = kTileEntries * dim * Keys::kBytes;
-  for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+  for (Index i = 0; i < tiles_of(s); ++i) {
     const char* next = tile_ahead(s, i, 2);
     for (Index at = 0; at < 2 * half; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks(s.rows, [&]<int R>(Index r0) {
@@ -145,7 +145,7 @@ struct F32Values {
 // Where a pass over 16 columns prefetches while it reads `tile`: all passes together go through the
 // next tiles from end to end.
 const std::byte* ahead(const AttentionStrip& s, Index pass, Index tile, Index row_bytes) {
-  const Index passes = s.head_dim / 16, region = pass * ceil_div(s.entries, kTileEntries) + tile;
+  const Index passes = s.head_dim / 16, region = pass * tiles_of(s) + tile;
   return s.next[region / passes] + region % passes * (2 * kTileEntries * row_bytes);
 }
 

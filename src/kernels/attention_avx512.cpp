@@ -85,7 +85,7 @@ void qk_block(const std::byte* const* tiles, const float* q, Index head_dim, flo
 template <typename Step>
 void qk_few(const AttentionStrip& s) {
   const Index steps = Step::steps(s.head_dim);
-  for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+  for (Index i = 0; i < tiles_of(s); ++i) {
     const char* next = tile_ahead(s, i, 2);
     for (Index at = 0; at < 2 * steps * 64; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks(s.rows, [&]<int R>(Index r) {
@@ -99,7 +99,7 @@ void qk_few(const AttentionStrip& s) {
 template <typename Step>
 void qk(const AttentionStrip& s) {
   if (s.rows <= 8) return qk_few<Step>(s);
-  const Index tiles = ceil_div(s.entries, kTileEntries), steps = Step::steps(s.head_dim);
+  const Index tiles = tiles_of(s), steps = Step::steps(s.head_dim);
   Index i = 0;
   for (; i + 4 <= tiles; i += 4)
     for_row_blocks(s.rows, [&]<int R>(Index r) {
@@ -188,7 +188,7 @@ struct F32Columns {
 const std::byte* ahead(const AttentionStrip& s, Index r0, Index pass, Index tile, Index row,
                        Index values) {
   if (!s.next || r0 > 0) return s.tiles[tile];
-  const Index passes = values / row, region = pass * ceil_div(s.entries, kTileEntries) + tile;
+  const Index passes = values / row, region = pass * tiles_of(s) + tile;
   return s.next[region / passes] + region % passes * (2 * kTileEntries * row);
 }
 
@@ -260,7 +260,7 @@ struct Pairs {
 Pairs make_pairs(const AttentionStrip& s) {
   const Index dim = s.head_dim, groups = dim / 16;
   Pairs p{reinterpret_cast<__m512i*>(s.scratch), nullptr, (s.entries + 1) / 2,
-          round_up(s.entries, 32) / 2};
+          (s.entries + 31) / 32 * 16};
   p.weights = reinterpret_cast<std::uint32_t*>(p.values + p.pairs * groups);
   const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
                                        39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);

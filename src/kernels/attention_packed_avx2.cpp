@@ -204,7 +204,7 @@ void qk_block(const AttentionStrip& s, Index tile, Index r0) {
 template <typename C>
 void qk(const AttentionStrip& s) {
   const Index ahead = ahead_tiles<C>(s.head_dim), bytes = C::bytes(s.head_dim);
-  for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+  for (Index i = 0; i < tiles_of(s); ++i) {
     const char* next = tile_ahead(s, i, ahead);
     for (Index at = 0; at < bytes; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks(s.rows, [&]<int R>(Index r) { qk_block<C, R>(s, i, r); });
@@ -285,7 +285,7 @@ void pack_weights(const float* x, const float* columns, Index n, float most_weig
 
 template <typename C>
 Weights make_weights(const AttentionStrip& s) {
-  const Index tiles = ceil_div(s.entries, kTileEntries), n = tiles * kTileEntries;
+  const Index tiles = tiles_of(s), n = tiles * kTileEntries;
   auto* columns = reinterpret_cast<float*>(s.scratch);  // scales [n], zeros [n]
   for (Index i = 0; i < tiles; ++i) {
     const std::byte* at = s.tiles[i] + C::value_scales(s.head_dim);
@@ -311,7 +311,7 @@ void pv_block(const AttentionStrip& s, const Weights& w, Index r0, Index d) {
   const float* weights = w.words + r0 * w.stride;
   __m256i sum[R][2];
   PITH_UNROLL for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+  for (Index i = 0; i < tiles_of(s); ++i) {
     for (Index g = 0; g < 16 / C::kGroup; ++g) {
       const Words word0 = value_words<C>(s.tiles[i], g, d, dim),
                   word1 = value_words<C>(s.tiles[i], g, d + 8, dim);

@@ -173,7 +173,7 @@ void qk_block(const AttentionStrip& s, Index tile, Index r0) {
 template <typename C>
 void qk(const AttentionStrip& s) {
   const Index ahead = ahead_tiles<C>(s.head_dim), bytes = C::bytes(s.head_dim);
-  for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+  for (Index i = 0; i < tiles_of(s); ++i) {
     const char* next = tile_ahead(s, i, ahead);
     for (Index at = 0; at < bytes; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
     for_row_blocks<8>(s.rows, [&]<int R>(Index r) {
@@ -239,7 +239,7 @@ void pack_weights(const float* x, const float* columns, Index tiles, float most_
 
 template <typename C>
 Weights make_weights(const AttentionStrip& s) {
-  const Index tiles = ceil_div(s.entries, kTileEntries), dim = s.head_dim;
+  const Index tiles = tiles_of(s), dim = s.head_dim;
   auto* columns = reinterpret_cast<float*>(s.scratch);  // scales [tiles * 16], zeros [tiles * 16]
   for (Index i = 0; i < tiles; ++i) {
     const Index left = s.entries - i * kTileEntries;
@@ -265,7 +265,7 @@ void pv_block(const AttentionStrip& s, const Weights& w, Index r0, Index d) {
   __m512i sum[R][N];
   PITH_UNROLL for (int r = 0; r < R; ++r) PITH_UNROLL for (int c = 0; c < N; ++c) sum[r][c] =
       _mm512_setzero_si512();
-  for (Index i = 0; i < ceil_div(s.entries, kTileEntries); ++i) {
+  for (Index i = 0; i < tiles_of(s); ++i) {
     for (Index g = 0; g < 16 / C::kGroup; ++g) {
       Words words[N];
       PITH_UNROLL for (int c = 0; c < N; ++c) words[c] =

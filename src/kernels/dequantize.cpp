@@ -1,7 +1,9 @@
 // Dequantisation, block by block. It is the specification of every type; the fast unpackers are
 // swept against it.
 #include <cstring>
+#include <string>
 
+#include "base/error.h"
 #include "kernels/blocks.h"
 #include "kernels/linear.h"
 
@@ -105,6 +107,8 @@ void expand_blocks(const std::byte* bytes, Index blocks, Index width, float* out
 
 void dequantize(const WeightMatrix& w, Index row, Index first, Index count, std::span<float> out) {
   const auto [name, width, size] = info(w.type);
+  PITH_CHECK(first % width == 0 && count % width == 0,
+             std::to_string(count) + " weights from " + std::to_string(first) + " on");
   const std::byte* bytes = w.row(row) + first / width * size;
   const Index blocks = count / width;
   switch (w.type) {

@@ -1,9 +1,8 @@
 #include "kernels/linear.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
+#include "base/aligned_buffer.h"
 #include "kernels/linear_kernels.h"
 
 namespace pith {
@@ -14,35 +13,10 @@ namespace {
 constexpr Index kItemsPerThread = 8;
 constexpr Index kMostRows = 256;
 
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
-
-// Grows, never shrinks; its content does not survive growth.
-template <typename T>
-class Buffer {
- public:
-  T* reserve(Index count) {
-    if (count > capacity_) {
-      const auto bytes = static_cast<std::size_t>(round_up(count * Index{sizeof(T)}, 64));
-      capacity_ = 0;
-      data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
-      if (!data_) throw std::bad_alloc();
-      capacity_ = count;
-    }
-    return data_.get();
-  }
-  T* zeros(Index count) { return std::fill_n(reserve(count), count, T{}) - count; }
-
- private:
-  std::unique_ptr<T, Free> data_;
-  Index capacity_ = 0;
-};
-
 struct OwnedState : Activations::State {
-  Buffer<float> x_buffer, scale_buffer, sum_buffer, half_sum_buffer;
-  Buffer<std::int8_t> q_buffer, q_pairs_buffer;
-  Buffer<std::int32_t> minus_sum_buffer, minus_half_sum_buffer;
+  AlignedBuffer<float> x_buffer, scale_buffer, sum_buffer, half_sum_buffer;
+  AlignedBuffer<std::int8_t> q_buffer, q_pairs_buffer;
+  AlignedBuffer<std::int32_t> minus_sum_buffer, minus_half_sum_buffer;
 
   void reserve() {
     const Index blocks = tiles * tile * block_stride;
@@ -147,7 +121,7 @@ const LinearKernels& linear_kernels(Isa isa) {
 }
 
 std::byte* thread_scratch(Index bytes) {
-  thread_local Buffer<std::byte> scratch;
+  thread_local AlignedBuffer<std::byte> scratch;
   return scratch.reserve(bytes);
 }
 

@@ -20,12 +20,15 @@ struct Architecture {
   Index full_attention_every;  // 0: every layer is full; n: the last of every n is full, the others
                                // have the file's window
   double window_rope_base;     // of layers with a window
+  Index scaled_by_width;  // the model of so many layers divides q.k by the root of width / query
+                          // heads, the others by that of head_dim (files do not say it)
 };
 constexpr Architecture kArchitectures[] = {
-    {"llama", RopePairs::neighbours, false, false, false, false, Activation::silu, 0, 0},
-    {"qwen2", RopePairs::halves, true, false, false, false, Activation::silu, 0, 0},
-    {"qwen3", RopePairs::halves, false, true, false, false, Activation::silu, 0, 0},
-    {"gemma3", RopePairs::halves, false, true, true, true, Activation::gelu_tanh, 6, 1e4},
+    {"llama", RopePairs::neighbours, false, false, false, false, Activation::silu, 0, 0, 0},
+    {"qwen2", RopePairs::halves, true, false, false, false, Activation::silu, 0, 0, 0},
+    {"qwen3", RopePairs::halves, false, true, false, false, Activation::silu, 0, 0, 0},
+    {"gemma3", RopePairs::halves, false, true, true, true, Activation::gelu_tanh, 6, 1e4,
+     62},  // 27B
 };
 
 const Architecture& find_architecture(const gguf::File& file) {
@@ -136,7 +139,6 @@ ModelConfig read_config(const gguf::File& file) {
   config.context_length = file.get_index(prefix + "context_length");
   config.norm_eps =
       static_cast<float>(file.get_number(prefix + "attention.layer_norm_rms_epsilon"));
-  config.attention_scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
   if (architecture.scale_embedding)
     config.embedding_scale = std::sqrt(static_cast<float>(config.width));
   config.logit_softcap =
@@ -152,6 +154,10 @@ ModelConfig read_config(const gguf::File& file) {
   if (layers <= 0 || layers > 1024)
     fail(ErrorCode::bad_model, fmt::format("{}: {}block_count is {}, which no model can have",
                                            file.name(), prefix, layers));
+  const bool by_width = layers == architecture.scaled_by_width;
+  config.attention_scale =
+      1.0f /
+      std::sqrt(static_cast<float>(by_width ? config.width / config.query_heads : config.head_dim));
   const double base = file.get_number(prefix + "rope.freq_base", 10000.0);
   const Index window = architecture.full_attention_every
                            ? file.get_index(prefix + "attention.sliding_window", 0)

@@ -53,17 +53,6 @@ void for_rows(ThreadPool& pool, Index rows, F&& body) {
   });
 }
 
-// Turns neighbouring pairs (2i, 2i+1) into halves (i, i + D/2), the layout of everything after the
-// projection.
-void to_halves(float* head, Index head_dim) {
-  float copy[1024];
-  std::memcpy(copy, head, static_cast<std::size_t>(head_dim) * sizeof(float));
-  for (Index i = 0; i < head_dim / 2; ++i) {
-    head[i] = copy[2 * i];
-    head[i + head_dim / 2] = copy[2 * i + 1];
-  }
-}
-
 // One forward pass; the steps of a layer as functions over the workspace.
 class Pass {
  public:
@@ -287,8 +276,19 @@ void compute_logits(const Model& model, std::span<const float> hidden, Numerics 
   activations.prepare(hidden, rows, config.width, numerics, pool);
   const Product product{model.head(), nullptr, out.data(), config.vocabulary};
   multiply(activations, std::span(&product, 1), pool);
-  if (config.logit_softcap > 0)
-    for (float& value : out) value = config.logit_softcap * std::tanh(value / config.logit_softcap);
+  soft_cap(out, config.logit_softcap, pool);
+}
+
+void soft_cap(std::span<float> logits, float cap, ThreadPool& pool) {
+  constexpr Index kPiece = 8192;
+  if (cap <= 0) return;
+  const Index size = std::ssize(logits);
+  pool.run(ceil_div(size, kPiece), [&](Index piece, int) {
+    for (Index i = piece * kPiece; i < std::min((piece + 1) * kPiece, size); ++i) {
+      float& x = logits[static_cast<std::size_t>(i)];
+      x = cap * std::tanh(x / cap);
+    }
+  });
 }
 
 }  // namespace pith

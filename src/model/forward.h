@@ -73,5 +73,7 @@ std::span<const float> forward(const Model& model, const Batch& batch, Numerics 
 void compute_logits(const Model& model, std::span<const float> hidden,  // [rows, E]
                     Numerics numerics, ForwardWorkspace& workspace, ThreadPool& pool,
                     std::span<float> out);
+// What compute_logits ends with: cap * tanh(x / cap) of every logit, and nothing where cap is 0.
+void soft_cap(std::span<float> logits, float cap, ThreadPool& pool);
 
 }  // namespace pith

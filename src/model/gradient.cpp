@@ -88,35 +88,30 @@ void GradientPass::back_through(std::span<const float> dy, const WeightMatrix& w
 void GradientPass::shape_heads(std::span<float> x, Index heads, std::span<const float> norm) const {
   const Index D = config_.head_dim;
   if (norm.empty() && config_.rope_pairs == RopePairs::halves) return;
-  std::vector<float> copy(static_cast<std::size_t>(D));
-  for (Index i = 0; i < rows_ * heads; ++i) {
-    float* head = x.data() + i * D;
-    if (!norm.empty()) vector_kernels().rms_norm(head, norm.data(), config_.norm_eps, D, head);
-    if (config_.rope_pairs == RopePairs::halves) continue;
-    std::copy_n(head, D, copy.data());
-    for (Index k = 0; k < D; ++k)
-      head[k] = copy[static_cast<std::size_t>(k < D / 2 ? 2 * k : 2 * (k - D / 2) + 1)];
-  }
+  each_row(rows_, pool_, [&](Index r) {
+    for (Index h = 0; h < heads; ++h) {
+      float* head = x.data() + (r * heads + h) * D;
+      if (!norm.empty()) vector_kernels().rms_norm(head, norm.data(), config_.norm_eps, D, head);
+      if (config_.rope_pairs == RopePairs::neighbours) to_halves(head, D);
+    }
+  });
 }
 
 void GradientPass::unshape_heads(std::span<float> dx, std::span<const float> raw, Index heads,
                                  std::span<const float> norm) const {
   const Index D = config_.head_dim;
-  std::vector<float> copy(static_cast<std::size_t>(D));
-  for (Index i = 0; i < rows_ * heads; ++i) {
-    float* head = dx.data() + i * D;
-    if (config_.rope_pairs == RopePairs::neighbours) {
-      std::copy_n(head, D, copy.data());
-      for (Index k = 0; k < D / 2; ++k) {
-        head[2 * k] = copy[static_cast<std::size_t>(k)];
-        head[2 * k + 1] = copy[static_cast<std::size_t>(k + D / 2)];
-      }
+  if (norm.empty() && config_.rope_pairs == RopePairs::halves) return;
+  each_row(rows_, pool_, [&](Index r) {
+    std::vector<float> dy(static_cast<std::size_t>(D));
+    for (Index i = r * heads; i < (r + 1) * heads; ++i) {
+      float* head = dx.data() + i * D;
+      if (config_.rope_pairs == RopePairs::neighbours) to_neighbours(head, D);
+      if (norm.empty()) continue;
+      std::copy_n(head, D, dy.data());
+      std::fill_n(head, D, 0.0f);
+      rms_norm_backward(raw.data() + i * D, norm.data(), dy.data(), config_.norm_eps, D, head);
     }
-    if (norm.empty()) continue;
-    std::copy_n(head, D, copy.data());
-    std::fill_n(head, D, 0.0f);
-    rms_norm_backward(raw.data() + i * D, norm.data(), copy.data(), config_.norm_eps, D, head);
-  }
+  });
 }
 
 // `back` turns the other way, which is the transpose; the magnitude is the same both ways.

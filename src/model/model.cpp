@@ -3,58 +3,91 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 
 namespace pith {
 namespace {
 
-WeightMatrix matrix(const gguf::File& file, const std::string& name, Index rows, Index cols) {
-  const auto& tensor = file.tensor(name);
-  if (tensor.rows() != rows || tensor.cols() != cols)
-    fail(ErrorCode::bad_model,
-         fmt::format("{}: tensor {} is {} x {}; the configuration says {} x {}", file.name(), name,
-                     tensor.rows(), tensor.cols(), rows, cols));
-  return tensor.matrix();
-}
+// The tensors of a file, by name; it remembers which were asked for.
+class Tensors {
+ public:
+  explicit Tensors(const gguf::File& file) : file_(file) {}
 
-std::vector<float> vector(const gguf::File& file, const std::string& name, Index size) {
-  const WeightMatrix w = matrix(file, name, 1, size);
-  std::vector<float> values(static_cast<std::size_t>(size));
-  dequantize(w, 0, 0, size, values);
-  for (float value : values)
-    if (!std::isfinite(value))
+  bool has(std::string_view name) const { return file_.find_tensor(name) != nullptr; }
+
+  WeightMatrix matrix(const std::string& name, Index rows, Index cols) {
+    const auto& tensor = file_.tensor(name);
+    if (tensor.rows() != rows || tensor.cols() != cols)
       fail(ErrorCode::bad_model,
-           fmt::format("{}: tensor {} holds a value that is not finite", file.name(), name));
-  return values;
-}
+           fmt::format("{}: tensor {} is {} x {}; the configuration says {} x {}", file_.name(),
+                       name, tensor.rows(), tensor.cols(), rows, cols));
+    read_.insert(name);
+    return tensor.matrix();
+  }
 
-LayerWeights read_layer(const gguf::File& file, const ModelConfig& config, Index l) {
+  std::vector<float> vector(const std::string& name, Index size) {
+    const WeightMatrix w = matrix(name, 1, size);
+    std::vector<float> values(static_cast<std::size_t>(size));
+    dequantize(w, 0, 0, size, values);
+    for (float value : values)
+      if (!std::isfinite(value))
+        fail(ErrorCode::bad_model,
+             fmt::format("{}: tensor {} holds a value that is not finite", file_.name(), name));
+    return values;
+  }
+
+  // A layer's tensor that nothing asked for (a bias, an expert) belongs to a computation that pith
+  // does not do: without it the text would be wrong.
+  void expect_all_of_layers_read(const std::string& architecture) const {
+    for (const auto& tensor : file_.tensors())
+      if (tensor.name.starts_with("blk.") && !read_.contains(tensor.name))
+        fail(ErrorCode::bad_model,
+             fmt::format("{}: tensor {} has no place in a model of architecture '{}' as pith "
+                         "computes it; expected the layers to hold only what that needs",
+                         file_.name(), tensor.name, architecture));
+  }
+
+ private:
+  const gguf::File& file_;
+  std::set<std::string> read_;
+};
+
+LayerWeights read_layer(Tensors& tensors, const ModelConfig& config, Index l) {
   const Index E = config.width, D = config.head_dim, q = config.query_heads * D,
               kv = config.kv_heads * D;
   const auto name = [&](const char* part) { return fmt::format("blk.{}.{}", l, part); };
+  const auto matrix = [&](const char* part, Index rows, Index cols) {
+    return tensors.matrix(name(part), rows, cols);
+  };
+  const auto vector = [&](const char* part, Index size) {
+    return tensors.vector(name(part), size);
+  };
   LayerWeights layer;
-  layer.attention_norm = vector(file, name("attn_norm.weight"), E);
-  layer.ffn_norm = vector(file, name("ffn_norm.weight"), E);
-  layer.query = matrix(file, name("attn_q.weight"), q, E);
-  layer.key = matrix(file, name("attn_k.weight"), kv, E);
-  layer.value = matrix(file, name("attn_v.weight"), kv, E);
-  layer.output = matrix(file, name("attn_output.weight"), E, q);
-  layer.gate = matrix(file, name("ffn_gate.weight"), config.hidden, E);
-  layer.up = matrix(file, name("ffn_up.weight"), config.hidden, E);
-  layer.down = matrix(file, name("ffn_down.weight"), E, config.hidden);
+  layer.attention_norm = vector("attn_norm.weight", E);
+  layer.ffn_norm = vector("ffn_norm.weight", E);
+  layer.query = matrix("attn_q.weight", q, E);
+  layer.key = matrix("attn_k.weight", kv, E);
+  layer.value = matrix("attn_v.weight", kv, E);
+  layer.output = matrix("attn_output.weight", E, q);
+  layer.gate = matrix("ffn_gate.weight", config.hidden, E);
+  layer.up = matrix("ffn_up.weight", config.hidden, E);
+  layer.down = matrix("ffn_down.weight", E, config.hidden);
   if (config.qkv_bias) {
-    layer.query_bias = vector(file, name("attn_q.bias"), q);
-    layer.key_bias = vector(file, name("attn_k.bias"), kv);
-    layer.value_bias = vector(file, name("attn_v.bias"), kv);
+    layer.query_bias = vector("attn_q.bias", q);
+    layer.key_bias = vector("attn_k.bias", kv);
+    layer.value_bias = vector("attn_v.bias", kv);
   }
   if (config.qk_norm) {
-    layer.query_norm = vector(file, name("attn_q_norm.weight"), D);
-    layer.key_norm = vector(file, name("attn_k_norm.weight"), D);
+    layer.query_norm = vector("attn_q_norm.weight", D);
+    layer.key_norm = vector("attn_k_norm.weight", D);
   }
   if (config.post_norms) {
-    layer.post_attention_norm = vector(file, name("post_attention_norm.weight"), E);
-    layer.post_ffn_norm = vector(file, name("post_ffw_norm.weight"), E);
+    layer.post_attention_norm = vector("post_attention_norm.weight", E);
+    layer.post_ffn_norm = vector("post_ffw_norm.weight", E);
   }
   return layer;
 }
@@ -85,19 +118,21 @@ Model Model::from(gguf::File file) {
   const gguf::File& source = model.file_;
   model.config_ = read_config(source);
   const ModelConfig& config = model.config_;
+  Tensors tensors(source);
   std::vector<float> factors;
-  if (source.find_tensor("rope_freqs.weight"))
-    factors = vector(source, "rope_freqs.weight", config.head_dim / 2);
+  if (tensors.has("rope_freqs.weight"))
+    factors = tensors.vector("rope_freqs.weight", config.head_dim / 2);
   for (Index l = 0; l < config.layer_count(); ++l) {
-    model.layers_.push_back(read_layer(source, config, l));
+    model.layers_.push_back(read_layer(tensors, config, l));
     model.rope_.push_back(
         rope_frequencies(config, config.layers[static_cast<std::size_t>(l)], factors));
   }
-  model.embedding_ = matrix(source, "token_embd.weight", config.vocabulary, config.width);
-  model.head_ = source.find_tensor("output.weight")
-                    ? matrix(source, "output.weight", config.vocabulary, config.width)
+  tensors.expect_all_of_layers_read(config.architecture);
+  model.embedding_ = tensors.matrix("token_embd.weight", config.vocabulary, config.width);
+  model.head_ = tensors.has("output.weight")
+                    ? tensors.matrix("output.weight", config.vocabulary, config.width)
                     : model.embedding_;
-  model.output_norm_ = vector(source, "output_norm.weight", config.width);
+  model.output_norm_ = tensors.vector("output_norm.weight", config.width);
   model.hash_ = hash_of(source);
   return model;
 }

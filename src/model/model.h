@@ -24,7 +24,8 @@ struct LayerWeights {
 
 class Model {
  public:
-  // Throws bad_model naming the tensor whose shape is not what the configuration says.
+  // Throws bad_model naming the tensor whose shape is not what the configuration says, or that the
+  // layers hold without pith having a use for it.
   static Model load(const std::filesystem::path& path);
   static Model from(gguf::File file);
 
@@ -36,8 +37,8 @@ class Model {
   const WeightMatrix& head() const { return head_; }  // [V, E]; the embedding where they are tied
   std::span<const float> output_norm() const { return output_norm_; }
 
-  // Names the model's content: a hash over configuration and a sample of every tensor. Saved
-  // contexts are bound to it.
+  // Names the model's weights: a hash over the name and a sample of every tensor, none of the
+  // metadata. Saved contexts are bound to it, and apart from it to shape and rotation.
   std::uint64_t hash() const { return hash_; }
   // The same, of a file that need not be one that pith can run.
   static std::uint64_t hash_of(const gguf::File& file);

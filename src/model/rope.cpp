@@ -7,6 +7,8 @@
 namespace pith {
 namespace {
 
+constexpr std::size_t kMostDim = 1024;  // of a head (config.cpp)
+
 // YaRN (Peng et al. 2023, arXiv 2309.00071), eq. 19-23: frequencies that turn fast stay, slow ones
 // are divided by the factor, with a ramp between the components that make beta_fast and beta_slow
 // turns over the original context.
@@ -49,6 +51,24 @@ RopeFrequencies rope_frequencies(const ModelConfig& config, const LayerConfig& l
         static_cast<float>(scaling.attention_factor * (1.0 + 0.1 * std::log(scaling.factor)));
   }
   return result;
+}
+
+void to_halves(float* head, Index head_dim) {
+  float copy[kMostDim];
+  std::copy_n(head, head_dim, copy);
+  for (Index i = 0; i < head_dim / 2; ++i) {
+    head[i] = copy[2 * i];
+    head[i + head_dim / 2] = copy[2 * i + 1];
+  }
+}
+
+void to_neighbours(float* head, Index head_dim) {
+  float copy[kMostDim];
+  std::copy_n(head, head_dim, copy);
+  for (Index i = 0; i < head_dim / 2; ++i) {
+    head[2 * i] = copy[i];
+    head[2 * i + 1] = copy[i + head_dim / 2];
+  }
 }
 
 RopeAngles rope_angles(const RopeFrequencies& frequencies, std::span<const Index> positions) {

@@ -21,6 +21,11 @@ struct RopeFrequencies {
 RopeFrequencies rope_frequencies(const ModelConfig& config, const LayerConfig& layer,
                                  std::span<const float> factors);
 
+// Turns neighbouring pairs (2i, 2i + 1) of a head [D] into halves (i, i + D/2), the layout of
+// everything behind the projection (RopePairs, config.h); and back.
+void to_halves(float* head, Index head_dim);
+void to_neighbours(float* head, Index head_dim);
+
 // cos and sin of position * inverse[i], times the magnitude, for rows of positions.
 struct RopeAngles {
   std::vector<float> cos, sin;  // [T, D/2]

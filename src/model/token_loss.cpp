@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/linear.h"
 #include "kernels/vector.h"
+#include "model/forward.h"
 
 namespace pith {
 namespace {
@@ -33,11 +34,7 @@ class Head {
     activations_.prepare(hidden, rows, head_.cols, numerics_, pool_);
     const Product product{head_, nullptr, logits.data(), head_.rows};
     multiply(activations_, std::span(&product, 1), pool_);
-    if (const float cap = config_.logit_softcap; cap > 0)
-      pool_.run(rows, [&](Index r, int) {
-        float* row = logits.data() + r * head_.rows;
-        for (Index v = 0; v < head_.rows; ++v) row[v] = cap * std::tanh(row[v] / cap);
-      });
+    soft_cap(logits, config_.logit_softcap, pool_);
   }
 
   // Adds the gradient of the hidden states, given that of the logits in front of the soft cap.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/rng.h"
+#include "model/forward.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -47,6 +48,38 @@ TEST_P(TokenLosses, GradientsAgreeWithDifferences) {
     low[i] -= kStep;
     EXPECT_NEAR(gradient[i], (loss(high) - loss(low)) / (2 * double{kStep}), 3e-5) << i;
   }
+}
+
+// The loss and the pass that writes text see the same capped logits.
+TEST_P(TokenLosses, LogitsAreThoseOfTheForwardPass) {
+  ForwardWorkspace workspace;
+  const Index V = model_->config().vocabulary;
+  std::vector<float> logits(static_cast<std::size_t>(kRows * V));
+  compute_logits(*model_, hidden_, Numerics::exact, workspace, pool_, logits);
+  double expected = 0;
+  for (std::size_t r = 0; r < targets_.size(); ++r) {
+    const auto row =
+        std::span(logits).subspan(r * static_cast<std::size_t>(V), static_cast<std::size_t>(V));
+    double sum = 0;
+    for (const float x : row) sum += std::exp(double{x});
+    for (const auto& [token, weight] : targets_[r])
+      expected -= double{weight} * (double{row[static_cast<std::size_t>(token)]} - std::log(sum));
+  }
+  EXPECT_NEAR(loss(hidden_), expected / 2, 1e-5 * expected);  // of two rows with targets
+}
+
+TEST(SoftCap, BoundsEveryLogitAndDoesNothingAtZero) {
+  ThreadPool pool(2);
+  std::vector<float> logits(20001, 1.0f);
+  logits.front() = -100;
+  logits.back() = 100;
+  const auto before = logits;
+  soft_cap(logits, 0, pool);
+  EXPECT_EQ(logits, before);
+  soft_cap(logits, 2, pool);
+  EXPECT_EQ(logits.front(), -2);
+  EXPECT_EQ(logits.back(), 2);
+  for (std::size_t i = 1; i < 20000; ++i) ASSERT_FLOAT_EQ(logits[i], 2 * std::tanh(0.5f));
 }
 
 TEST_P(TokenLosses, RowsWithoutTargetGetNone) {

@@ -107,6 +107,7 @@ std::optional<BlockStore::Found> BlockStore::find(const BlockKey& key, const Con
   expect(shape.layers == expected.layers && shape.kv_heads == expected.kv_heads &&
              shape.head_dim == expected.head_dim && shape.windows == expected.windows,
          "the shape");
+  expect(block.cache.rotation().like(before.cache().rotation()), "the rotation");
   expect(block.info.tokens == joined(before, turn), "the text");
   for (Index lane = 0; lane < shape.lanes(); ++lane)
     for (const cache::EntryInfo& entry : block.cache.read_info(lane))

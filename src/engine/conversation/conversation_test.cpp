@@ -119,6 +119,21 @@ TEST_F(ConversationTest, ABlockOfAnotherHistoryIsRefused) {
   EXPECT_THROW(store.find("k", before, std::vector<Token>{4, 6}), Error);
 }
 
+TEST_F(ConversationTest, ABlockOfAnotherRotationIsRefused) {
+  const BlockStore store(store_);
+  const auto file = test::tiny_model({.rope_base = 1e6});
+  const auto other = Engine::from(gguf::File::parse(file, "other"), {.threads = 2});
+  const std::vector<Token> turn{4, 5};
+  Context before(engine_), before_other(other);
+  for (Context* context : {&before, &before_other}) context->read(std::vector<Token>{1, 2, 3});
+  Context after = before.fork();
+  after.read(turn);
+  store.put("k", before, turn, after.cache().part(3), "full");
+  EXPECT_TRUE(store.find("k", before, turn).has_value());
+  EXPECT_THAT(test::error_of([&] { store.find("k", before_other, turn); }),
+              HasSubstr("the rotation is not what its name says"));
+}
+
 TEST_F(ConversationTest, WhatAKilledProcessLeftIsRemoved) {
   fs::create_directories(store_);
   const auto left = store_ / "00.block.999999999.12.part", mine = store_ / "notes.txt";

@@ -144,6 +144,12 @@ std::vector<std::filesystem::path> prediction_files(const std::filesystem::path&
   return line_files(folder, "predictions", "items");
 }
 
+bool holds_predictions(const std::filesystem::path& folder) {
+  const auto files = prediction_files(folder);
+  return std::any_of(files.begin(), files.end(),
+                     [](const auto& file) { return std::filesystem::file_size(file) > 0; });
+}
+
 std::vector<Prediction> latest_in_order(std::vector<Prediction> all) {
   struct Answers {
     std::size_t first;  // of their lines

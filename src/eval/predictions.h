@@ -67,6 +67,7 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 // The files of predictions in a run's folder: predictions.jsonl, those of shards and of single work
 // items.
 std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder);
+bool holds_predictions(const std::filesystem::path& folder);
 // Each prediction once, by suite and document, then by arms as they first came, then in the order
 // given. Of an arm's answers to a document those with the key of the last one hold: something that
 // decides them, a calibration or the questions, has changed since the others.

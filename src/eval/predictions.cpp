@@ -140,6 +140,12 @@ std::string document_of(const Prediction& prediction) {
   return prediction.suite + "/" + prediction.document;
 }
 
+bool same_item(const Prediction& a, const Prediction& b) {
+  const bool text =
+      a.document_hash.empty() || b.document_hash.empty() || a.document_hash == b.document_hash;
+  return text && a.question == b.question && a.references == b.references;
+}
+
 std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder) {
   return line_files(folder, "predictions", "items");
 }

@@ -59,6 +59,9 @@ Prediction parse_line(std::string_view line);
 // What a prediction answers: suite, document and item; and the first two.
 std::string identity(const Prediction& prediction);
 std::string document_of(const Prediction& prediction);
+// Whether two answers of one identity are to the same text and question, with the same references.
+// Lines of older runs do not know their text.
+bool same_item(const Prediction& a, const Prediction& b);
 
 // All predictions of a file. A torn last line (of a killed run) is left out; any other bad line
 // throws bad_file with its number.

@@ -135,7 +135,7 @@ probe::ExamineOptions examine_options(const ProbeOptions& options) {
                        "ratios of --grid",
                        arm.recipe.name()));
   }
-  examine.max_tokens = options.max_tokens;
+  if (options.max_tokens) examine.max_tokens = *options.max_tokens;
   examine.replay_tokens = options.replay;
   examine.epsilon = options.epsilon;
   examine.graphs = !options.no_graph;
@@ -242,8 +242,8 @@ void add_probe(CLI::App& app) {
          "A folder that keeps what was found of a suite's documents: the same command goes "
          "on from there")
       ->type_name("DIR");
-  sub->add_option("--max-tokens", options->max_tokens, "Of an answer")
-      ->capture_default_str()
+  sub->add_option("--max-tokens", options->max_tokens,
+                  "Of an answer (default 32; of a suite as many as its question allows)")
       ->check(in_range(1, 4096))
       ->type_name("N");
   sub->add_option("--replay", options->replay,

@@ -23,7 +23,8 @@ probe::Question question_of(const eval::Item& item) {
   probe::Question question{.text = item.question,
                            .answer = {},
                            .answer_prefix = item.answer_prefix,
-                           .places = std::vector<probe::Bytes>{}};
+                           .places = std::vector<probe::Bytes>{},
+                           .max_tokens = {}};
   for (const auto& reference : item.references) {
     if (!question.answer.empty()) question.answer += " | ";
     question.answer += reference.text;
@@ -76,8 +77,8 @@ class SuiteProbe {
         engine_(std::move(engine)),
         file_(options.out) {
     settings_ = fmt::format("{:x}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
-                            numerics_name(*engine_), isa_name(), options.max_tokens, options.replay,
-                            options.epsilon, options.no_graph);
+                            numerics_name(*engine_), isa_name(), options.max_tokens.value_or(0),
+                            options.replay, options.epsilon, options.no_graph);
     for (const auto& arm : examine_.arms)
       settings_ += fmt::format("|{}|{}", arm.recipe.to_string(), arm.series);
   }
@@ -106,12 +107,10 @@ class SuiteProbe {
     examine_.questions.clear();
     examine_.questions_alone = !aware;
     examine_.question_in_text = aware;
-    Index longest = 1;
     for (const eval::Item& item : items) {
       examine_.questions.push_back(question_of(item));
-      longest = std::max(longest, item.max_tokens);
+      if (!options_.max_tokens) examine_.questions.back().max_tokens = item.max_tokens;
     }
-    examine_.max_tokens = std::min(options_.max_tokens, longest);
     examine_.judge = [&](Index question, std::string_view said) {
       return judge_item(items[static_cast<std::size_t>(question)], said);
     };

@@ -98,6 +98,7 @@ void add_series(const std::string& text, const std::vector<double>& grid,
 }
 
 probe::Judgement judge(std::string_view text, std::string_view expected) {
+  if (expected.empty()) return probe::Judgement::unjudged;
   const std::string_view answer = eval::cut_answer(text, eval::Cut::turn);
   if (is_right(answer, expected)) return probe::Judgement::right;
   return eval::abstains(answer) ? probe::Judgement::abstained : probe::Judgement::wrong;
@@ -156,6 +157,7 @@ void probe_document(const ProbeOptions& options) {
                                  .answer_prefix = {},
                                  .places = {}});
   examine.judge = [&](Index question, std::string_view said) {
+    if (options.answers.empty()) return probe::Judgement::unjudged;
     return judge(said, options.answers[static_cast<std::size_t>(question)]);
   };
   std::map<std::string, StepProgress, std::less<>> steps;

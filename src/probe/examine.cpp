@@ -167,8 +167,8 @@ class Examination {
   }
 
   Judgement judge(std::size_t question, std::string_view text) const {
-    const bool known = options_.judge && !report_.questions[question].answer.empty();
-    return known ? options_.judge(static_cast<Index>(question), text) : Judgement::unjudged;
+    return options_.judge ? options_.judge(static_cast<Index>(question), text)
+                          : Judgement::unjudged;
   }
 
   void prepare_full() {

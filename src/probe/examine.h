@@ -36,7 +36,7 @@ struct ExamineOptions {
   std::vector<ArmRequest> arms;  // by series, ascending ratios; recipes that look at the question
                                  // are carried out for each question on its own
   std::vector<Question> questions;
-  std::function<Judgement(Index question, std::string_view text)> judge;
+  std::function<Judgement(Index question, std::string_view text)> judge;  // none: unjudged
   Index max_tokens = 32;          // of an answer to a question that says nothing else
   Index replay_tokens = 128;      // that are repeated; 0: no replay
   double epsilon = 0;             // of the graphs; 0: 1 / (2 T)

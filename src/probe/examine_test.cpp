@@ -101,6 +101,15 @@ TEST_F(Examine, AQuestionMayLimitItsAnswer) {
   }
 }
 
+TEST_F(Examine, WhereThereIsAJudgeEveryQuestionIsJudged) {
+  const Report report = run({"random @ 0.5"}, {{.text = "Who was it?"}});  // not in the text
+  for (const ArmReport& arm : report.arms) {
+    EXPECT_EQ(arm.questions[0].judgement, Judgement::wrong);
+    EXPECT_EQ(arm.judged, 1);
+    EXPECT_EQ(arm.hallucinated, 1);
+  }
+}
+
 TEST_F(Examine, SummariesAreMeasured) {
   const Report report = run({"s0_route_only(routes=1)", "summary_route(routes=1, retain=8)"},
                             {{.text = "Who signs?", .answer = "Berit"}});

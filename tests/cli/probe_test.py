@@ -130,6 +130,14 @@ def test_a_suite_gives_one_row_per_recipe_and_ratio(pith, make_model):
     assert control["tag"] == "answer_type"
 
 
+def test_questions_that_cannot_be_answered_are_judged_too(pith, make_model):
+    model = make_model("wider", context=4096)
+    result = pith("probe", "-m", model, "--suite", "physics_coreference", "--tokens", 1600, "--contexts", 1, "--max-tokens", 2, "--replay", 0, "--no-graph",
+                  "--threads", 1, "--kv", "random", "--grid", "0.5", "--json")  # fmt: skip
+    assert result.code == 0, result.err
+    assert [cell["questions"] for cell in by_kind(result, "cell")] == [9, 9]  # five of them: "I don't know"
+
+
 def test_a_suite_goes_on_from_its_folder(pith, make_model, tmp_path):
     model = make_model("wide", context=2048)
     command = ["probe", "-m", model, "--suite", "physics_base", "--tokens", 300, "--contexts", 2, "--max-tokens", 3, "--replay", 0, "--no-graph",

@@ -35,7 +35,7 @@ probe::Question question_of(const eval::Item& item) {
 
 probe::Judgement judge_item(const eval::Item& item, std::string_view said) {
   const eval::Verdict verdict = eval::judge(item, said);
-  if (verdict.failure == eval::Failure::none) return probe::Judgement::right;
+  if (eval::is_right(item, verdict)) return probe::Judgement::right;
   return verdict.failure == eval::Failure::abstain ? probe::Judgement::abstained
                                                    : probe::Judgement::wrong;
 }

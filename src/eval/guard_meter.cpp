@@ -38,7 +38,7 @@ std::vector<std::uint8_t> answered_right(const Context& context, const DocumentP
       [&](Index i, const Generated& generated) {
         const bool ended = generated.reason == StopReason::end_of_text;
         const auto k = static_cast<std::size_t>(i);
-        right[k] = judge(*items[k], generated.text, ended).failure == Failure::none;
+        right[k] = is_right(*items[k], judge(*items[k], generated.text, ended));
       });
   return right;
 }

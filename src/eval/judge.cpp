@@ -354,4 +354,10 @@ Verdict judge(const Item& item, std::string_view answer, bool ended) {
   return verdict;
 }
 
+bool is_right(const Item& item, const Verdict& verdict) {
+  if (verdict.failure == Failure::none) return true;
+  const bool by_words = item.metric == Metric::token_f1 || item.metric == Metric::rouge_l;
+  return by_words && verdict.contained && verdict.failure != Failure::broken_rule;
+}
+
 }  // namespace pith::eval

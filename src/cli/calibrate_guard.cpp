@@ -131,7 +131,12 @@ void calibrate_guard(const GuardCalibration& command) {
   auto jobs = jobs_of(command.suites, command.documents, false);
   for (const std::string& suite : command.tests)
     for (Job& job : jobs_of({suite}, command.tests_documents, true)) jobs.push_back(std::move(job));
-  const auto engine = load_engine(command.model);
+  // Otherwise answers would be lost to the number of those decoded beside them.
+  const auto engine =
+      Engine::load(find_model(command.model.model),
+                   {.threads = command.model.threads,
+                    .numerics = command.model.exact ? Numerics::exact : Numerics::fast,
+                    .ignore_batch_size = true});
   const eval::TokenCounter count = [&](std::string_view text) {
     return std::ssize(engine->tokenizer().encode(text));
   };

@@ -11,6 +11,9 @@
 #include "cli/probe_cells.h"
 #include "cli/probe_facts.h"
 #include "cli/steps.h"
+#include "engine/calibration/calibration.h"
+#include "engine/learned/encoder.h"
+#include "eval/document_runner.h"
 #include "eval/judge.h"
 #include "eval/line_file.h"
 #include "eval/predictions.h"
@@ -76,11 +79,14 @@ class SuiteProbe {
         examine_(examine_options(options)),
         engine_(std::move(engine)),
         file_(options.out) {
-    settings_ = fmt::format("{:x}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
-                            numerics_name(*engine_), isa_name(), options.max_tokens.value_or(0),
-                            options.replay, options.epsilon, options.no_graph);
+    settings_ =
+        fmt::format("{}|{:x}|{}|{}|{}|{}|{}|{}", eval::kAnswersVersion, engine_->model().hash(),
+                    numerics_name(*engine_), isa_name(), options.max_tokens.value_or(0),
+                    options.replay, options.epsilon, options.no_graph);
     for (const auto& arm : examine_.arms)
-      settings_ += fmt::format("|{}|{}", arm.recipe.to_string(), arm.series);
+      settings_ += fmt::format("|{}|{}|{}{}", arm.recipe.to_string(), arm.series,
+                               looked_up_hash(*engine_, arm.recipe.needs()),
+                               encoder_hashes(*engine_, arm.recipe.needs()));
   }
 
   const probe::ExamineOptions& examine_options_used() const { return examine_; }

@@ -246,6 +246,18 @@ TEST_P(EveryTask, BeginsAsRecorded) {
   EXPECT_EQ(nlohmann::json::parse(read_file(path)).value(GetParam(), nlohmann::json()), now);
 }
 
+TEST(Suites, TheHayDoesNotAnswerForTheNeedle) {
+  for (const auto& document : documents("niah_multikey_2", {4096, 200, 1})) {
+    const std::string& question = document.items[0].question;
+    const auto begin = question.find(" for ") + 5;
+    const std::string fact =
+        " for " + question.substr(begin, question.find(' ', begin) - begin) + " is: ";
+    const auto first = document.text.find(fact);
+    ASSERT_NE(first, std::string::npos) << question;
+    EXPECT_EQ(document.text.find(fact, first + 1), std::string::npos) << document.id << fact;
+  }
+}
+
 TEST(Suites, UnknownNamesAreAnsweredWithTheNearest) {
   try {
     documents("needles_multi", {});

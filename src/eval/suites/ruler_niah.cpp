@@ -44,10 +44,19 @@ struct Needle {
   }
 };
 
+// A key that none of the needles has: a question about it would have another answer.
+std::string draw_key(Rng& rng, Kind kind, const std::vector<Needle>& needles) {
+  for (;;) {
+    std::string key = draw(rng, kind);
+    if (std::none_of(needles.begin(), needles.end(), [&](const Needle& n) { return n.key == key; }))
+      return key;
+  }
+}
+
 std::vector<Needle> draw_needles(Rng& rng, const Variant& variant) {
   std::vector<Needle> needles;
   for (Index k = 0; k < variant.keys; ++k) {
-    const std::string key = draw(rng, variant.key);
+    const std::string key = draw_key(rng, variant.key, needles);
     for (Index v = 0; v < variant.values; ++v)
       needles.push_back({key, draw(rng, variant.value), k < variant.queries});
   }
@@ -77,9 +86,9 @@ Woven haystack(Rng& rng, const Variant& variant, const std::vector<Needle>& need
     planted.push_back({needle.sentence(variant.value), rng.uniform()});
   if (variant.haystack == Haystack::noise) return weave(planted, noise_filler(), length, rng);
   Rng hay(rng.next());
-  const Filler filler = {[hay, variant]() mutable {
+  const Filler filler = {[hay, variant, needles]() mutable {
                            Needle needle;
-                           needle.key = draw(hay, variant.key);
+                           needle.key = draw_key(hay, variant.key, needles);
                            needle.value = draw(hay, variant.value);
                            return needle.sentence(variant.value).text;
                          },

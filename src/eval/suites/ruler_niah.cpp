@@ -96,6 +96,17 @@ Woven haystack(Rng& rng, const Variant& variant, const std::vector<Needle>& need
   return weave(planted, filler, length, rng);
 }
 
+// The values that the lines of the hay state, the asked ones among them.
+std::vector<std::string> stated_values(std::string_view text) {
+  constexpr std::string_view kBefore = " is: ";
+  std::vector<std::string> values;
+  for (auto at = text.find(kBefore); at != std::string_view::npos; at = text.find(kBefore, at)) {
+    at += kBefore.size();
+    values.emplace_back(text.substr(at, text.find('.', at) - at));
+  }
+  return values;
+}
+
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
   for (std::size_t at = 0;;) {
@@ -159,6 +170,10 @@ Document make_niah(const Request& request) {
       references.push_back(std::move(reference));
     else
       rest.push_back(reference.text);
+  }
+  if (variant.haystack == Haystack::needles) {
+    rest = stated_values(woven.text);
+    for (const Reference& asked : references) std::erase(rest, asked.text);
   }
   Document document = sample_of(request, std::move(prompt), std::move(references), 128,
                                 variant.haystack == Haystack::essay);

@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "base/thread_pool.h"
 #include "support/error_of.h"
+#include "support/test_folder.h"
 
 namespace pith {
 namespace {
@@ -186,6 +187,24 @@ TEST(Files, TwoWritersOfOneFileDoNotMeet) {
   second.commit();
   EXPECT_EQ(read_file(path), "second");
   std::filesystem::remove(path);
+}
+
+// Of another container, whose processes have the same numbers as ours.
+TEST(Files, WritersLeaveTheFilesOfAnotherProcessOfTheirNumberAlone) {
+  const test::TestFolder own;
+  std::filesystem::create_directories(own.path());
+  constexpr int kOthers = 500;
+  for (int i = 0; i < kOthers; ++i)
+    std::ofstream(own.path() /
+                  ("file." + std::to_string(::getpid()) + "." + std::to_string(i) + ".part"))
+        << "other";
+  FileWriter writer(own.path() / "file");
+  writer.write("own");
+  writer.commit();
+  int left = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(own.path()))
+    left += entry.path().extension() == ".part" && read_file(entry.path()) == "other";
+  EXPECT_EQ(left, kOthers);
 }
 
 // Spans below and above the buffer of 1 MiB, in turn.

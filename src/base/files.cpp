@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "base/error.h"
@@ -102,12 +102,16 @@ std::string read_file(const std::filesystem::path& path, Index limit) {
 }
 
 FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
-  static std::atomic<std::uint64_t> writers{0};  // two threads may write one file: the last stays
   std::error_code unknown;
   if (std::filesystem::is_directory(path_, unknown)) refuse_folder(path_);
-  temporary_ = path_;
-  temporary_ += fmt::format(".{}.{}.part", ::getpid(), writers.fetch_add(1));
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  // Several may write one file, and processes of two containers may have one number: nobody takes
+  // the other's, and the last to commit stays.
+  std::random_device random;
+  do {
+    temporary_ = path_;
+    temporary_ += fmt::format(".{}.{:08x}.part", ::getpid(), random());
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) fail_errno("write", path_, errno);
   buffer_.reserve(kWriteBuffer);
 }

@@ -36,7 +36,7 @@ std::string read_file(const std::filesystem::path& path, Index limit = Index{1} 
 
 // A file that appears under its name only when commit() succeeds: written beside it, flushed to the
 // disk, renamed. If commit() is never reached, the destructor removes what was written; if the
-// process is killed before, PATH.PID.N.part is left, with a number N of the process's own.
+// process is killed before, PATH.PID.X.part is left, with eight random digits X.
 class FileWriter {
  public:
   // Throws bad_input for a folder, not_found or io where nothing can be written.

@@ -1,15 +1,19 @@
 #include "cli/calibrate_guard.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
+#include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/output.h"
 #include "cli/steps.h"
+#include "engine/calibration/calibration.h"
 #include "engine/guard/guard.h"
+#include "eval/document_runner.h"
 #include "eval/guard_meter.h"
+#include "eval/line_file.h"
 #include "eval/suite.h"
 #include "recipe/presets.h"
 
@@ -25,11 +29,30 @@ struct Job {
   bool test;
 };
 
-// Tasks turn by turn, so that a calibration that is made longer goes on from the shorter one.
-std::vector<Job> jobs_of(const std::vector<std::string>& suites, Index documents, bool test) {
+// Each task once, with the suite that named it first: its documents are the same in all.
+std::vector<std::pair<std::string, std::string>> tasks_of(const std::vector<std::string>& suites) {
   std::vector<std::pair<std::string, std::string>> tasks;
   for (const std::string& suite : suites)
-    for (const std::string& task : eval::tasks_of(suite)) tasks.emplace_back(suite, task);
+    for (const std::string& task : eval::tasks_of(suite))
+      if (std::none_of(tasks.begin(), tasks.end(),
+                       [&](const auto& known) { return known.second == task; }))
+        tasks.emplace_back(suite, task);
+  return tasks;
+}
+
+void refuse_overlap(const std::vector<std::string>& suites, const std::vector<std::string>& tests) {
+  for (const auto& [suite, task] : tasks_of(suites))
+    for (const auto& [test, tried] : tasks_of(tests))
+      if (task == tried)
+        fail(ErrorCode::bad_input,
+             fmt::format("--tests {} has the task {}, which is calibrated on (--suites {}): the "
+                         "same documents would be tried; name tests without it",
+                         test, task, suite));
+}
+
+// Tasks turn by turn, so that a calibration that is made longer goes on from the shorter one.
+std::vector<Job> jobs_of(const std::vector<std::string>& suites, Index documents, bool test) {
+  const auto tasks = tasks_of(suites);
   std::vector<Job> jobs;
   for (Index i = 0; std::ssize(jobs) < documents; ++i)
     for (const auto& [suite, task] : tasks)
@@ -41,32 +64,26 @@ std::vector<Job> jobs_of(const std::vector<std::string>& suites, Index documents
 // decides it.
 class Records {
  public:
-  explicit Records(const std::string& file) : file_(file) {
-    if (file_.empty() || !std::filesystem::exists(file_)) return;
-    std::ifstream in(file_);
-    Index number = 0;
-    for (std::string line; std::getline(in, line);) {
-      ++number;
-      const auto tab = line.find('\t');
-      if (tab == std::string::npos) continue;
-      known_.emplace(line.substr(0, tab),
-                     eval::parse_measurement(std::string_view(line).substr(tab + 1),
-                                             fmt::format("{}:{}", file_, number)));
-    }
+  explicit Records(const std::string& file) {
+    if (file.empty()) return;
+    // Read before its torn end is cut off: another file is refused as it is.
+    if (is_there(file))
+      eval::for_each_whole_line(file, [&](std::string_view line) {
+        const auto tab = std::min(line.find('\t'), line.size());
+        known_.emplace(line.substr(0, tab), eval::parse_measurement(line.substr(tab)));
+      });
+    file_ = std::make_unique<eval::LineFile>(file);
   }
   const eval::GuardMeasurement* find(const std::string& key) const {
     const auto found = known_.find(key);
     return found == known_.end() ? nullptr : &found->second;
   }
   void add(const std::string& key, const eval::GuardMeasurement& measured) {
-    if (file_.empty()) return;
-    std::ofstream out(file_, std::ios::app);
-    out << key << '\t' << eval::to_line(measured) << '\n';
-    if (!out.flush()) fail(ErrorCode::io, fmt::format("{}: cannot be written to", file_));
+    if (file_) file_->add(key + '\t' + eval::to_line(measured));
   }
 
  private:
-  std::string file_;
+  std::unique_ptr<eval::LineFile> file_;
   std::map<std::string, eval::GuardMeasurement> known_;
 };
 
@@ -128,10 +145,17 @@ void report(const GuardCalibration& command, const GuardTable& table,
 void calibrate_guard(const GuardCalibration& command) {
   const auto recipe = recipe::Recipe::parse(
       fmt::format("{} @ auto", command.recipe.empty() ? recipe::kDefaultRecipe : command.recipe));
+  refuse_overlap(command.suites, command.tests);
   auto jobs = jobs_of(command.suites, command.documents, false);
-  for (const std::string& suite : command.tests)
+  const std::set<std::string> tests(command.tests.begin(), command.tests.end());
+  for (const std::string& suite : tests)
     for (Job& job : jobs_of({suite}, command.tests_documents, true)) jobs.push_back(std::move(job));
-  const auto engine = load_engine(command.model);
+  // Otherwise answers would be lost to the number of those decoded beside them.
+  const auto engine =
+      Engine::load(find_model(command.model.model),
+                   {.threads = command.model.threads,
+                    .numerics = command.model.exact ? Numerics::exact : Numerics::fast,
+                    .ignore_batch_size = true});
   const eval::TokenCounter count = [&](std::string_view text) {
     return std::ssize(engine->tokenizer().encode(text));
   };
@@ -142,14 +166,16 @@ void calibrate_guard(const GuardCalibration& command) {
       .documents = fmt::format("{} of {} tokens", fmt::join(command.suites, ", "), command.tokens),
       .ladder = default_ladder(),
       .records = {}};
+  const std::string settings =
+      fmt::format("{}|{:016x}|{}|{}|{}|{}|{}|{}|{}", eval::kAnswersVersion, table.model_hash,
+                  numerics_name(*engine), isa_name(), looked_up_hash(*engine, recipe.needs()),
+                  fmt::join(table.ladder, ","), table.recipe, command.tokens, kSeed);
   Records records(command.records);
   std::vector<Group> groups = {{"calibration", {}}};
   StepProgress progress("measuring documents");
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const Job& job = jobs[i];
-    const std::string key = fmt::format("{:016x}|{}|{}|{}|{}|{}|{}", engine->model().hash(),
-                                        fmt::join(table.ladder, ","), table.recipe, command.tokens,
-                                        kSeed, job.task, job.index);
+    const std::string key = fmt::format("{}|{}|{}", settings, job.task, job.index);
     eval::GuardMeasurement measured;
     if (const auto* known = records.find(key)) {
       measured = *known;

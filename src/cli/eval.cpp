@@ -104,6 +104,15 @@ void show_metrics(const std::filesystem::path& out, const std::string& baseline,
     put_json(Json::parse(metrics));
   else
     put(arms_table(arms) + twins_table(arms));
+  Index left_out = 0;
+  for (const auto& arm : arms)
+    if (arm.task == "all") left_out += arm.left_out;
+  if (left_out > 0)
+    note(
+        fmt::format("{} answers are left out of the differences: they bear the names of answers "
+                    "of `full`, but are to another text or question (files that have changed "
+                    "between two runs)",
+                    human_count(left_out)));
 }
 
 void merge(const EvalCommand& command, const eval::RunConfig& config) {

@@ -98,6 +98,7 @@ void add_series(const std::string& text, const std::vector<double>& grid,
 }
 
 probe::Judgement judge(std::string_view text, std::string_view expected) {
+  if (expected.empty()) return probe::Judgement::unjudged;
   const std::string_view answer = eval::cut_answer(text, eval::Cut::turn);
   if (is_right(answer, expected)) return probe::Judgement::right;
   return eval::abstains(answer) ? probe::Judgement::abstained : probe::Judgement::wrong;
@@ -135,7 +136,7 @@ probe::ExamineOptions examine_options(const ProbeOptions& options) {
                        "ratios of --grid",
                        arm.recipe.name()));
   }
-  examine.max_tokens = options.max_tokens;
+  if (options.max_tokens) examine.max_tokens = *options.max_tokens;
   examine.replay_tokens = options.replay;
   examine.epsilon = options.epsilon;
   examine.graphs = !options.no_graph;
@@ -156,6 +157,7 @@ void probe_document(const ProbeOptions& options) {
                                  .answer_prefix = {},
                                  .places = {}});
   examine.judge = [&](Index question, std::string_view said) {
+    if (options.answers.empty()) return probe::Judgement::unjudged;
     return judge(said, options.answers[static_cast<std::size_t>(question)]);
   };
   std::map<std::string, StepProgress, std::less<>> steps;
@@ -242,8 +244,8 @@ void add_probe(CLI::App& app) {
          "A folder that keeps what was found of a suite's documents: the same command goes "
          "on from there")
       ->type_name("DIR");
-  sub->add_option("--max-tokens", options->max_tokens, "Of an answer")
-      ->capture_default_str()
+  sub->add_option("--max-tokens", options->max_tokens,
+                  "Of an answer (default 32; of a suite as many as its question allows)")
       ->check(in_range(1, 4096))
       ->type_name("N");
   sub->add_option("--replay", options->replay,

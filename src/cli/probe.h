@@ -2,6 +2,7 @@
 // command line says and how it becomes an examination is here; nothing is computed.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ struct ProbeOptions {
   std::string suite, tag = "answer_type", out;
   std::vector<std::string> question_modes = {"agnostic"};  // of a suite; or aware
   eval::SuiteOptions documents;
-  Index max_tokens = 32, replay = 128;
+  std::optional<Index> max_tokens;  // none: 32, of a suite what its items allow
+  Index replay = 128;
   double epsilon = 0;
   bool fast = false, no_graph = false, layers = false, json = false;
 };

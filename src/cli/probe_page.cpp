@@ -43,7 +43,7 @@ std::string probe_page(const probe::Report& report, const PageTitle& title) {
   data["series"] = Json::array();
   for (const auto& series : report.series) {
     Json one = series_json(series);
-    one["arms"] = series.arms;
+    one["arms"] = series.arms.empty() ? std::vector<Index>{0} : series.arms;  // `full` itself
     data["series"].push_back(std::move(one));
   }
   std::string page(kProbePage);

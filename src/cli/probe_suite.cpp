@@ -11,6 +11,9 @@
 #include "cli/probe_cells.h"
 #include "cli/probe_facts.h"
 #include "cli/steps.h"
+#include "engine/calibration/calibration.h"
+#include "engine/learned/encoder.h"
+#include "eval/document_runner.h"
 #include "eval/judge.h"
 #include "eval/line_file.h"
 #include "eval/predictions.h"
@@ -23,7 +26,8 @@ probe::Question question_of(const eval::Item& item) {
   probe::Question question{.text = item.question,
                            .answer = {},
                            .answer_prefix = item.answer_prefix,
-                           .places = std::vector<probe::Bytes>{}};
+                           .places = std::vector<probe::Bytes>{},
+                           .max_tokens = {}};
   for (const auto& reference : item.references) {
     if (!question.answer.empty()) question.answer += " | ";
     question.answer += reference.text;
@@ -34,7 +38,7 @@ probe::Question question_of(const eval::Item& item) {
 
 probe::Judgement judge_item(const eval::Item& item, std::string_view said) {
   const eval::Verdict verdict = eval::judge(item, said);
-  if (verdict.failure == eval::Failure::none) return probe::Judgement::right;
+  if (eval::is_right(item, verdict)) return probe::Judgement::right;
   return verdict.failure == eval::Failure::abstain ? probe::Judgement::abstained
                                                    : probe::Judgement::wrong;
 }
@@ -75,11 +79,14 @@ class SuiteProbe {
         examine_(examine_options(options)),
         engine_(std::move(engine)),
         file_(options.out) {
-    settings_ = fmt::format("{:x}|{}|{}|{}|{}|{}|{}", engine_->model().hash(),
-                            numerics_name(*engine_), isa_name(), options.max_tokens, options.replay,
-                            options.epsilon, options.no_graph);
+    settings_ =
+        fmt::format("{}|{:x}|{}|{}|{}|{}|{}|{}", eval::kAnswersVersion, engine_->model().hash(),
+                    numerics_name(*engine_), isa_name(), options.max_tokens.value_or(0),
+                    options.replay, options.epsilon, options.no_graph);
     for (const auto& arm : examine_.arms)
-      settings_ += fmt::format("|{}|{}", arm.recipe.to_string(), arm.series);
+      settings_ += fmt::format("|{}|{}|{}{}", arm.recipe.to_string(), arm.series,
+                               looked_up_hash(*engine_, arm.recipe.needs()),
+                               encoder_hashes(*engine_, arm.recipe.needs()));
   }
 
   const probe::ExamineOptions& examine_options_used() const { return examine_; }
@@ -106,12 +113,10 @@ class SuiteProbe {
     examine_.questions.clear();
     examine_.questions_alone = !aware;
     examine_.question_in_text = aware;
-    Index longest = 1;
     for (const eval::Item& item : items) {
       examine_.questions.push_back(question_of(item));
-      longest = std::max(longest, item.max_tokens);
+      if (!options_.max_tokens) examine_.questions.back().max_tokens = item.max_tokens;
     }
-    examine_.max_tokens = std::min(options_.max_tokens, longest);
     examine_.judge = [&](Index question, std::string_view said) {
       return judge_item(items[static_cast<std::size_t>(question)], said);
     };

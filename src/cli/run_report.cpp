@@ -24,6 +24,24 @@ std::string folded(std::string_view text) {
   return result;
 }
 
+// Whether both are digits, or both letters: one word or number goes on from a to b.
+bool one_run(char a, char b) {
+  const auto x = static_cast<unsigned char>(a), y = static_cast<unsigned char>(b);
+  return (std::isdigit(x) && std::isdigit(y)) || (std::isalpha(x) && std::isalpha(y));
+}
+
+// Whether `part`, which is not empty, stands in `text` and neither begins nor ends within a word or
+// number: 5 is not in 15, but in 5kg. Letters beyond ASCII bound nothing, as quotes do not, and
+// languages without blanks go on.
+bool stands_in(std::string_view text, std::string_view part) {
+  for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) {
+    const auto end = at + part.size();
+    const bool begins = at == 0 || !one_run(text[at - 1], part.front());
+    if (begins && (end == text.size() || !one_run(part.back(), text[end]))) return true;
+  }
+  return false;
+}
+
 // JSON has no infinity.
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -43,7 +61,7 @@ bool is_right(std::string_view answer, std::string_view expected) {
   for (;;) {
     const auto end = expected.find(kOr);
     const std::string wanted = folded(expected.substr(0, end));
-    if (!wanted.empty() && given.find(wanted) != std::string::npos) return true;
+    if (!wanted.empty() && stands_in(given, wanted)) return true;
     if (end == std::string_view::npos) return false;
     expected.remove_prefix(end + kOr.size());
   }

@@ -12,7 +12,7 @@
 namespace pith::cli {
 
 // An answer is right when it contains one of the expected texts (alternatives are separated by " |
-// "), ignoring case and runs of blanks.
+// "), ignoring case and runs of blanks, and not within a word or number.
 bool is_right(std::string_view answer, std::string_view expected);
 
 // Prints a text as it comes, with later lines indented and blanks at the very beginning left out.

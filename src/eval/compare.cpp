@@ -29,13 +29,6 @@ struct Pair {
   const Prediction *a, *b;
 };
 
-// Whether two answers of one name answer the same. Lines of older runs do not know their text.
-bool same_item(const Prediction& a, const Prediction& b) {
-  const bool text =
-      a.document_hash.empty() || b.document_hash.empty() || a.document_hash == b.document_hash;
-  return text && a.question == b.question && a.references == b.references;
-}
-
 // Pairs of one task, and how many more have but their names in common.
 struct Pairs {
   std::vector<Pair> same;

@@ -15,6 +15,12 @@ using Loader = std::vector<Document> (*)(const std::filesystem::path&);
 constexpr std::array<std::pair<std::string_view, Loader>, 3> kLoaders = {
     {{"folder:", load_folder}, {"ruler:", load_ruler}, {"longbench:", load_longbench}}};
 
+// `docs`, `docs/` and `./docs` are one path.
+std::string one_path(const std::string& text) {
+  const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
+  return (path.has_filename() || !path.has_relative_path() ? path : path.parent_path()).string();
+}
+
 // The family of a task, so that `needles` and `needle_single` mean the same documents.
 const std::string& suite_of(const std::string& task) {
   for (const auto& info : suites())
@@ -32,8 +38,12 @@ Corpus::Corpus(const std::vector<std::string>& suites, const SuiteOptions& optio
     for (const auto& [prefix, load] : kLoaders) {
       if (!suite.starts_with(prefix)) continue;
       is_file = true;
-      for (auto& document : load(suite.substr(prefix.size()))) {
-        slots_.push_back({.suite = suite, .task = {}, .loaded = std::ssize(loaded_)});
+      const std::string path = one_path(suite.substr(prefix.size()));
+      const std::string name = std::string(prefix) + path;
+      if (std::any_of(slots_.begin(), slots_.end(), [&](const auto& s) { return s.suite == name; }))
+        continue;
+      for (auto& document : load(path)) {
+        slots_.push_back({.suite = name, .task = {}, .loaded = std::ssize(loaded_)});
         loaded_.push_back(std::move(document));
       }
     }

@@ -21,7 +21,7 @@ class Corpus {
 
  private:
   struct Slot {
-    std::string suite;  // the task's family, or the file as given
+    std::string suite;  // the task's family, or the file, its path in normal form
     std::string task;
     Index index = 0;    // among the documents of its task
     Index loaded = -1;  // index into loaded_, -1 for generated ones

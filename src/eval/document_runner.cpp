@@ -20,10 +20,6 @@
 namespace pith::eval {
 namespace {
 
-// Raise it when the same settings would give other answers or scores than before: it is part of
-// every prediction's key.
-constexpr int kAnswersVersion = 7;
-
 // Adds the time from here to the end of its scope to a sum.
 class Timed {
  public:

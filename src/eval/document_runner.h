@@ -22,6 +22,10 @@
 
 namespace pith::eval {
 
+// Raise it when the same settings would give other answers or scores than before: it is part of
+// every prediction's key, and of what pith probe and the guard's calibration keep.
+inline constexpr int kAnswersVersion = 7;
+
 // What of a config and a model decides answers, but for the recipe, the document and the question.
 std::string settings_of(const Engine& engine, const RunConfig& config);
 

@@ -38,7 +38,7 @@ std::vector<std::uint8_t> answered_right(const Context& context, const DocumentP
       [&](Index i, const Generated& generated) {
         const bool ended = generated.reason == StopReason::end_of_text;
         const auto k = static_cast<std::size_t>(i);
-        right[k] = judge(*items[k], generated.text, ended).failure == Failure::none;
+        right[k] = is_right(*items[k], judge(*items[k], generated.text, ended));
       });
   return right;
 }
@@ -104,7 +104,7 @@ std::string to_line(const GuardMeasurement& measured) {
   return json.dump();
 }
 
-GuardMeasurement parse_measurement(std::string_view line, const std::string& place) {
+GuardMeasurement parse_measurement(std::string_view line) {
   try {
     const Json json = Json::parse(line);
     GuardMeasurement out{.suite = json.at("suite"),
@@ -125,7 +125,7 @@ GuardMeasurement parse_measurement(std::string_view line, const std::string& pla
     return out;
   } catch (const std::exception& error) {
     fail(ErrorCode::bad_file,
-         fmt::format("{}: no measurement of the guard: {}; delete the line", place, error.what()));
+         fmt::format("no measurement of the guard: {}; delete the line", error.what()));
   }
 }
 

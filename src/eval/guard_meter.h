@@ -33,7 +33,7 @@ GuardMeasurement measure_guard(const std::shared_ptr<Engine>& engine, const std:
 GuardRecord record_of(const GuardMeasurement& measured, std::size_t rungs);
 
 std::string to_line(const GuardMeasurement& measured);  // JSON
-GuardMeasurement parse_measurement(std::string_view line, const std::string& place);
+GuardMeasurement parse_measurement(std::string_view line);
 
 // What a threshold does on documents.
 struct GuardOutcome {

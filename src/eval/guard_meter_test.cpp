@@ -29,11 +29,10 @@ GuardMeasurement measured(std::vector<double> rises, std::vector<double> losses,
 
 TEST(GuardMeter, LinesReadBack) {
   const auto one = measured({0.125, 0.5}, {0, 0.25});
-  EXPECT_EQ(parse_measurement(to_line(one), "x:1"), one);
-  EXPECT_THROW(parse_measurement("{}", "x:1"), Error);
+  EXPECT_EQ(parse_measurement(to_line(one)), one);
+  EXPECT_THROW(parse_measurement("{}"), Error);
   EXPECT_THROW(parse_measurement(R"({"suite": "a", "document": "b", "questions": 1, "right": 1,
-                                     "ratios": [1], "losses": []})",
-                                 "x:1"),
+                                     "ratios": [1], "losses": []})"),
                Error);
 }
 

@@ -324,7 +324,9 @@ std::string judging_of(std::string_view suite, const Item& item) {
       !suite.starts_with("longbench:")) {
     const bool otherwise = item.metric == Metric::follows || item.metric == Metric::prefix ||
                            item.task.starts_with("string_");
-    return otherwise ? "whole answers, words and integers" : "";
+    const bool told_apart = item.task.starts_with("physics_") || item.task == "niah_multikey_2" ||
+                            item.task == "niah_multikey_3";
+    return otherwise ? "whole answers, words and integers" : told_apart ? "other facts" : "";
   }
   std::string text = fmt::format("{}{}{}{}{}", to_string(item.metric), '\0',
                                  static_cast<int>(item.cut), '\0', item.rule);
@@ -352,6 +354,12 @@ Verdict judge(const Item& item, std::string_view answer, bool ended) {
   }
   if (verdict.score < 1) verdict.failure = failure_of(item, said, verdict.score, ended);
   return verdict;
+}
+
+bool is_right(const Item& item, const Verdict& verdict) {
+  if (verdict.failure == Failure::none) return true;
+  const bool by_words = item.metric == Metric::token_f1 || item.metric == Metric::rouge_l;
+  return by_words && verdict.contained && verdict.failure != Failure::broken_rule;
 }
 
 }  // namespace pith::eval

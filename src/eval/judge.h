@@ -33,6 +33,11 @@ struct Verdict {
 // not matter. Throws bad_input for a rule that is none of these.
 Verdict judge(const Item& item, std::string_view answer, bool ended = true);
 
+// Whether an answer counts as right where only right and wrong are told apart: with a score of 1,
+// and, where the score also goes by what else is said (token_f1, rouge_l), if a reference stands in
+// it.
+bool is_right(const Item& item, const Verdict& verdict);
+
 // What judges an item, for the keys of what is kept of it. A suite of files is judged by what the
 // files say: all of that, so that a corrected answer is judged anew. A generated suite is judged by
 // the code, so the text is empty, but for what the code judges otherwise than it did for answers

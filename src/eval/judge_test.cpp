@@ -73,6 +73,20 @@ TEST(Judge, QaF1) {
   EXPECT_TRUE(verdict.exact);
 }
 
+TEST(Judge, ALongerAnswerIsNoWrongOne) {
+  const auto right = [](const Item& item, std::string_view answer) {
+    return is_right(item, judge(item, answer));
+  };
+  Item name = asks(Metric::token_f1, {"Berit Aas"});
+  EXPECT_TRUE(right(name, "Berit Aas"));
+  EXPECT_TRUE(right(name, "It was Berit Aas who signed."));
+  EXPECT_LT(judge(name, "It was Berit Aas who signed.").score, 1);
+  EXPECT_FALSE(right(name, "It was Berit."));
+  EXPECT_FALSE(right(asks(Metric::contains_all, {"a1", "b2"}), "a1"));
+  name.forbidden = {"Oslo"};
+  EXPECT_FALSE(right(name, "Berit Aas of Oslo"));
+}
+
 TEST(Judge, Integers) {
   EXPECT_EQ(judge(asks(Metric::first_integer, {"71432"}), " 71432. Remember 1").score, 1);
   EXPECT_EQ(judge(asks(Metric::first_integer, {"71432"}), "1 or 71432").score, 0);

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "eval/corpus.h"
 #include "eval/judge.h"
 #include "support/error_of.h"
 
@@ -59,6 +60,18 @@ TEST(LoadFolder, ReadsDocumentsAndFindsTheAnswers) {
   EXPECT_EQ(documents[0].items[1].metric, Metric::follows);
   EXPECT_EQ(documents[0].items[1].cut, Cut::whole);  // a rule is kept by all that is said
   EXPECT_EQ(documents[0].items[1].max_tokens, 9);
+}
+
+TEST(LoadFolder, OneFolderIsOneSuiteHoweverItIsWritten) {
+  const Folder folder;
+  folder.write("log.txt", "The mill is in Elmford.");
+  folder.write("questions.jsonl",
+               R"({"document": "log.txt", "question": "Where?", "answers": "Elmford"})");
+  const std::string name = "folder:" + folder.path().string();
+  const auto count = [](std::string_view text) { return std::ssize(text); };
+  const Corpus corpus({name + "/", name, name + "/."}, {}, count);
+  ASSERT_EQ(corpus.size(), 1);
+  EXPECT_EQ(corpus.suite(0), name);
 }
 
 TEST(LoadFolder, SaysFileAndLineOfWhatIsWrong) {

@@ -61,7 +61,12 @@ void add_scores(ArmMetrics& arm, const Items& items, const Items& full, std::uin
     all.scores.push_back(p->score);
     all.clusters.push_back(clusters.of(*p));
     const auto match = full.find(name);
-    if (match == full.end() || match->second->score != 1) continue;
+    if (match == full.end()) continue;
+    if (!same_item(*p, *match->second)) {
+      ++arm.left_out;
+      continue;
+    }
+    if (match->second->score != 1) continue;
     conditional.scores.push_back(p->score);
     conditional.clusters.push_back(clusters.of(*p));
   }
@@ -109,7 +114,7 @@ void add_difference(ArmMetrics& arm, const Items& items, const Items& others,
   std::vector<Index> documents;
   for (const auto& [name, p] : items) {
     const auto match = others.find(name);
-    if (match == others.end()) continue;
+    if (match == others.end() || !same_item(*p, *match->second)) continue;
     own.push_back(p->score);
     other.push_back(match->second->score);
     documents.push_back(clusters.of(*p));

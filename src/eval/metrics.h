@@ -13,7 +13,7 @@
 
 namespace pith::eval {
 
-// An arm minus another one, over the items that both answered.
+// An arm minus another one, over the items that both answered (same_item()).
 struct Difference {
   std::string against;        // full, baseline, or the twin's name: random, recency, spaced
   std::string to;             // the other arm's recipe, as given
@@ -42,6 +42,8 @@ struct ArmMetrics {
   double cold_bytes = 0;                 // of whole caches kept aside, beside cache_bytes
   double prefill_s = 0, compress_s = 0;  // means per document; compression includes a replay
   std::vector<Difference> differences;   // none against itself
+  Index left_out = 0;  // answers to another text or question than those of `full` of their name:
+                       // neither in differences nor in `conditional`
   std::map<std::string, Index> failures;
 
   const Difference* against(std::string_view name) const;  // null if there is none

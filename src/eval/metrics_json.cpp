@@ -51,6 +51,7 @@ Json arm_json(const ArmMetrics& arm, const std::string& baseline) {
                          {"score", arm.conditional.mean},
                          {"ci_low", arm.conditional.low},
                          {"ci_high", arm.conditional.high}};
+  json["left_out"] = arm.left_out;
   json["exact"] = arm.exact;
   json["contained"] = arm.contained;
   json["worst_decile"] = arm.worst_decile;

@@ -65,6 +65,24 @@ TEST(Metrics, PairEachArmWithItsTwin) {
   EXPECT_EQ(arms[5].against("random"), nullptr);
 }
 
+TEST(Metrics, AnswersToOtherQuestionsAreNotPaired) {
+  auto predictions = example();
+  for (auto& p : predictions) {
+    const bool again = p.canonical == "full" || p.document == "0";
+    p.question = again ? "new" : "old";
+  }
+  const auto arms = compute_metrics(predictions);
+  EXPECT_EQ(arms[3].left_out, 0);
+  const ArmMetrics& half = arms[4];
+  EXPECT_EQ(half.left_out, 7);
+  EXPECT_EQ(half.score.n, 8);
+  EXPECT_EQ(half.against("full")->measured.difference.n, 1);
+  EXPECT_EQ(half.conditional.n, 1);
+  EXPECT_EQ(half.against("random")->measured.difference.n, 8);  // both to the old ones
+  for (auto& p : predictions) p.document_hash = p.canonical;
+  EXPECT_EQ(compute_metrics(predictions)[4].against("full"), nullptr);
+}
+
 TEST(Metrics, AnyArmCanBeTheBaseline) {
   for (const char* name : {"half", "half as given"}) {
     const auto arms = compute_metrics(example(), name);

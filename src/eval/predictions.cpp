@@ -140,8 +140,20 @@ std::string document_of(const Prediction& prediction) {
   return prediction.suite + "/" + prediction.document;
 }
 
+bool same_item(const Prediction& a, const Prediction& b) {
+  const bool text =
+      a.document_hash.empty() || b.document_hash.empty() || a.document_hash == b.document_hash;
+  return text && a.question == b.question && a.references == b.references;
+}
+
 std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder) {
   return line_files(folder, "predictions", "items");
+}
+
+bool holds_predictions(const std::filesystem::path& folder) {
+  const auto files = prediction_files(folder);
+  return std::any_of(files.begin(), files.end(),
+                     [](const auto& file) { return std::filesystem::file_size(file) > 0; });
 }
 
 std::vector<Prediction> latest_in_order(std::vector<Prediction> all) {

@@ -59,6 +59,9 @@ Prediction parse_line(std::string_view line);
 // What a prediction answers: suite, document and item; and the first two.
 std::string identity(const Prediction& prediction);
 std::string document_of(const Prediction& prediction);
+// Whether two answers of one identity are to the same text and question, with the same references.
+// Lines of older runs do not know their text.
+bool same_item(const Prediction& a, const Prediction& b);
 
 // All predictions of a file. A torn last line (of a killed run) is left out; any other bad line
 // throws bad_file with its number.
@@ -67,6 +70,7 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 // The files of predictions in a run's folder: predictions.jsonl, those of shards and of single work
 // items.
 std::vector<std::filesystem::path> prediction_files(const std::filesystem::path& folder);
+bool holds_predictions(const std::filesystem::path& folder);
 // Each prediction once, by suite and document, then by arms as they first came, then in the order
 // given. Of an arm's answers to a document those with the key of the last one hold: something that
 // decides them, a calibration or the questions, has changed since the others.

@@ -278,11 +278,7 @@ void record(const RecordedRun& run, const std::filesystem::path& out) {
   make_folder(out);
   const std::filesystem::path path = out / "config.yaml";
   // Settings of a run that answered nothing bind nobody.
-  const auto files = prediction_files(out);
-  const bool goes_on = std::filesystem::exists(path) &&
-                       std::any_of(files.begin(), files.end(), [](const auto& file) {
-                         return std::filesystem::file_size(file) > 0;
-                       });
+  const bool goes_on = std::filesystem::exists(path) && holds_predictions(out);
   FileWriter writer(path);
   writer.write(to_yaml(goes_on ? joined(read_recorded(out), run, out.string()) : run));
   writer.commit();

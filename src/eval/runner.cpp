@@ -200,7 +200,14 @@ void merge_runs(const std::vector<std::filesystem::path>& folders,
     run = run ? joined(*run, one, folders.front().string()) : one;
   }
   if (!run) fail(ErrorCode::bad_input, "no runs to merge");
-  const std::vector<Prediction> all = read_runs(folders);
+  // What `out` holds already stays, and nobody adds to it while its file is replaced.
+  const LineFile held(out / "predictions.jsonl");
+  std::vector<std::filesystem::path> all_folders = folders;
+  const bool among = std::any_of(folders.begin(), folders.end(), [&](const auto& folder) {
+    return std::filesystem::equivalent(folder, out);
+  });
+  if (!among && holds_predictions(out)) all_folders.insert(all_folders.begin(), out);
+  const std::vector<Prediction> all = read_runs(all_folders);
   record(*run, out);
   FileWriter writer(out / "predictions.jsonl");
   for (const auto& prediction : all) writer.write(to_line(prediction) + "\n");

@@ -64,7 +64,8 @@ RunSummary run_item(const std::shared_ptr<Engine>& engine, const RunConfig& conf
                     const std::filesystem::path& out);
 
 // Gathers the predictions of finished runs, shards and work items of the same settings into
-// `out`/predictions.jsonl. Throws bad_input for runs that do not belong together.
+// `out`/predictions.jsonl, beside what `out` holds already. Throws bad_input for runs that do not
+// belong together, io while another process writes that file.
 void merge_runs(const std::vector<std::filesystem::path>& folders,
                 const std::filesystem::path& out);
 

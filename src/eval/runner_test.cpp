@@ -147,6 +147,22 @@ TEST_F(RunnerTest, WorkItemsTogetherAreTheWhole) {
   EXPECT_EQ(answers(read_run(folder_ / "merged")), whole);
 }
 
+TEST_F(RunnerTest, MergingIntoARunKeepsItsAnswers) {
+  RunConfig first = config(), second = config();
+  first.recipes = {"random @ 2x"};
+  second.recipes = {"knorm @ 2x"};
+  for (const auto& [one, name] : {std::pair(first, "first"), std::pair(second, "second")}) {
+    record(recorded(one, facts_of(*engine_)), folder_ / name);
+    run(one, name);
+  }
+  auto both = answers(read_run(folder_ / "first"));
+  both.merge(answers(read_run(folder_ / "second")));
+  merge_runs({folder_ / "second"}, folder_ / "first");
+  EXPECT_EQ(answers(read_run(folder_ / "first")), both);
+  const PredictionLog writing(folder_ / "second", "predictions.jsonl");
+  EXPECT_THROW(merge_runs({folder_ / "first"}, folder_ / "second"), Error);
+}
+
 TEST_F(RunnerTest, AnswersDoNotDependOnWhatIsDecodedBeside) {
   RunConfig alone = config();
   alone.together = 1;

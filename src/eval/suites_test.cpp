@@ -246,6 +246,35 @@ TEST_P(EveryTask, BeginsAsRecorded) {
   EXPECT_EQ(nlohmann::json::parse(read_file(path)).value(GetParam(), nlohmann::json()), now);
 }
 
+TEST(Suites, TheHayDoesNotAnswerForTheNeedle) {
+  for (const auto& document : documents("niah_multikey_2", {4096, 200, 1})) {
+    const std::string& question = document.items[0].question;
+    const auto begin = question.find(" for ") + 5;
+    const std::string fact =
+        " for " + question.substr(begin, question.find(' ', begin) - begin) + " is: ";
+    const auto first = document.text.find(fact);
+    ASSERT_NE(first, std::string::npos) << question;
+    EXPECT_EQ(document.text.find(fact, first + 1), std::string::npos) << document.id << fact;
+  }
+}
+
+// What the text says of another is told apart from what it does not say.
+TEST(Suites, AnAnswerFromAnotherFactIsNotFabricated) {
+  for (const char* task : {"physics_entities", "physics_presence", "physics_knowledge",
+                           "niah_multikey_2", "niah_multikey_3"})
+    for (const auto& document : documents(task, {2048, 2, 5}))
+      for (const Item& item : document.items) {
+        ASSERT_FALSE(item.distractors.empty()) << item.id;
+        for (const auto& other : item.distractors) {
+          EXPECT_NE(document.text.find(other), std::string::npos) << item.id << other;
+          EXPECT_EQ(item.question.find(" " + other + "?"), std::string::npos) << item.id << other;
+          for (const auto& reference : item.references) EXPECT_NE(other, reference.text);
+        }
+        const Failure failure = judge(item, item.distractors.front()).failure;
+        EXPECT_TRUE(failure == Failure::other_fact || failure == Failure::crossover) << item.id;
+      }
+}
+
 TEST(Suites, UnknownNamesAreAnsweredWithTheNearest) {
   try {
     documents("needles_multi", {});

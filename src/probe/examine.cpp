@@ -156,15 +156,19 @@ class Examination {
     }
   }
 
+  Index max_tokens(std::size_t question) const {
+    return options_.questions[question].max_tokens.value_or(options_.max_tokens);
+  }
+
   Generated answer(const Context& context, std::size_t question) const {
     Context fork = context.fork();
     fork.read(asked_[question]);
-    return generate(fork, {.max_tokens = options_.max_tokens});
+    return generate(fork, {.max_tokens = max_tokens(question)});
   }
 
   Judgement judge(std::size_t question, std::string_view text) const {
-    const bool known = options_.judge && !report_.questions[question].answer.empty();
-    return known ? options_.judge(static_cast<Index>(question), text) : Judgement::unjudged;
+    return options_.judge ? options_.judge(static_cast<Index>(question), text)
+                          : Judgement::unjudged;
   }
 
   void prepare_full() {
@@ -211,8 +215,8 @@ class Examination {
     for (Arm& arm : arms_) survey(arm);
     const cache::Shape& shape = full_.cache().shape();
     Index extra = 0;
-    for (const auto& asked : asked_)
-      extra = std::max(extra, std::ssize(asked) + options_.max_tokens + 1);
+    for (std::size_t q = 0; q < asked_.size(); ++q)
+      extra = std::max(extra, std::ssize(asked_[q]) + max_tokens(q) + 1);
     const Index nodes = report_.tokens + extra;
     const Index each = AttentionGraph::bytes_for(shape.layers, shape.kv_heads, nodes);
     const Index batch = report_.graphs ? std::max<Index>(1, kGraphBytes / each) : std::ssize(arms_);

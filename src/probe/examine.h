@@ -28,6 +28,7 @@ struct Question {
   std::string answer;         // the right one, " | " between alternatives; empty: not known
   std::string answer_prefix;  // the beginning of the answer, given to the model
   std::optional<std::vector<Bytes>> places;  // of the text that state it; none: they are searched
+  std::optional<Index> max_tokens = {};      // of its answer; none: as the options say
 };
 
 struct ExamineOptions {
@@ -35,8 +36,8 @@ struct ExamineOptions {
   std::vector<ArmRequest> arms;  // by series, ascending ratios; recipes that look at the question
                                  // are carried out for each question on its own
   std::vector<Question> questions;
-  std::function<Judgement(Index question, std::string_view text)> judge;
-  Index max_tokens = 32;          // of an answer
+  std::function<Judgement(Index question, std::string_view text)> judge;  // none: unjudged
+  Index max_tokens = 32;          // of an answer to a question that says nothing else
   Index replay_tokens = 128;      // that are repeated; 0: no replay
   double epsilon = 0;             // of the graphs; 0: 1 / (2 T)
   bool questions_alone = false;   // read each question without the text, too: a control for

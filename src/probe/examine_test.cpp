@@ -90,6 +90,26 @@ TEST_F(Examine, PlacesMayBeGiven) {
   EXPECT_DOUBLE_EQ(report.arms[1].ger.all, 1);
 }
 
+TEST_F(Examine, AQuestionMayLimitItsAnswer) {
+  const Report report = run({"random @ 0.5"}, {{.text = "Who signs?", .max_tokens = 1},
+                                               {.text = "Who signs?", .max_tokens = 9},
+                                               {.text = "Who signs?"}});
+  for (const ArmReport& arm : report.arms) {
+    EXPECT_LE(arm.questions[0].fidelity.rows, 1);
+    EXPECT_LE(arm.questions[2].fidelity.rows, 4);
+    EXPECT_GT(arm.questions[1].fidelity.rows, arm.questions[2].fidelity.rows);
+  }
+}
+
+TEST_F(Examine, WhereThereIsAJudgeEveryQuestionIsJudged) {
+  const Report report = run({"random @ 0.5"}, {{.text = "Who was it?"}});  // not in the text
+  for (const ArmReport& arm : report.arms) {
+    EXPECT_EQ(arm.questions[0].judgement, Judgement::wrong);
+    EXPECT_EQ(arm.judged, 1);
+    EXPECT_EQ(arm.hallucinated, 1);
+  }
+}
+
 TEST_F(Examine, SummariesAreMeasured) {
   const Report report = run({"s0_route_only(routes=1)", "summary_route(routes=1, retain=8)"},
                             {{.text = "Who signs?", .answer = "Berit"}});

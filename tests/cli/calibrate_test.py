@@ -28,6 +28,24 @@ def test_calibrated_models_answer(pith, model, document):
         assert pith(*answer(recipe, model, document)).code == 0
 
 
+def test_another_calibration_gives_other_facts(pith, model, tmp_path):
+    probe = ["probe", "-m", model, "--suite", "kv", "--tokens", 300, "--contexts", 1, "--max-tokens", 2, "--replay", 0, "--no-graph", "--threads", 1,
+             "--kv", "kvzap @ 2x", "--out", tmp_path]  # fmt: skip
+    calibration = model.with_name(model.name + ".calibration")
+    before = calibration.read_bytes()
+
+    def facts():
+        result = pith(*probe)
+        assert result.code == 0, result.err
+        return len((tmp_path / "facts.jsonl").read_bytes().splitlines())
+
+    assert [facts(), facts()] == [1, 1]
+    assert pith("calibrate", "-m", model, "--documents", "3", "--tokens", "500").code == 0
+    assert facts() == 2  # nothing that was kept serves
+    calibration.write_bytes(before)
+    assert facts() == 2
+
+
 def test_another_model_refuses_it(fails, make_model, model, document):
     other = make_model("other", seed=2, context=8192)
     model.with_name(model.name + ".calibration").rename(other.with_name(other.name + ".calibration"))

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,3 +123,38 @@ def real_model():
         return path
 
     return find
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not here: scripts/setup.sh --test")
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("chromium is not here: scripts/setup.sh --test")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page, and checks at the end that nothing was requested and nothing went wrong."""
+    requests, errors, contexts = [], [], []
+
+    def open(path, hash="", **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type in {"error", "warning"} else None)
+        page.goto(f"file://{path}{hash}")
+        requests.pop(0)  # the page itself
+        return page
+
+    yield open
+    for context in contexts:
+        context.close()
+    assert requests == []
+    assert errors == []

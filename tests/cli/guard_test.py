@@ -135,6 +135,29 @@ def test_a_model_that_knows_nothing_cannot_be_calibrated(fails, model):
     )  # fmt: skip
 
 
+def test_what_is_calibrated_on_is_no_test(fails):
+    command = ["calibrate", "-m", "no_such_model", "--what", "guard", "--tests"]
+    fails(*command, "strings,needles", words=["--tests needles", "needle_multi"])
+    fails(*command, "strings", words=["no_such_model"])
+
+
+def test_measurements_are_kept_and_a_torn_line_is_made_again(pith, model, tmp_path):
+    records = tmp_path / "guard.tsv"
+
+    def calibrate(*more):
+        pith("calibrate", "-m", model, "--what", "guard", "--kv", RECIPE, "--documents", "2", "--tokens", "300", "--records", records, *more)
+        return records.read_bytes().splitlines(keepends=True)
+
+    first, second = calibrate("--suites", "kv,kv")  # the model knows nothing: there is no table
+    records.write_bytes(first + second[: len(second) // 2])
+    assert calibrate("--suites", "kv") == [first, second]
+    assert calibrate("--suites", "kv", "--exact")[:2] == [first, second]
+    assert len(records.read_bytes().splitlines()) == 4  # other numerics, other answers
+    records.write_bytes(b"My notes\nwithout an end")
+    calibrate()
+    assert records.read_bytes() == b"My notes\nwithout an end"
+
+
 def test_guard_options_are_for_the_guard(pith, model):
     result = pith("calibrate", "-m", model, "--kv", RECIPE)
     assert result.code != 0

@@ -114,6 +114,18 @@ def test_the_full_cache_alone_is_one_row(pith, tiny, document):
     assert len([line for line in table.splitlines() if line.split()[:1] == ["full"] and len(line.split()) > 1]) == 2  # of two tables
 
 
+@pytest.mark.parametrize("recipes", [["--kv", "full"], ["--kv", "full", *RECIPES], [*RECIPES, "--kv", "full"]])
+def test_the_page_shows_the_full_cache_too(pith, tiny, document, tmp_path, open_page, recipes):
+    path = tmp_path / "probe.html"
+    probe(pith, tiny, document, *recipes, "-q", "Who signs?", "--answer", "Berit", "--html", path)
+    page = open_page(path)
+    page.locator("#recipes button", has_text="full").click()
+    assert "0.0 %" in page.inner_text("#figures")
+    assert page.locator("#text .gone").count() == 0
+    assert page.locator("#questions tr").count() == 2  # a head, and one row
+    assert page.locator("#ratios button[aria-pressed=true]").count() == 1
+
+
 def test_a_suite_gives_one_row_per_recipe_and_ratio(pith, make_model):
     model = make_model("wide", context=2048)
     result = pith("probe", "-m", model, "--suite", "physics_base", "--tokens", 600, "--contexts", 2, "--max-tokens", 3, "--replay", 16, "--threads", 1,
@@ -128,6 +140,14 @@ def test_a_suite_gives_one_row_per_recipe_and_ratio(pith, make_model):
     assert series["series"] == "random"
     (control,) = by_kind(result, "control")
     assert control["tag"] == "answer_type"
+
+
+def test_questions_that_cannot_be_answered_are_judged_too(pith, make_model):
+    model = make_model("wider", context=4096)
+    result = pith("probe", "-m", model, "--suite", "physics_coreference", "--tokens", 1600, "--contexts", 1, "--max-tokens", 2, "--replay", 0, "--no-graph",
+                  "--threads", 1, "--kv", "random", "--grid", "0.5", "--json")  # fmt: skip
+    assert result.code == 0, result.err
+    assert [cell["questions"] for cell in by_kind(result, "cell")] == [9, 9]  # five of them: "I don't know"
 
 
 def test_a_suite_goes_on_from_its_folder(pith, make_model, tmp_path):

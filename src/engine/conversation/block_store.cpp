@@ -22,7 +22,7 @@ std::vector<Token> joined(const Context& before, std::span<const Token> turn) {
   return tokens;
 }
 
-// Files are written as KEY.block.PID.N.part (base/files.h): those of processes that are no more.
+// Files are written as KEY.block.PID.X.part (base/files.h): those of processes that are no more.
 void remove_abandoned(const std::filesystem::path& folder) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {

@@ -133,7 +133,8 @@ Gathered gather(std::span<const ReportRun> runs) {
       gathered.answers.push_back({&p, nullptr, arm->second, item->second, fate_of(p)});
     }
     for (std::size_t i = first; i < gathered.answers.size(); ++i)
-      if (const auto match = full.find(gathered.answers[i].item); match != full.end())
+      if (const auto match = full.find(gathered.answers[i].item);
+          match != full.end() && same_item(*gathered.answers[i].prediction, *match->second))
         gathered.answers[i].full = match->second;
     gathered.sets.push_back(
         sets.try_emplace({run.model, std::move(documents)}, std::ssize(sets)).first->second);

@@ -4,9 +4,29 @@
 #include "eval/suites/physics.h"
 
 #include <algorithm>
+#include <set>
+
+#include "eval/judge_text.h"
 
 namespace pith::eval {
 namespace physics {
+
+namespace {
+
+// What the same slots of other sentences say, each once: neither answers nor named by the question.
+std::vector<std::string> others_of(const Woven& woven, const Question& question) {
+  std::set<std::string> others;
+  for (const auto& [sentence, slot] : question.answers)
+    for (Index other = 0; other < std::ssize(woven.planted); ++other)
+      for (const Slot& there : woven.planted[static_cast<std::size_t>(other)].slots)
+        if (there.name == slot) others.insert(woven.reference(other, slot).text);
+  for (const auto& [sentence, slot] : question.answers)
+    others.erase(woven.reference(sentence, slot).text);
+  std::erase_if(others, [&](const auto& text) { return contains_word(question.text, text); });
+  return {others.begin(), others.end()};
+}
+
+}  // namespace
 
 Item& add_question(Document& document, const Request& request, const Woven& woven,
                    const Question& question) {
@@ -17,6 +37,7 @@ Item& add_question(Document& document, const Request& request, const Woven& wove
     item.references.push_back(woven.reference(sentence, slot));
     latest = std::max(latest, sentence);
   }
+  item.distractors = others_of(woven, question);
   item.metric = question.answers.size() > 1 ? Metric::contains_all : Metric::token_f1;
   for (const Index sentence : question.support)
     item.support.push_back(woven.places[static_cast<std::size_t>(sentence)]);

@@ -23,7 +23,8 @@ struct Question {
   std::vector<Index> support = {};           // sentences needed besides those of the answers
 };
 
-// Several answers are wanted all; a single one is scored by F1.
+// Several answers are wanted all; a single one is scored by F1. What other sentences say in the
+// same slots are its distractors.
 Item& add_question(Document& document, const Request& request, const Woven& woven,
                    const Question& question);
 

@@ -228,11 +228,7 @@ Document make_presence(const Request& request) {
          {{i, "event"}},
          "Event",
          "reverse"}};
-    Item& item = add_question(document, request, woven, questions[q]);
-    const auto slot = questions[q].answers[0].second;
-    for (Index other = 0; other < kInstances; ++other)
-      if (other != i) item.distractors.push_back(woven.reference(other, slot).text);
-    std::erase(item.distractors, item.references[0].text);
+    add_question(document, request, woven, questions[q]);
   }
   return document;
 }

@@ -44,10 +44,19 @@ struct Needle {
   }
 };
 
+// A key that none of the needles has: a question about it would have another answer.
+std::string draw_key(Rng& rng, Kind kind, const std::vector<Needle>& needles) {
+  for (;;) {
+    std::string key = draw(rng, kind);
+    if (std::none_of(needles.begin(), needles.end(), [&](const Needle& n) { return n.key == key; }))
+      return key;
+  }
+}
+
 std::vector<Needle> draw_needles(Rng& rng, const Variant& variant) {
   std::vector<Needle> needles;
   for (Index k = 0; k < variant.keys; ++k) {
-    const std::string key = draw(rng, variant.key);
+    const std::string key = draw_key(rng, variant.key, needles);
     for (Index v = 0; v < variant.values; ++v)
       needles.push_back({key, draw(rng, variant.value), k < variant.queries});
   }
@@ -77,14 +86,25 @@ Woven haystack(Rng& rng, const Variant& variant, const std::vector<Needle>& need
     planted.push_back({needle.sentence(variant.value), rng.uniform()});
   if (variant.haystack == Haystack::noise) return weave(planted, noise_filler(), length, rng);
   Rng hay(rng.next());
-  const Filler filler = {[hay, variant]() mutable {
+  const Filler filler = {[hay, variant, needles]() mutable {
                            Needle needle;
-                           needle.key = draw(hay, variant.key);
+                           needle.key = draw_key(hay, variant.key, needles);
                            needle.value = draw(hay, variant.value);
                            return needle.sentence(variant.value).text;
                          },
                          true};
   return weave(planted, filler, length, rng);
+}
+
+// The values that the lines of the hay state, the asked ones among them.
+std::vector<std::string> stated_values(std::string_view text) {
+  constexpr std::string_view kBefore = " is: ";
+  std::vector<std::string> values;
+  for (auto at = text.find(kBefore); at != std::string_view::npos; at = text.find(kBefore, at)) {
+    at += kBefore.size();
+    values.emplace_back(text.substr(at, text.find('.', at) - at));
+  }
+  return values;
 }
 
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
@@ -150,6 +170,10 @@ Document make_niah(const Request& request) {
       references.push_back(std::move(reference));
     else
       rest.push_back(reference.text);
+  }
+  if (variant.haystack == Haystack::needles) {
+    rest = stated_values(woven.text);
+    for (const Reference& asked : references) std::erase(rest, asked.text);
   }
   Document document = sample_of(request, std::move(prompt), std::move(references), 128,
                                 variant.haystack == Haystack::essay);

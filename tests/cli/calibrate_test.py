@@ -40,7 +40,7 @@ def test_another_calibration_gives_other_facts(pith, model, tmp_path):
         return len((tmp_path / "facts.jsonl").read_bytes().splitlines())
 
     assert [facts(), facts()] == [1, 1]
-    assert pith("calibrate", "-m", model, "--documents", "3", "--tokens", "500").code == 0
+    assert pith("calibrate", "-m", model, "--documents", "5", "--tokens", "1200").code == 0
     assert facts() == 2  # nothing that was kept serves
     calibration.write_bytes(before)
     assert facts() == 2

@@ -6,9 +6,9 @@
 //   bf16: keys [D/2][16][2], values [16][D]     (a register of 16 entries holds the operands of one
 //   bf16 dot product step)
 //   f32:  keys [D][16],      values [16][D]
-//   packed (8, 4 or 2 bits): see kernels/packed_tile.h. Weights, and queries that meet
-//   int8, are rounded to 16 bits against the largest of a row, queries that meet int4, int3 and int2 to
-//   8; integer sums are exact. Those of e4m3 are as for bf16.
+//   packed (8, 4, 3 or 2 bits): see kernels/packed_tile.h. Weights, and queries that meet
+//   int8, are rounded to 16 bits against the largest of a row, queries that meet int4, int3 and
+//   int2 to 8; integer sums are exact. Those of e4m3 are as for bf16.
 // A strip holds one row of logits (later weights) per query row. D is even; the vector kernels need
 // a multiple of 16.
 #pragma once

@@ -151,11 +151,7 @@ void calibrate_guard(const GuardCalibration& command) {
   for (const std::string& suite : tests)
     for (Job& job : jobs_of({suite}, command.tests_documents, true)) jobs.push_back(std::move(job));
   // Otherwise answers would be lost to the number of those decoded beside them.
-  const auto engine =
-      Engine::load(find_model(command.model.model),
-                   {.threads = command.model.threads,
-                    .numerics = command.model.exact ? Numerics::exact : Numerics::fast,
-                    .ignore_batch_size = true});
+  const auto engine = load_engine(command.model, /*ignore_batch_size=*/true);
   const eval::TokenCounter count = [&](std::string_view text) {
     return std::ssize(engine->tokenizer().encode(text));
   };

@@ -81,10 +81,11 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
 
 std::filesystem::path find_model(const std::string& model) { return hub::Hub().resolve(model); }
 
-std::shared_ptr<Engine> load_engine(const ModelOptions& options) {
+std::shared_ptr<Engine> load_engine(const ModelOptions& options, bool ignore_batch_size) {
   EngineOptions engine;
   engine.threads = options.threads;
   engine.numerics = options.exact ? Numerics::exact : Numerics::fast;
+  engine.ignore_batch_size = ignore_batch_size;
   return Engine::load(find_model(options.model), engine);
 }
 

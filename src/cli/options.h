@@ -32,7 +32,7 @@ void add_model_name(CLI::App& command, std::string& model);
 
 // The file behind a name or a path. Throws not_found with the command that fetches it.
 std::filesystem::path find_model(const std::string& model);
-std::shared_ptr<Engine> load_engine(const ModelOptions& options);
+std::shared_ptr<Engine> load_engine(const ModelOptions& options, bool ignore_batch_size = false);
 // What a report calls the model: the name as given, or the file's without folder and ending. JSON
 // has it as `model`, beside `model_name`, which is what the model calls itself.
 std::string model_label(const std::string& model);

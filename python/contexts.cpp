@@ -33,6 +33,12 @@ Context compress(const Context& self, std::string_view recipe, std::optional<std
       recipe, {.question = std::move(question), .on_progress = told_progress(on_progress)});
 }
 
+Check check(const Context& self, const Context& compressed,
+            const std::optional<nb::callable>& on_progress) {
+  const nb::gil_scoped_release release;
+  return self.check(compressed, told_progress(on_progress));
+}
+
 Answer ask(const Context& self, std::string_view question, std::int64_t max_tokens,
            double temperature, std::uint64_t seed, std::vector<std::string> stop,
            const std::optional<nb::callable>& on_text) {
@@ -86,6 +92,16 @@ void bind_answer(nb::module_& m) {
 }
 
 void bind_context(nb::module_& m) {
+  nb::class_<Check>(m, "Check", "What a compressed cache still repeats of its document.")
+      .def_ro("repeats", &Check::repeats,
+              "Of the tokens that the whole cache repeats, the share that it does, too.")
+      .def_ro("rise", &Check::rise,
+              "Of -log p of the sample over the whole cache's, nats per token.")
+      .def_ro("spans", &Check::spans, "Of 32 tokens, drawn evenly from the document.")
+      .def("__repr__", [](const Check& c) {
+        return fmt::format("Check(repeats={:.3f}, rise={:.3f}, spans={})", c.repeats, c.rise,
+                           c.spans);
+      });
   nb::class_<Context>(m, "Context",
                       "A document that was read, and its KV cache. Made by Engine.read().")
       .def_static("load", &Context::load, "engine"_a, "file"_a, WithoutGil(),
@@ -101,6 +117,9 @@ void bind_context(nb::module_& m) {
            "Returns a compressed fork; this context stays whole. Recipes that look at the question "
            "need it; `auto` picks the ratio. `on_progress` is told of recipes that optimise and of "
            "`auto`. Raises Error (bad_recipe, bad_budget, bad_input, cancelled).")
+      .def("check", &check, "compressed"_a, "on_progress"_a = nb::none(),
+           "How much of the document a cache that was compressed from this whole one still "
+           "repeats: a Check. Raises Error (bad_input, cancelled).")
       .def("ask", &ask, "question"_a, "max_tokens"_a = 64, "temperature"_a = 0.0, "seed"_a = 0,
            "stop"_a = std::vector<std::string>{}, "on_text"_a = nb::none(),
            "Answers on a fork: the context can be asked again. temperature=0 takes the likeliest "

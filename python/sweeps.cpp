@@ -85,6 +85,7 @@ void bind_config(nb::module_& m) {
       .def_rw("baseline", &RunConfig::baseline)
       .def_rw("twins", &RunConfig::twins)
       .def_rw("question_aware", &RunConfig::question_aware)
+      .def_rw("check", &RunConfig::check)
       .def_rw("exact", &RunConfig::exact)
       .def_rw("threads", &RunConfig::threads)
       .def_rw("together", &RunConfig::together)

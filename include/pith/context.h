@@ -27,6 +27,13 @@ struct AskOptions {
   OnText on_text = {};                 // may be empty
 };
 
+// What a compressed cache still repeats of a sample of its document (docs/guard.md).
+struct Check {
+  double repeats = 0;  // of the tokens that the whole cache repeats, the share that it does, too
+  double rise = 0;     // of -log p of the sample over the whole cache's, nats per token
+  std::int64_t spans = 0;  // of 32 tokens, drawn evenly from the document
+};
+
 struct CompressOptions {
   std::optional<std::string> question = std::nullopt;  // for recipes that look at it
   OnProgress on_progress = {};  // of recipes that optimise and of `auto`; may be empty
@@ -55,6 +62,11 @@ class PITH_API Context {
   // recipe() tells which. Throws bad_recipe, bad_budget (saying the least that can be met),
   // bad_input or cancelled.
   Context compress(std::string_view recipe, const CompressOptions& options = {}) const;
+
+  // How much of the document a cache that was compressed from this one still repeats; this one must
+  // be whole. No question and no answer is looked at. Throws bad_input, also where the model's
+  // range has no room behind the document, or cancelled.
+  Check check(const Context& compressed, const OnProgress& on_progress = {}) const;
 
   // Answers on a fork: every question finds the context as it is. Throws bad_input.
   Answer ask(std::string_view question, const AskOptions& options = {}) const;

@@ -5,7 +5,7 @@
     engine = pithkv.Engine("qwen2.5-coder-0.5b-instruct")
     whole = engine.read(open("handbook.txt").read(), recipes=["kvzip_plus + global @ 4x"])
     small = whole.compress("kvzip_plus + global @ 4x")
-    print(small.cache_bytes, small.ask("Who signs for fuel deliveries?").text)
+    print(small.cache_bytes, whole.check(small), small.ask("Who signs for fuel deliveries?").text)
 
     talk = pithkv.Conversation(engine, recipe="kvzip_plus + global @ 4x", over_bytes=8 << 20)
     talk.say("My name is Ada.", on_text=print)
@@ -16,6 +16,7 @@ Everything that computes releases the GIL. What a caller can do wrong raises `pi
 
 from ._core import (
     Answer,
+    Check,
     Context,
     Conversation,
     ConversationAccount,
@@ -39,6 +40,7 @@ from ._core import (
 
 __all__ = [
     "Answer",
+    "Check",
     "Context",
     "Conversation",
     "ConversationAccount",

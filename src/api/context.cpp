@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/answers.h"
 #include "api/handles.h"
 #include "api/progress.h"
 #include "base/error.h"
 #include "engine/compress.h"
 #include "engine/guard/guard.h"
+#include "engine/guard/span_replay.h"
 #include "engine/prompt.h"
 #include "recipe/recipe.h"
 
@@ -169,6 +172,27 @@ Context Context::compress(std::string_view text, const CompressOptions& options)
         ContextState{state_->reading,
                      std::move(smaller),
                      {recipe.name(), recipe.to_string(), std::move(note)}}));
+  });
+}
+
+Check Context::check(const Context& compressed, const OnProgress& on_progress) const {
+  return state_->shared().in_turn([&] {
+    const Reading& reading = *state_->reading;
+    if (state_->carried.canonical != pith::recipe::kFull)
+      pith::fail(ErrorCode::bad_input,
+                 fmt::format("this context is compressed by `{}`; check against the whole one",
+                             state_->carried.recipe));
+    if (!std::ranges::equal(compressed.state_->context.tokens(), state_->context.tokens()) ||
+        &compressed.state_->shared() != &state_->shared())
+      pith::fail(ErrorCode::bad_input,
+                 "the two contexts hold different texts, or texts of two engines; check one that "
+                 "was compressed from this one");
+    const pith::SpanReplay sample(state_->context, pith::even_weights(state_->context),
+                                  reading.prompt.read_options(), pith::kCheckedSpans,
+                                  progress_of(on_progress, "checking the whole cache"));
+    const auto damage = sample.compare(compressed.state_->context,
+                                       progress_of(on_progress, "checking the compressed cache"));
+    return Check{.repeats = 1 - damage.missed, .rise = damage.rise, .spans = sample.spans()};
   });
 }
 

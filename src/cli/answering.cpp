@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/error.h"
 #include "cli/options.h"
@@ -34,6 +35,18 @@ Arm make_arm(const recipe::Recipe& recipe) {
   return arm;
 }
 
+bool is_compressed(const Arm& arm) {
+  return !arm.sees_question && !(arm.choice ? arm.choice->recipe : *arm.recipe).is_full();
+}
+
+Check check_of(const Arm& arm, const SpanReplay& sample) {
+  const auto start = std::chrono::steady_clock::now();
+  StepProgress checking("checking");
+  Check check{.damage = sample.compare(*arm.context, checking.callback()), .spans = sample.spans()};
+  check.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return check;
+}
+
 }  // namespace
 
 DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const std::string& file,
@@ -47,7 +60,7 @@ DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const 
 
 void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes,
                      Index room, const Progress& reading, const Progress& replaying,
-                     const Schedule& schedule) {
+                     const Schedule& schedule, bool check) {
   schedule_ = schedule;
   check_range(*engine_, std::ssize(prompt.context()), room);
   recipe::SignalNeeds needs;
@@ -71,6 +84,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
   full_cache_bytes_ = full_->cache().bytes().total();
   after_reading_ = memory_usage();
 
+  const std::optional<SpanReplay> sample = check ? draw_sample(options) : std::nullopt;
   for (Arm& arm : arms_) {
     if (arm.sees_question) continue;
     if (arm.guard) arm.choice = arm.guard->choose(*full_, signals_, options);
@@ -86,6 +100,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
     if (!arm.report.note.empty()) note(fmt::format("{}: {}", arm.name, arm.report.note));
     arm.compress_seconds = arm.report.seconds + (arm.choice ? arm.choice->seconds : 0) +
                            (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
+    if (sample && is_compressed(arm)) arm.check = check_of(arm, *sample);
   }
   const auto looks = [](const Arm& arm) { return arm.sees_question; };
   if (std::none_of(arms_.begin(), arms_.end(), looks)) {
@@ -93,6 +108,20 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
     signals_ = {};
   }
   after_compression_ = memory_usage();
+}
+
+// None where there is nothing to check, or no room for it.
+std::optional<SpanReplay> Answering::draw_sample(const ReadOptions& options) const {
+  const auto checked = [](const Arm& arm) { return !arm.sees_question && !arm.recipe->is_full(); };
+  if (std::none_of(arms_.begin(), arms_.end(), checked)) return std::nullopt;
+  StepProgress checking("checking");
+  try {
+    return SpanReplay(*full_, even_weights(*full_), options, kCheckedSpans, checking.callback());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::bad_input) throw;
+    note(fmt::format("the caches are not checked: {}", error.what()));
+    return std::nullopt;
+  }
 }
 
 void Answering::read_in_pieces(const DocumentPrompt& prompt, const Progress& reading) {

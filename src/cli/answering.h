@@ -14,12 +14,20 @@
 #include "engine/context.h"
 #include "engine/generate.h"
 #include "engine/guard/guard.h"
+#include "engine/guard/span_replay.h"
 #include "engine/keeper.h"
 #include "engine/prompt.h"
 #include "engine/schedule.h"
 #include "recipe/recipe.h"
 
 namespace pith::cli {
+
+// What a compressed cache repeats of a sample of the document (engine/guard/span_replay.h).
+struct Check {
+  SpanDamage damage;
+  Index spans = 0;
+  double seconds = 0;  // the whole cache's own repetition, shared by all recipes, not included
+};
 
 // One recipe of a run, with the cache that it made.
 struct Arm {
@@ -33,6 +41,7 @@ struct Arm {
   std::optional<Guard> guard;            // of a recipe @ auto, and what it chose
   std::optional<GuardChoice> choice;
   std::optional<Context> context;
+  std::optional<Check> check;  // none of a cache that was not compressed, or not from a whole one
   CompressionReport report;
   double compress_seconds = 0;  // replay and guard included
   Index peak_bytes = 0;         // of its own reading, under the schedule chunk
@@ -60,9 +69,12 @@ class Answering {
   // Reads the document with every signal that a recipe needs, then compresses for all recipes that
   // do not look at the question. With a single one of those the full cache is given up. Throws
   // before reading when the model's range is too short for the document and `room` tokens after it.
-  // Under the schedule chunk:N every recipe reads for itself and compresses as it goes.
+  // `check` holds what each cache repeats of the document against the whole one, if the range has
+  // room for that, too. Under the schedule chunk:N every recipe reads for itself and compresses as
+  // it goes.
   void read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes, Index room,
-            const Progress& reading, const Progress& replaying, const Schedule& schedule = {});
+            const Progress& reading, const Progress& replaying, const Schedule& schedule = {},
+            bool check = false);
 
   // Takes a saved cache instead. Returns nothing but has one arm, whose recipe is what the file
   // says.
@@ -89,6 +101,7 @@ class Answering {
   const Schedule& schedule() const { return schedule_; }
 
  private:
+  std::optional<SpanReplay> draw_sample(const ReadOptions& options) const;
   void read_in_pieces(const DocumentPrompt& prompt, const Progress& reading);
   Generated write_rerouted(Context& context, const Arm& arm, std::span<const Token> question,
                            const GenerateOptions& options, const OnText& on_text);

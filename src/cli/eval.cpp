@@ -88,6 +88,7 @@ eval::RunConfig settings(const CLI::App& sub, const EvalCommand& command) {
   if (is_given("--baseline")) config.baseline = given.baseline;
   if (is_given("--twins")) config.twins = given.twins;
   if (is_given("--question-aware")) config.question_aware = given.question_aware;
+  if (is_given("--check")) config.check = given.check;
   if (is_given("--together")) config.together = given.together;
   if (is_given("--shard")) take_shard(command.shard, config);
   if (is_given("--out")) config.out = given.out;
@@ -242,6 +243,9 @@ void add_eval(CLI::App& app) {
       ->check(in_range(1, 256));
   sub->add_flag("--question-aware", given.question_aware,
                 "Read each question with its document, before compressing");
+  sub->add_flag("--check", given.check,
+                "Measure, too, what of the document each compressed cache repeats, as pith run "
+                "shows it; changes no answer");
   sub->add_flag("--estimate", command->estimate,
                 "Measure a part and say how long the run would take; writes nothing");
   sub->add_option("--merge", command->merge,

@@ -47,6 +47,9 @@ std::string arms_table(std::span<const eval::ArmMetrics> arms) {
     table.add_column(title);
   if (baseline)
     for (const char* title : {"to baseline", "p (Holm)"}) table.add_column(title);
+  const bool checked =
+      std::any_of(arms.begin(), arms.end(), [](const auto& a) { return !std::isnan(a.repeats); });
+  if (checked) table.add_column("repeats %");
   for (const char* title : {"×", "cache", "compress s"}) table.add_column(title);
   for (const auto& arm : arms) {
     if (!arm.twin.empty() || repeats(arms, arm)) continue;
@@ -65,6 +68,8 @@ std::string arms_table(std::span<const eval::ArmMetrics> arms) {
       row.push_back(difference(arm.against("baseline"), arm.score.n));
       row.push_back(p_value(arm.against("baseline")));
     }
+    if (checked)
+      row.push_back(std::isnan(arm.repeats) ? "" : fmt::format("{:.1f}", 100 * arm.repeats));
     row.push_back(fmt::format("{:.1f}", arm.ratio));
     row.push_back(human_bytes(static_cast<Index>(arm.cache_bytes)));
     row.push_back(human_seconds(arm.compress_s));
@@ -72,7 +77,10 @@ std::string arms_table(std::span<const eval::ArmMetrics> arms) {
   }
   return table.to_string() +
          "\nscore: mean with its 95 % interval, questions of one document taken together. ×: full "
-         "bf16 cache / bytes of this cache.\n";
+         "bf16 cache / bytes of this cache.\n" +
+         (checked ? "repeats: of a sample of the document, the share of the tokens that the whole "
+                    "cache repeats and this one does, too.\n"
+                  : "");
 }
 
 std::string twins_table(std::span<const eval::ArmMetrics> arms) {

@@ -30,7 +30,7 @@ struct RunOptions {
   std::string document, system, questions_file, answers_file, save, load, when = "prefill";
   std::vector<std::string> questions, recipes;
   Index max_tokens = 128;
-  bool json = false;
+  bool no_check = false, json = false;
 };
 
 // The recipes to run, `full` first when there are several, none twice.
@@ -157,7 +157,8 @@ void run_command(const CLI::App& command, const RunOptions& options) {
                        options.load, stored));
   } else {
     StepProgress reading("reading"), replaying("replaying");
-    answering.read(prompt, recipes, longest, reading.callback(), replaying.callback(), schedule);
+    answering.read(prompt, recipes, longest, reading.callback(), replaying.callback(), schedule,
+                   !options.no_check);
   }
   std::optional<Error> unsaved;  // costs no answer
   if (!options.save.empty()) unsaved = save(answering.arms().front(), options.save);
@@ -221,6 +222,8 @@ void add_run(CLI::App& app) {
       ->type_name("FILE");
   command->add_option("--load", options->load, "Answer from a saved cache instead of a document")
       ->type_name("FILE");
+  command->add_flag("--no-check", options->no_check,
+                    "Do not measure what of the document each cache still repeats");
   command->add_flag(
       "--json", options->json,
       "One JSON object per answer (without questions: of the saved cache), on a line of its own");

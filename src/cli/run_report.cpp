@@ -115,6 +115,7 @@ void RunReport::document(std::string_view name) const {
             : "",
         model_, numerics_name(engine), isa_name(), counted(answering_.threads(), "thread"));
   choices();
+  checks();
   flush();
 }
 
@@ -128,6 +129,15 @@ void RunReport::choices() const {
         choice.asked > 1 ? fmt::format("kept 1/{:.1f} of the cache", arm.report.ratio())
                          : "kept the whole cache, since this document bears no compression",
         20 * choice.risk, choice.documents, choice.documents_are);
+  }
+}
+
+void RunReport::checks() const {
+  for (const Arm& arm : answering_.arms()) {
+    if (!arm.check) continue;
+    print(
+        "check: {} repeats {:.0f} % of what the whole cache does, of {} samples of the document\n",
+        arm.name, 100 * (1 - arm.check->damage.missed), arm.check->spans);
   }
 }
 
@@ -184,6 +194,11 @@ void RunReport::add_recipe(Json& json, const Arm& arm) const {
                     {"risk", arm.choice->risk},
                     {"documents", arm.choice->documents},
                     {"guard_s", arm.choice->seconds}};
+  if (arm.check)
+    json["check"] = {{"repeats", 1 - arm.check->damage.missed},
+                     {"rise", finite_or_null(arm.check->damage.rise)},
+                     {"spans", arm.check->spans},
+                     {"check_s", arm.check->seconds}};
   json["when"] = to_string(answering_.schedule());
   json["sees_question"] = arm.sees_question;
   json["oracle"] = arm.oracle;

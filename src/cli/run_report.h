@@ -50,6 +50,7 @@ class RunReport {
   std::string label(const Arm& arm) const;
   Index label_width() const;
   void choices() const;  // the guard's, one line each
+  void checks() const;   // of caches, one line each
   // What the answer to a question is judged by; empty: by nothing.
   std::string expected(Index question) const;
   void add_recipe(Json& json, const Arm& arm) const;

@@ -47,6 +47,7 @@ struct DocumentRunner::Arm {
   Context context;
   CompressionReport report;
   HeldTokens held;
+  std::optional<SpanDamage> check;
 };
 
 // A question that waits for its answer. Asks of one group follow each other and share their arm.
@@ -61,6 +62,7 @@ struct DocumentRunner::Ask {
   // Of its arm, from when it was begun:
   CompressionReport report = {};
   Survival answer_source = {}, support_source = {};
+  std::optional<SpanDamage> check = {};
 };
 
 // A document, read once: all arms begin from a fork of it.
@@ -76,6 +78,7 @@ struct DocumentRunner::Reading {
   recipe::Signals signals;
   const Item* observed = nullptr;  // whose question the signals tell of
   ReadTimes times;
+  std::optional<SpanReplay> sample = {};  // what caches are checked by
 
   std::vector<Token> question(const Item& item) const {
     return with_question ? prompt.suffix() : prompt.question(item.question);
@@ -205,6 +208,9 @@ void DocumentRunner::read(Reading& reading) {
                                   reading.prompt.read_options(), &reading.times);
   summary_.read_s += reading.times.read_seconds;
   summary_.replay_s += reading.times.replay_seconds;
+  if (config_.check)
+    reading.sample.emplace(reading.whole, even_weights(reading.whole),
+                           reading.prompt.read_options(), kCheckedSpans);
   ++summary_.documents;
 }
 
@@ -293,7 +299,10 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
         fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, report.note));
   ++summary_.arms;
   HeldTokens held(context.cache(), std::ssize(reading.prompt.context()));
-  return {ask.group, std::move(context), report, std::move(held)};
+  std::optional<SpanDamage> check;
+  if (reading.sample && !ask.recipe->is_full() && !ask.recipe->sees_question())
+    check = reading.sample->compare(context);
+  return {ask.group, std::move(context), report, std::move(held), check};
 }
 
 // Under a schedule that compresses on the way nothing can be shared: the document is read anew.
@@ -312,6 +321,7 @@ GenerateJob DocumentRunner::begin(Reading& reading, Ask& ask, const Arm& arm) {
   ask.report = arm.report;
   ask.answer_source = arm.held.of(reading.source.overlapping(answer_spans(*ask.item)));
   ask.support_source = arm.held.of(reading.source.overlapping(ask.item->support));
+  ask.check = arm.check;
   GenerateJob job{arm.context.fork(), {.max_tokens = ask.item->max_tokens}};
   std::vector<Token> tokens = reading.question(*ask.item);
   const auto prefix = engine_->tokenizer().encode(ask.item->answer_prefix);
@@ -390,6 +400,7 @@ void DocumentRunner::record(const Reading& reading, const Ask& ask, const Genera
   prediction.document_hash = hash_of(reading.document.text);
   prediction.answer_source = ask.answer_source;
   prediction.support_source = ask.support_source;
+  prediction.check = ask.check;
   log_.add(prediction);
   ++summary_.answered;
 }

@@ -97,8 +97,8 @@ std::string to_line(const GuardMeasurement& measured) {
                {"questions", measured.questions},
                {"right", measured.right}};
   for (const GuardSignal& signal : measured.signals)
-    json["signals"].push_back(
-        {signal.rise, signal.worst, signal.missed, signal.routes, signal.ratio});
+    json["signals"].push_back({signal.damage.rise, signal.damage.worst, signal.damage.missed,
+                               signal.damage.routes, signal.ratio});
   json["ratios"] = measured.ratios;
   json["losses"] = measured.losses;
   return json.dump();
@@ -115,10 +115,10 @@ GuardMeasurement parse_measurement(std::string_view line) {
                          .ratios = json.at("ratios"),
                          .losses = json.at("losses")};
     for (const Json& signal : json.value("signals", Json::array()))
-      out.signals.push_back({.rise = signal.at(0),
-                             .worst = signal.at(1),
-                             .missed = signal.at(2),
-                             .routes = signal.at(3),
+      out.signals.push_back({.damage = {.rise = signal.at(0),
+                                        .worst = signal.at(1),
+                                        .missed = signal.at(2),
+                                        .routes = signal.at(3)},
                              .ratio = signal.at(4)});
     if (out.signals.size() != out.losses.size() || out.signals.size() != out.ratios.size())
       fail(ErrorCode::bad_file, "as many signals, ratios and losses were expected");

@@ -20,7 +20,8 @@ GuardMeasurement measured(std::vector<double> rises, std::vector<double> losses,
                        .ratios = {},
                        .losses = losses};
   for (const double rise : rises) {
-    one.signals.push_back({.rise = rise, .worst = 2 * rise, .missed = 0.5, .routes = 0});
+    one.signals.push_back(
+        {.damage = {.rise = rise, .worst = 2 * rise, .missed = 0.5, .routes = 0}});
     one.ratios.push_back(2 * static_cast<double>(one.signals.size()));
     one.signals.back().ratio = one.ratios.back();
   }

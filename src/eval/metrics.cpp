@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -101,10 +102,16 @@ void add_means(ArmMetrics& arm, const Items& items) {
   arm.full_bytes = full / n;
   arm.ratio = bytes > 0 ? full / bytes : 0;
   arm.documents = std::ssize(documents);
+  double checked = 0, missed = 0;
   for (const auto& [name, p] : documents) {
+    if (p->check) {
+      ++checked;
+      missed += p->check->missed;
+    }
     arm.prefill_s += p->prefill_s / static_cast<double>(documents.size());
     arm.compress_s += (p->compress_s + p->replay_s) / static_cast<double>(documents.size());
   }
+  arm.repeats = checked > 0 ? 1 - missed / checked : std::numeric_limits<double>::quiet_NaN();
 }
 
 void add_difference(ArmMetrics& arm, const Items& items, const Items& others,

@@ -60,6 +60,7 @@ Json arm_json(const ArmMetrics& arm, const std::string& baseline) {
   json["answer_tokens"] = arm.answer_tokens;
   json["prefill_s"] = arm.prefill_s;
   json["compress_s"] = arm.compress_s;
+  json["repeats"] = arm.repeats;
   json["failures"] = arm.failures;
   return json;
 }

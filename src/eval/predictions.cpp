@@ -67,6 +67,21 @@ std::optional<Survival> survival_of(const Json& json, const std::string& what) {
   return survival;
 }
 
+void add_check(Json& json, const SpanDamage& check) {
+  json["check_missed"] = check.missed;
+  json["check_rise"] = check.rise;
+  json["check_worst"] = check.worst;
+  json["check_routes"] = check.routes;
+}
+
+std::optional<SpanDamage> check_of(const Json& json) {
+  if (!json.contains("check_missed")) return std::nullopt;
+  return SpanDamage{.rise = json.at("check_rise"),
+                    .worst = json.at("check_worst"),
+                    .missed = json.at("check_missed"),
+                    .routes = json.at("check_routes")};
+}
+
 // What has one key at a time: an arm's answers to a document.
 std::string answers_of(const Prediction& p) { return p.canonical + "\n" + document_of(p); }
 
@@ -106,6 +121,7 @@ std::string to_line(const Prediction& prediction) {
   json["cold_bytes"] = prediction.cold_bytes;
   if (prediction.answer_source) add_survival(json, "answer", *prediction.answer_source);
   if (prediction.support_source) add_survival(json, "support", *prediction.support_source);
+  if (prediction.check) add_check(json, *prediction.check);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -119,6 +135,7 @@ Prediction parse_line(std::string_view line) {
     prediction.cold_bytes = json.value("cold_bytes", Index{0});  // not in lines of older runs
     prediction.answer_source = survival_of(json, "answer");
     prediction.support_source = survival_of(json, "support");
+    prediction.check = check_of(json);
     return prediction;
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorCode::bad_file, fmt::format("not a prediction: {}", error.what()));

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "engine/guard/span_replay.h"
 #include "eval/line_file.h"
 #include "eval/survival.h"
 
@@ -43,6 +44,7 @@ struct Prediction {
   // What became of the tokens that state the answer, and of the support, in this cache; none in
   // lines of older runs. Written flat: answer_kept, answer_evicted, ..., support_kept, ...
   std::optional<Survival> answer_source, support_source;
+  std::optional<SpanDamage> check;  // of the cache, where the run measures it: check_missed, ...
 
   double ratio() const {
     return cache_bytes > 0 ? static_cast<double>(full_bytes) / static_cast<double>(cache_bytes) : 0;

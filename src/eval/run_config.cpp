@@ -87,6 +87,7 @@ const std::vector<Key>& keys() {
       {"baseline", [](const Value& v, RunConfig& c) { c.baseline = v.text(); }},
       {"twins", [](const Value& v, RunConfig& c) { c.twins = v.flag(); }},
       {"question_aware", [](const Value& v, RunConfig& c) { c.question_aware = v.flag(); }},
+      {"check", [](const Value& v, RunConfig& c) { c.check = v.flag(); }},
       {"exact", [](const Value& v, RunConfig& c) { c.exact = v.flag(); }},
       {"threads", [](const Value& v,
                      RunConfig& c) { c.threads = static_cast<int>(v.integer(0, kMostThreads)); }},
@@ -214,6 +215,7 @@ std::string to_yaml(const RecordedRun& run) {
   yaml << YAML::Key << "baseline" << YAML::Value << YAML::DoubleQuoted << config.baseline;
   yaml << YAML::Key << "twins" << YAML::Value << config.twins;
   yaml << YAML::Key << "question_aware" << YAML::Value << config.question_aware;
+  yaml << YAML::Key << "check" << YAML::Value << config.check;
   yaml << YAML::Key << "exact" << YAML::Value << config.exact;
   yaml << YAML::Key << std::string(kRecorded) << YAML::Value << YAML::BeginMap;
   const std::pair<const char*, std::string> recorded[] = {
@@ -271,6 +273,7 @@ RecordedRun joined(const RecordedRun& there, const RecordedRun& more, const std:
   both.config.recipes = joined(there.config.recipes, more.config.recipes);
   both.config.suite.contexts = std::max(there.config.suite.contexts, more.config.suite.contexts);
   both.config.twins = there.config.twins || more.config.twins;
+  both.config.check = there.config.check || more.config.check;
   return both;
 }
 

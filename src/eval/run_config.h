@@ -31,6 +31,8 @@ struct RunConfig {
                        // bytes
   bool question_aware = false;  // read the question with the document, before compressing: every
                                 // arm then sees it
+  bool check = false;           // measure, too, what of the document each compressed cache repeats
+                                // (engine/guard/span_replay.h); changes no answer
   bool exact = false;
   int threads = 0;
   Index shard = 0, shards = 1;  // this process takes the documents i with i % shards == shard

@@ -55,6 +55,26 @@ def metrics(out):
     return [{k: v for k, v in arm.items() if k not in TIMES} for arm in arms]
 
 
+def test_caches_are_checked_where_the_settings_ask_for_it(pith, tmp_path, model):
+    config = tmp_path / "checked.yaml"
+    config.write_text(settings(model, check=True, contexts=1))
+    result = pith("eval", config, "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "repeats %" in result.out
+    lines = [json.loads(line) for line in predictions(tmp_path / "out")]
+    assert all(("check_missed" in line) == (line["recipe"] != "full") for line in lines)
+    arms = json.loads((tmp_path / "out" / "metrics.json").read_text())["arms"]
+    assert all((arm["repeats"] is None) == (arm["recipe"] == "full") for arm in arms)
+
+
+def test_a_check_changes_no_answer(pith, tmp_path, model, whole):
+    config = tmp_path / "checked.yaml"
+    config.write_text(settings(model, check=True))
+    assert pith("eval", config, "--out", tmp_path / "out").code == 0
+    answers = [{k: v for k, v in json.loads(line).items() if not k.startswith("check_")} for line in predictions(tmp_path / "out")]
+    assert answers == [json.loads(line) for line in predictions(whole)]
+
+
 def test_writes_its_files(whole):
     assert {path.name for path in whole.iterdir()} == {"config.yaml", "documents.jsonl", "predictions.jsonl", "metrics.json"}
     assert len(predictions(whole)) == 2 * 10 * 3  # full is always one

@@ -45,6 +45,29 @@ def test_exact_keeps_f32(pith, tiny, document):
     assert answer["cache_bytes"] > 1.5 * answer["full_bytes"]
 
 
+def test_what_a_compressed_cache_repeats_is_checked(pith, tiny, document):
+    recipes = ("--kv", "full", "--kv", "streaming_llm @ 2x", "--kv", "question_attention @ 0.5")
+    result = ask(pith, tiny, document, *recipes)
+    (line,) = [line for line in result.out.splitlines() if line.startswith("check: ")]
+    assert line.startswith("check: streaming_llm @ 2x repeats ") and "samples of the document" in line
+    full, small, asks = ask(pith, tiny, document, *recipes, "--json").json
+    assert "check" not in full and "check" not in asks
+    assert 0 <= small["check"]["repeats"] <= 1
+    assert small["check"]["spans"] >= 1
+
+
+def test_it_is_not_checked_where_nobody_asks(pith, tiny, document):
+    assert "check: " not in ask(pith, tiny, document, "--kv", "streaming_llm @ 2x", "--no-check").out
+    assert "check: " not in ask(pith, tiny, document, "--kv", "streaming_llm @ 2x", "--when", "chunk:64").out
+
+
+def test_where_the_range_has_no_room_for_a_check_it_says_so(pith, make_model, document):
+    tokens = ask(pith, make_model("wide", context=4096), document, "--kv", "full", "--json").json[0]["n_context_tokens"]
+    result = ask(pith, make_model("narrow", context=tokens + 60), document, "--kv", "knorm @ 2x")
+    assert "the caches are not checked: " in result.err
+    assert "check: " not in result.out
+
+
 def test_the_same_run_gives_the_same_answers(pith, tiny, document):
     options = ("--kv", "snapkv @ 0.5", "--kv", "keydiff @ 2x", "--json", "--threads", 2)
     first, second = (ask(pith, tiny, document, *options).json for _ in range(2))

@@ -43,6 +43,15 @@ def test_long_calls_tell_how_far_they_are_and_give_up(pithkv, engine):
     assert raised.value.code == "cancelled"
 
 
+def test_a_compressed_cache_is_checked_against_the_whole_one(pithkv, engine):
+    whole = engine.read(DOCUMENT, recipes=["knorm @ 2x"])
+    assert whole.check(whole.fork()).repeats == 1
+    check = whole.check(whole.compress("knorm @ 2x"))
+    assert 0 <= check.repeats <= 1 and check.spans >= 1
+    with pytest.raises(pithkv.Error, match="different texts"):
+        whole.check(engine.read("Another document."))
+
+
 def test_what_a_callback_raises_is_raised(engine):
     def fail(*_):
         raise KeyError("mine")

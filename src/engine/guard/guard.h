@@ -12,52 +12,21 @@
 #include "engine/compress.h"
 #include "engine/context.h"
 #include "engine/guard/guard_table.h"
+#include "engine/guard/span_replay.h"
 
 namespace pith {
 
-inline constexpr Index kGuardSpan = 32;  // tokens repeated at once
-
-struct GuardSpan {
-  Index begin = 0, end = 0;  // source tokens
-  friend bool operator==(const GuardSpan&, const GuardSpan&) = default;
-};
-// The document's windows of kGuardSpan tokens, a tenth of them but 8 to 64: one out of each of as
-// many equal stretches, drawn with a window's summed surprisal as its weight. The same for the same
-// surprisal.
-std::vector<GuardSpan> sample_spans(std::span<const float> surprisal, Index prefix_tokens);
-
 // What a compressed cache says of the damage to it.
 struct GuardSignal {
-  double rise = 0;    // of -log p of the sampled text over the whole cache's, nats per token
-  double worst = 0;   // the same of the worst span
-  double missed = 0;  // share of the tokens that the whole cache repeats and this one does not
-  double routes = 0;  // share of the document's surprisal on tokens that fewer than 3 lanes keep
-
+  SpanDamage damage;
   double ratio = 1;  // that was asked for
 
   // What is held against the threshold, in nats. Below kNoise a rise says nothing, rounding to 4
   // bits alone does as much, so there the ratio decides; each 1x counts kPerRatio. A rise that is
   // no number stays none and passes no threshold: std::max() returns its first argument then.
-  double value() const { return std::max(rise - kNoise, 0.0) + kPerRatio * ratio; }
+  double value() const { return std::max(damage.rise - kNoise, 0.0) + kPerRatio * ratio; }
   static constexpr double kNoise = 0.1, kPerRatio = 0.01;
   friend bool operator==(const GuardSignal&, const GuardSignal&) = default;
-};
-
-// The sample, repeated from the whole cache once and from any number of compressed ones.
-class SpanReplay {
- public:
-  SpanReplay(const Context& whole, const recipe::Signals& signals, const ReadOptions& options);
-  GuardSignal compare(const Context& compressed) const;
-
- private:
-  struct Span {
-    std::vector<Token> prompt, text;
-    std::vector<double> surprisal;    // [text] from the whole cache
-    std::vector<std::uint8_t> known;  // [text] 1 where the whole cache's likeliest token is it
-  };
-  Index prefix_;
-  std::vector<float> weight_;  // [T] surprisal
-  std::vector<Span> spans_;
 };
 
 // One rung of a ladder, as it is measured.

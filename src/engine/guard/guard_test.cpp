@@ -19,26 +19,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-TEST(GuardSample, OneWindowOfEachStretchAndTheSurprisingOne) {
-  std::vector<float> surprisal(4 + 512);  // 16 windows in 8 stretches
-  for (std::size_t t = 4; t < surprisal.size(); ++t) surprisal[t] = (t - 4) / 32 % 2 == 1 ? 1 : 0;
-  const auto spans = sample_spans(surprisal, 4);
-  ASSERT_EQ(spans.size(), 8U);
-  for (Index s = 0; s < 8; ++s)
-    EXPECT_EQ(spans[static_cast<std::size_t>(s)], (GuardSpan{4 + 64 * s + 32, 4 + 64 * s + 64}));
-}
-
-TEST(GuardSample, LongDocumentsGiveATenthAndShortOnesAll) {
-  EXPECT_EQ(sample_spans(std::vector<float>(6400, 1), 0).size(), 20U);
-  EXPECT_EQ(sample_spans(std::vector<float>(64000, 1), 0).size(), 64U);
-  EXPECT_EQ(sample_spans(std::vector<float>(96, 1), 0).size(), 3U);
-  EXPECT_THAT(sample_spans(std::vector<float>(15, 1), 5), ElementsAre(GuardSpan{5, 15}));
-}
-
 TEST(GuardSignal, WhatIsNoNumberPassesNoThreshold) {
-  EXPECT_DOUBLE_EQ((GuardSignal{.rise = 0.05, .ratio = 4}.value()), 0.04);
-  EXPECT_DOUBLE_EQ((GuardSignal{.rise = 0.35, .ratio = 4}.value()), 0.29);
-  EXPECT_TRUE(std::isnan(GuardSignal{.rise = std::nan(""), .ratio = 4}.value()));
+  EXPECT_DOUBLE_EQ((GuardSignal{.damage = {.rise = 0.05}, .ratio = 4}.value()), 0.04);
+  EXPECT_DOUBLE_EQ((GuardSignal{.damage = {.rise = 0.35}, .ratio = 4}.value()), 0.29);
+  EXPECT_TRUE(std::isnan(GuardSignal{.damage = {.rise = std::nan("")}, .ratio = 4}.value()));
 }
 
 TEST(GuardTable, WhatIsNoListIsSaidOnce) {
@@ -88,15 +72,6 @@ class GuardTest : public testing::Test {
   recipe::Signals signals_;
 };
 
-TEST_F(GuardTest, TheWholeCacheIsNotDamaged) {
-  const SpanReplay replay(*whole_, signals_, {});
-  const GuardSignal signal = replay.compare(*whole_);
-  EXPECT_EQ(signal.rise, 0);
-  EXPECT_EQ(signal.worst, 0);
-  EXPECT_EQ(signal.missed, 0);
-  EXPECT_EQ(signal.routes, 0);
-}
-
 TEST_F(GuardTest, RungsThatRemoveNothingMoreAreNotMeasuredAgain) {
   std::vector<double> asked, routes;
   std::vector<bool> same;
@@ -104,7 +79,7 @@ TEST_F(GuardTest, RungsThatRemoveNothingMoreAreNotMeasuredAgain) {
         [&](const GuardRung& rung, const Context&) {
           asked.push_back(rung.asked);
           same.push_back(rung.same_as_last);
-          routes.push_back(rung.signal.routes);
+          routes.push_back(rung.signal.damage.routes);
           return true;
         });
   EXPECT_THAT(asked, ElementsAre(1, 1.0001, 4));  // the last one cannot be met

@@ -1,0 +1,112 @@
+// The sample of a document that is repeated, and what a compressed cache makes of it, on a tiny
+// model.
+
+#include "engine/guard/span_replay.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/error_of.h"
+#include "support/tiny_model.h"
+
+namespace pith {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(SpanSample, OneWindowOfEachStretchAndTheSurprisingOne) {
+  std::vector<float> surprisal(4 + 512);  // 16 windows in 8 stretches
+  for (std::size_t t = 4; t < surprisal.size(); ++t) surprisal[t] = (t - 4) / 32 % 2 == 1 ? 1 : 0;
+  const auto spans = sample_spans(surprisal, 4);
+  ASSERT_EQ(spans.size(), 8U);
+  for (Index s = 0; s < 8; ++s)
+    EXPECT_EQ(spans[static_cast<std::size_t>(s)], (RepeatedSpan{4 + 64 * s + 32, 4 + 64 * s + 64}));
+}
+
+TEST(SpanSample, LongDocumentsGiveATenthAndShortOnesAll) {
+  EXPECT_EQ(sample_spans(std::vector<float>(6400, 1), 0).size(), 20U);
+  EXPECT_EQ(sample_spans(std::vector<float>(64000, 1), 0).size(), 64U);
+  EXPECT_EQ(sample_spans(std::vector<float>(96, 1), 0).size(), 3U);
+  EXPECT_THAT(sample_spans(std::vector<float>(15, 1), 5), ElementsAre(RepeatedSpan{5, 15}));
+}
+
+TEST(SpanSample, NoMoreThanAsked) {
+  EXPECT_EQ(sample_spans(std::vector<float>(64000, 1), 0, 16).size(), 16U);
+  EXPECT_EQ(sample_spans(std::vector<float>(640, 1), 0, 4).size(), 4U);
+}
+
+class SpanReplayTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    EngineOptions options;
+    options.threads = 2;
+    options.numerics = Numerics::exact;
+    file_ = test::tiny_model({});
+    engine_ = Engine::from(gguf::File::parse(file_, "tiny"), options);
+  }
+  Context read(Index tokens, const recipe::SignalNeeds& needs, recipe::Signals& signals) const {
+    std::vector<Token> text;
+    for (Index i = 0; i < tokens; ++i) text.push_back(static_cast<Token>((i * 37 + 11) % 250));
+    Context context(engine_);
+    signals = read_document(context, text, needs, {});
+    return context;
+  }
+
+  std::vector<std::byte> file_;
+  std::shared_ptr<Engine> engine_;
+};
+
+TEST_F(SpanReplayTest, TheWholeCacheIsNotDamaged) {
+  recipe::Signals signals;
+  const Context whole = read(200, {}, signals);
+  const SpanReplay replay(whole, even_weights(whole), {});
+  EXPECT_EQ(replay.spans(), 6);
+  EXPECT_EQ(replay.compare(whole), SpanDamage{});
+}
+
+TEST_F(SpanReplayTest, ACacheWithoutTheDocumentRepeatsItWorse) {
+  const auto recipe = recipe::Recipe::parse("streaming_llm @ 8x");
+  recipe::Signals signals;
+  const Context whole = read(200, recipe.needs(), signals);
+  const SpanReplay replay(whole, even_weights(whole), {});
+  Context small = whole.fork();
+  compress(small, recipe, signals);
+  const SpanDamage damage = replay.compare(small);
+  EXPECT_GT(damage.worst, 0);
+  EXPECT_GE(damage.worst, damage.rise);
+  EXPECT_GT(damage.routes, 0.5);
+  EXPECT_LE(damage.missed, 1);
+}
+
+TEST_F(SpanReplayTest, ItsProgressCountsSpans) {
+  recipe::Signals signals;
+  const Context whole = read(200, {}, signals);
+  std::vector<Index> told;
+  const Progress progress = [&](Index done, Index total) {
+    EXPECT_EQ(total, 3);
+    told.push_back(done);
+  };
+  const SpanReplay replay(whole, even_weights(whole), {}, 3, progress);
+  EXPECT_THAT(told, ElementsAre(1, 2, 3));
+  told.clear();
+  replay.compare(whole, progress);
+  EXPECT_THAT(told, ElementsAre(1, 2, 3));
+}
+
+TEST_F(SpanReplayTest, WhereTheRangeEndsItSaysSoBeforeItReads) {
+  recipe::Signals signals;
+  const Context whole = read(engine_->config().context_length - 8, {}, signals);
+  bool read_any = false;
+  EXPECT_THAT(test::error_of([&] {
+                SpanReplay(whole, even_weights(whole), {}, 3,
+                           [&](Index, Index) { read_any = true; });
+              }),
+              HasSubstr("repeating a sample of it takes"));
+  EXPECT_FALSE(read_any);
+}
+
+}  // namespace
+}  // namespace pith

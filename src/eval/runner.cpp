@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "engine/conversation/turn_recipe.h"
 #include "engine/keeper.h"
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 #include "eval/arms.h"
 #include "eval/corpus.h"
 #include "eval/document_runner.h"
@@ -55,7 +55,7 @@ class Runner {
         documents_(engine, config, log_, [this] { report(); }),
         arms_(arm_count(config)),
         progress_(progress) {
-    engine_->set_virtual_store(std::make_shared<VirtualStore>(
+    engine_->set_training_store(std::make_shared<TrainingStore>(
         out / "virtual", [this](Index turn, Index turns, Index step, Index steps, float loss) {
           if (!progress_) return;
           RunProgress now = this->progress();
@@ -65,7 +65,7 @@ class Runner {
           progress_(now);
         }));
   }
-  ~Runner() { engine_->set_virtual_store(nullptr); }
+  ~Runner() { engine_->set_training_store(nullptr); }
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 

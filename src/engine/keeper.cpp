@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "cache/peak.h"
 #include "engine/calibration/budgets.h"
 #include "engine/signals/reach.h"
@@ -21,11 +21,6 @@
 
 namespace pith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 float surprisal_of(std::span<const float> logits, Token token) {
   const float top = *std::max_element(logits.begin(), logits.end());
@@ -111,7 +106,7 @@ void Keeper::note_peak() {
 
 void Keeper::append(std::span<const Token> tokens) {
   if (tokens.empty()) return;
-  const auto start = Clock::now();
+  const Stopwatch watch;
   collector_->begin(context_.cache(), std::ssize(tokens));
   StreamCollector* observer = collector_->watches() ? collector_.get() : nullptr;
   if (needs_.surprisal) {
@@ -125,7 +120,7 @@ void Keeper::append(std::span<const Token> tokens) {
   } else {
     context_.read(tokens, observer);
   }
-  times_.read_seconds += seconds_since(start);
+  times_.read_seconds += watch.seconds();
   note_peak();
 }
 
@@ -187,14 +182,14 @@ void Keeper::compress() {
 }
 
 void Keeper::replay_new_tokens(recipe::Signals& signals) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   ReplayOptions options = replay_options(needs_, options_);
   options.prefix_tokens = signals.prefix_tokens;
   options.progress = {};
   replayed_ = std::max(replayed_, signals.prefix_tokens);
   if (replayed_ < signals.tokens) replay_newest(context_, replayed_, options, signals);
   replayed_ = signals.tokens;
-  times_.replay_seconds += seconds_since(start);
+  times_.replay_seconds += watch.seconds();
 }
 
 KeptReading read_in_chunks(Context& context, std::span<const Token> tokens,

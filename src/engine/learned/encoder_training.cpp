@@ -4,13 +4,13 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/stopwatch.h"
 #include "engine/learned/safetensors.h"
 #include "engine/learned/training_store.h"
 #include "engine/model_access.h"
@@ -84,22 +84,19 @@ class Training {
   }
 
   const EncoderWeights& run() {
-    auto kept = Clock::now();
+    Stopwatch kept;
     while (step_ < options_.steps) {
       read(texts_[static_cast<std::size_t>(text_of(document_))]);
       ++document_;
-      const bool due =
-          std::chrono::duration<double>(Clock::now() - kept).count() > options_.checkpoint_seconds;
+      const bool due = kept.seconds() > options_.checkpoint_seconds;
       if (options_.checkpoint.empty() || !(due || step_ >= options_.steps)) continue;
       keep();
-      kept = Clock::now();
+      kept = {};
     }
     return weights_;
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   // Every text once, in an order that is drawn anew, then all again.
   Index text_of(Index document) const {
     const Index count = std::ssize(texts_);

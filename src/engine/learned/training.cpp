@@ -21,10 +21,9 @@ void Adam::step(std::span<const float> gradient, double learning_rate, std::span
 
 void CheckpointClock::tell(const TrainingState& state, bool ends) {
   if (!checkpoint_.keep || state.step <= begun_) return;
-  const auto now = std::chrono::steady_clock::now();
-  if (!ends && std::chrono::duration<double>(now - kept_).count() <= checkpoint_.seconds) return;
+  if (!ends && kept_.seconds() <= checkpoint_.seconds) return;
   checkpoint_.keep(state);
-  kept_ = std::chrono::steady_clock::now();
+  kept_ = {};
 }
 
 }  // namespace pith

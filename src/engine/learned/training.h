@@ -4,12 +4,12 @@
 // (learned_entries.h). Where trainings are kept is training_store.h.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "base/stopwatch.h"
 #include "base/types.h"
 
 namespace pith {
@@ -66,7 +66,7 @@ class CheckpointClock {
  private:
   const Checkpoint& checkpoint_;
   Index begun_;
-  std::chrono::steady_clock::time_point kept_ = std::chrono::steady_clock::now();
+  Stopwatch kept_;
 };
 
 }  // namespace pith

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -16,19 +15,12 @@
 #include "engine/signals/replay.h"
 #include "engine/signals/stream.h"
 #include "engine/signals/structure.h"
+#include "model/logits.h"
 #include "recipe/budget.h"
 #include "recipe/stage.h"
 
 namespace pith {
 namespace {
-
-float surprisal_of(std::span<const float> logits, Token token) {
-  const float top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(static_cast<double>(logit - top));
-  return static_cast<float>(std::log(sum) -
-                            static_cast<double>(logits[static_cast<std::size_t>(token)] - top));
-}
 
 // The recipe with fractions as what they leave of `tokens`, one stage after another: of a cache
 // that was compressed before, a fraction would count anew. Throws bad_recipe for a fraction of what
@@ -110,13 +102,12 @@ void Keeper::append(std::span<const Token> tokens) {
   collector_->begin(context_.cache(), std::ssize(tokens));
   StreamCollector* observer = collector_->watches() ? collector_.get() : nullptr;
   if (needs_.surprisal) {
-    auto& surprisal = collector_->unfinished().surprisal;
-    const bool first = surprisal.empty();
-    surprisal.push_back(first ? 0 : surprisal_of(context_.logits(), tokens.front()));
-    for (float p : context_.read_and_score(tokens, {}, observer)) surprisal.push_back(-p);
-    if (first && surprisal.size() > 1)
-      surprisal[0] = std::reduce(surprisal.begin() + 1, surprisal.end()) /
-                     static_cast<float>(surprisal.size() - 1);
+    auto& known = collector_->unfinished().surprisal;
+    const bool first = known.empty();
+    known.push_back(first ? 0 : static_cast<float>(surprisal(context_.logits(), tokens.front())));
+    for (float p : context_.read_and_score(tokens, {}, observer)) known.push_back(-p);
+    if (first && known.size() > 1)
+      known[0] = std::reduce(known.begin() + 1, known.end()) / static_cast<float>(known.size() - 1);
   } else {
     context_.read(tokens, observer);
   }

@@ -17,7 +17,10 @@ double log_total(std::span<const float> logits) {
 }
 
 double surprisal(std::span<const float> logits, Index token) {
-  return log_total(logits) - static_cast<double>(logits[static_cast<std::size_t>(token)]);
+  const float top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (float logit : logits) sum += std::exp(static_cast<double>(logit - top));
+  return std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(token)] - top);
 }
 
 }  // namespace pith

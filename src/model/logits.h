@@ -14,7 +14,7 @@ Index likeliest(std::span<const float> logits);
 // log of the sum of exponentials.
 double log_total(std::span<const float> logits);
 
-// Minus the natural log-probability of a token.
+// Minus the natural log-probability of a token; differences of logits are f32.
 double surprisal(std::span<const float> logits, Index token);
 
 }  // namespace pith

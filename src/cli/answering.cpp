@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/steps.h"
@@ -40,10 +40,10 @@ bool is_compressed(const Arm& arm) {
 }
 
 Check check_of(const Arm& arm, const SpanReplay& sample) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   StepProgress checking("checking");
   Check check{.damage = sample.compare(*arm.context, checking.callback()), .spans = sample.spans()};
-  check.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  check.seconds = watch.seconds();
   return check;
 }
 

@@ -1,8 +1,8 @@
-#include <chrono>
 #include <memory>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/stopwatch.h"
 #include "cache/peak.h"
 #include "cli/bench_report.h"
 #include "cli/commands.h"
@@ -33,10 +33,6 @@ struct BenchCommand {
   std::string recipe, when = "prefill";
   bool no_ceilings = false, json = false;
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Ordinary tokens in a random order: the work of a forward pass does not depend on which they are.
 std::vector<Token> random_tokens(const Tokenizer& tokenizer, Index count) {
@@ -93,9 +89,9 @@ Context read_depth(const BenchCommand& command, const recipe::Recipe& recipe,
 
 double time_prefill(const Context& base, std::span<const Token> tokens) {
   Context context = base.fork();
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   context.read(tokens);
-  return static_cast<double>(tokens.size()) / seconds_since(start);
+  return static_cast<double>(tokens.size()) / watch.seconds();
 }
 
 // One step more than asked for: the first token comes from logits that are there already.
@@ -117,12 +113,12 @@ double time_gradient(GradientPass& pass, const Context& base, Index rows) {
   for (float& x : embeddings) x = static_cast<float>(0.02 * rng.normal());
   std::vector<Index> positions;
   for (Index r = 0; r < rows; ++r) positions.push_back(base.next_position() + r);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   pass.forward(embeddings, positions);
   RowEntries loss;
   loss.values = pass.entries().values;
   pass.backward(loss, {});
-  return static_cast<double>(rows) / seconds_since(start);
+  return static_cast<double>(rows) / watch.seconds();
 }
 
 void bench_command(const BenchCommand& command) {

@@ -1,5 +1,6 @@
 #include "cli/steps.h"
 
+#include <chrono>
 #include <cstdio>
 
 namespace pith::cli {
@@ -14,8 +15,8 @@ Progress StepProgress::callback() {
 }
 
 void StepProgress::update(Index done, Index total) {
-  if (start_ == Clock::time_point{}) start_ = Clock::now();
-  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  if (!watch_) watch_.emplace();
+  const double seconds = watch_->seconds();
   if (!bar_) {
     // The first call comes when a part is done already and starts the clock; from the second on the
     // whole step can be foreseen.

@@ -2,7 +2,6 @@
 // stays silent. How a bar looks is decided in base/progress.h.
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "base/progress.h"
+#include "base/stopwatch.h"
 #include "engine/context.h"
 
 namespace pith::cli {
@@ -22,11 +22,10 @@ class StepProgress {
   Progress callback();
 
  private:
-  using Clock = std::chrono::steady_clock;
   void update(Index done, Index total);
 
   std::string label_;
-  Clock::time_point start_;
+  std::optional<Stopwatch> watch_;  // since the first call
   std::optional<ProgressBar> bar_;
 };
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <optional>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/calibration/budgets.h"
 #include "engine/learned/encoder.h"
 #include "engine/model_access.h"
@@ -21,10 +21,6 @@
 
 namespace pith {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // -log p of every token; the first one, which nothing predicts, has the mean of the others.
 std::vector<float> surprisals(const std::vector<float>& log_probabilities) {
@@ -84,7 +80,7 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   encoder_hashes(context.engine(), needs);  // likewise for an encoder of another model
   context.check_room(std::ssize(tokens));
   check_reach(context.engine(), tokens, needs, options);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   SignalCollector collector(context.engine(), needs, static_cast<Index>(tokens.size()),
                             options.prefix_tokens);
   SignalCollector* observer = SignalCollector::watches(needs) ? &collector : nullptr;
@@ -104,9 +100,9 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
   signals.turn_starts = options.turn_starts;
   signals.answer_prompt = options.answer_prompt;
   if (needs.tail_attention > 0) measure_tail(context, needs.tail_attention, signals);
-  if (times) times->read_seconds = seconds_since(start);
+  if (times) times->read_seconds = watch.seconds();
   if (needs.replays()) {
-    const auto replay_start = std::chrono::steady_clock::now();
+    const Stopwatch replaying;
     if (needs.repeats()) replay(context, replay_options(needs, options), signals);
     for (recipe::StudySignals& study : signals.studies)
       finish_study(
@@ -122,7 +118,7 @@ recipe::Signals read_document(Context& context, std::span<const Token> tokens,
               .progress = options.replay_progress},
              signals);
     if (needs.second_pass) second_pass(context, options.replay_progress, signals);
-    if (times) times->replay_seconds = seconds_since(replay_start);
+    if (times) times->replay_seconds = replaying.seconds();
   }
   return signals;
 }
@@ -178,7 +174,7 @@ void apply_stages(Context& context, const recipe::Recipe& recipe, const recipe::
 
 CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
                                 const recipe::Signals& signals, const Progress& progress) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   CompressionReport report;
   report.entries_before = context.cache().entries();
   report.bytes_before = context.cache().bytes().total();
@@ -194,7 +190,7 @@ CompressionReport compress_once(Context& context, const recipe::Recipe& recipe,
   }
   report.entries_after = context.cache().entries();
   report.bytes_after = context.cache().bytes().total();
-  report.seconds = seconds_since(start);
+  report.seconds = watch.seconds();
   if (const auto& lost = model.divergence())
     report.note = fmt::format(
         "an optimisation went from a loss of {:.3g} to {:.3g}; where that is no number, entries "

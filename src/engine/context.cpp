@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
 #include "cache/attention.h"
 #include "engine/signals/observer.h"
+#include "model/logits.h"
 
 namespace pith {
 
@@ -75,18 +75,6 @@ class ReadPass final : public AttentionBackend {
   ReadObserver* observer_;
   Engine& engine_;
 };
-
-namespace {
-
-float log_probability(std::span<const float> logits, Token token) {
-  const float top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(static_cast<double>(logit - top));
-  return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(token)] - top) -
-                            std::log(sum));
-}
-
-}  // namespace
 
 // Until it is told to keep them, what a context has taken up since goes when this does. Layers and
 // heads may have got different numbers of entries by then.
@@ -248,9 +236,9 @@ std::vector<float> Context::read_and_score(std::span<const Token> tokens, const 
           engine_->options().numerics, engine_->workspace(), engine_->pool(),
           std::span(logits).first(static_cast<std::size_t>(count * V)));
       for (Index r = 0; r < count && first + row + r + 1 < total; ++r)
-        scores.push_back(log_probability(
+        scores.push_back(-static_cast<float>(surprisal(
             std::span(logits).subspan(static_cast<std::size_t>(r * V), static_cast<std::size_t>(V)),
-            tokens[static_cast<std::size_t>(first + row + r + 1)]));
+            tokens[static_cast<std::size_t>(first + row + r + 1)])));
     }
   };
   read_states(tokens, score, observer, progress);

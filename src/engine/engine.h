@@ -28,10 +28,10 @@ struct EngineOptions {
                                        // together (numerics.md); decoding alone is slower
 };
 
-class VirtualStore;  // engine/learned/virtual_store.h
+class TrainingStore;  // engine/learned/training_store.h
 
-// The model never changes. Threads, buffers, who may stop a pass and where virtual tokens are kept
-// do: one forward pass at a time, and calls from several threads must be serialised by the caller.
+// The model never changes. Threads, buffers, who may stop a pass and where trainings are kept do:
+// one forward pass at a time, and calls from several threads must be serialised by the caller.
 class Engine {
  public:
   static std::shared_ptr<Engine> load(const std::filesystem::path& model,
@@ -75,9 +75,9 @@ class Engine {
   ThreadPool& pool() { return pool_; }
   ForwardWorkspace& workspace() { return workspace_; }
 
-  // Where optimised virtual tokens are kept; null, which they are at first: nowhere.
-  void set_virtual_store(std::shared_ptr<const VirtualStore> store) { store_ = std::move(store); }
-  const VirtualStore* virtual_store() const { return store_.get(); }
+  // Where trainings are kept (virtual tokens, learned entries); null, as it is at first: nowhere.
+  void set_training_store(std::shared_ptr<const TrainingStore> store) { store_ = std::move(store); }
+  const TrainingStore* training_store() const { return store_.get(); }
 
   // ||Wo_h v||_2 for the values of one KV head under each query head of its group: out [G, n].
   // (KVzip+, CriticalKV.)
@@ -102,7 +102,7 @@ class Engine {
   std::stop_token stop_;
   ThreadPool pool_;
   ForwardWorkspace workspace_;
-  std::shared_ptr<const VirtualStore> store_;
+  std::shared_ptr<const TrainingStore> store_;
   std::vector<std::vector<float>> output_grams_;  // [L][Hq, D, D], made on first use
 };
 

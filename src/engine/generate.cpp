@@ -1,12 +1,12 @@
 #include "engine/generate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <utility>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/write.h"
 
 std::string_view pithkv::to_string(StopReason reason) {
@@ -161,10 +161,6 @@ class Writing {
   bool done_ = false;
 };
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 }  // namespace
 
 Generated write(Context& context, const GenerateOptions& options, const OnText& on_text,
@@ -173,9 +169,9 @@ Generated write(Context& context, const GenerateOptions& options, const OnText& 
   while (!writing.done()) {
     const auto token = writing.next();
     if (!token) break;
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     read(*token);
-    writing.count_step(seconds_since(start));
+    writing.count_step(watch.seconds());
   }
   return writing.take();
 }
@@ -197,9 +193,9 @@ void step_together(std::span<Writing* const> writings, const Renewal& renew = {}
   for (Writing* writing : writings) {
     if (writing->done()) continue;
     if (const auto token = writing->next()) {
-      const auto start = std::chrono::steady_clock::now();
+      const Stopwatch watch;
       if (renew && renew(*writing)) {
-        writing->count_step(seconds_since(start));
+        writing->count_step(watch.seconds());
         continue;
       }
       going.push_back(&writing->context());
@@ -208,9 +204,9 @@ void step_together(std::span<Writing* const> writings, const Renewal& renew = {}
     }
   }
   if (going.empty()) return;
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   Context::read_one_each(going, tokens);
-  const double each = seconds_since(start) / static_cast<double>(going.size());
+  const double each = watch.seconds() / static_cast<double>(going.size());
   for (Writing* writing : counted) writing->count_step(each);
 }
 
@@ -262,9 +258,9 @@ double generate_all(Index together, const std::function<std::optional<GenerateJo
       });
       return one->job->renew && one->job->renew(writing.context(), writing.written());
     };
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     step_together(writings, renew);
-    seconds += seconds_since(start);
+    seconds += watch.seconds();
     for (auto& one : going)
       if (one.writing->done()) ended.emplace(one.number, one.writing->take());
     std::erase_if(going, [](const Going& one) { return one.writing->done(); });

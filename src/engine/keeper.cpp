@@ -3,37 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <numeric>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "cache/peak.h"
 #include "engine/calibration/budgets.h"
 #include "engine/signals/reach.h"
 #include "engine/signals/replay.h"
 #include "engine/signals/stream.h"
 #include "engine/signals/structure.h"
+#include "model/logits.h"
 #include "recipe/budget.h"
 #include "recipe/stage.h"
 
 namespace pith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-float surprisal_of(std::span<const float> logits, Token token) {
-  const float top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(static_cast<double>(logit - top));
-  return static_cast<float>(std::log(sum) -
-                            static_cast<double>(logits[static_cast<std::size_t>(token)] - top));
-}
 
 // The recipe with fractions as what they leave of `tokens`, one stage after another: of a cache
 // that was compressed before, a fraction would count anew. Throws bad_recipe for a fraction of what
@@ -111,21 +98,20 @@ void Keeper::note_peak() {
 
 void Keeper::append(std::span<const Token> tokens) {
   if (tokens.empty()) return;
-  const auto start = Clock::now();
+  const Stopwatch watch;
   collector_->begin(context_.cache(), std::ssize(tokens));
   StreamCollector* observer = collector_->watches() ? collector_.get() : nullptr;
   if (needs_.surprisal) {
-    auto& surprisal = collector_->unfinished().surprisal;
-    const bool first = surprisal.empty();
-    surprisal.push_back(first ? 0 : surprisal_of(context_.logits(), tokens.front()));
-    for (float p : context_.read_and_score(tokens, {}, observer)) surprisal.push_back(-p);
-    if (first && surprisal.size() > 1)
-      surprisal[0] = std::reduce(surprisal.begin() + 1, surprisal.end()) /
-                     static_cast<float>(surprisal.size() - 1);
+    auto& known = collector_->unfinished().surprisal;
+    const bool first = known.empty();
+    known.push_back(first ? 0 : static_cast<float>(surprisal(context_.logits(), tokens.front())));
+    for (float p : context_.read_and_score(tokens, {}, observer)) known.push_back(-p);
+    if (first && known.size() > 1)
+      known[0] = std::reduce(known.begin() + 1, known.end()) / static_cast<float>(known.size() - 1);
   } else {
     context_.read(tokens, observer);
   }
-  times_.read_seconds += seconds_since(start);
+  times_.read_seconds += watch.seconds();
   note_peak();
 }
 
@@ -187,14 +173,14 @@ void Keeper::compress() {
 }
 
 void Keeper::replay_new_tokens(recipe::Signals& signals) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   ReplayOptions options = replay_options(needs_, options_);
   options.prefix_tokens = signals.prefix_tokens;
   options.progress = {};
   replayed_ = std::max(replayed_, signals.prefix_tokens);
   if (replayed_ < signals.tokens) replay_newest(context_, replayed_, options, signals);
   replayed_ = signals.tokens;
-  times_.replay_seconds += seconds_since(start);
+  times_.replay_seconds += watch.seconds();
 }
 
 KeptReading read_in_chunks(Context& context, std::span<const Token> tokens,

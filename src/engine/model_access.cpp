@@ -6,7 +6,8 @@
 
 #include "base/error.h"
 #include "engine/learned/pooling.h"
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
+#include "engine/learned/virtual_tokens.h"
 #include "engine/signals/collect.h"
 #include "kernels/isa.h"
 #include "recipe/scene.h"
@@ -145,7 +146,7 @@ TurnPlan plan_turns(const recipe::Signals& signals, Index first, Index total,
 // All that decides the optimisation of a context's first turn, but for its tokens.
 std::string settings_of(const Engine& engine, const recipe::VirtualRequest& request,
                         const Encoder* encoder, std::span<const Token> prefix) {
-  return virtual_name(
+  return training_name(
       fmt::format("2|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", engine.model().hash(),
                   engine.options().numerics == Numerics::exact, to_string(active_isa()),
                   request.ratio, request.steps, request.least_steps, request.rate, request.noise,
@@ -233,7 +234,7 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
   // What the question, the other turns or an earlier compression decide is not found again under
   // the turn's own name.
   const bool named = before_ == nullptr && attention.empty() && !request.whole_turns;
-  const VirtualStore* store = named ? context_.engine().virtual_store() : nullptr;
+  const TrainingStore* store = named ? context_.engine().training_store() : nullptr;
   std::string name = settings_of(context_.engine(), request, encoder.get(), part(0, first));
   Index number = 0;
   for (const auto& [begin, end] : plan.turns) {
@@ -245,12 +246,9 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
     options.attention.clear();
     for (const auto& layer : attention)
       options.attention.emplace_back(layer.begin() + begin, layer.begin() + end);
-    name = virtual_name(name, part(begin, end));
+    name = training_name(name, part(begin, end));
     Checkpoint checkpoint;
-    if (store != nullptr) {
-      checkpoint.state = store->find(name);
-      checkpoint.keep = [&](const VirtualState& state) { store->keep(name, state); };
-    }
+    if (store != nullptr) checkpoint = store->checkpoint(name);
     const VirtualReport report = read_as_virtual(
         anew, part(begin, end), index, options,
         [&](Index step, Index steps, float loss) {
@@ -261,8 +259,7 @@ std::vector<cache::NewEntries> EngineAccess::virtual_entries(
           return true;
         },
         checkpoint);
-    if (report.diverged || report.last_loss > report.first_loss)
-      divergence_ = {report.first_loss, report.last_loss, request.ratio};
+    if (report.failed()) divergence_ = {report.first_loss, report.last_loss, request.ratio};
   }
   if (plan.behind < total) {
     QueryCapture capture(context_.engine(), total - plan.behind);

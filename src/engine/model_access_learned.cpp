@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "engine/learned/learned_entries.h"
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 #include "engine/model_access.h"
 #include "kernels/isa.h"
 
@@ -31,7 +31,7 @@ std::string name_of(const Context& context, const recipe::Signals& signals,
   }
   const auto hash = XXH3_64bits_digest(state);
   XXH3_freeState(state);
-  return virtual_name(
+  return training_name(
       fmt::format("learned 3|{:x}|{}|{}|{}|{}|{}|{}|{}|{}|{:x}", engine.model().hash(),
                   engine.options().numerics == Numerics::exact, to_string(active_isa()),
                   request.steps, request.rate, request.length, request.teacher, request.seed,
@@ -54,20 +54,17 @@ void EngineAccess::learn_entries(const recipe::LearnedRequest& request, const ca
   LearnedEntries entries(engine, cache, plan, std::max<Index>(prefix, 1), context_.next_position());
   const std::vector<float> start = entries.weights();
   if (start.empty() || prefix >= context_.next_position()) return;
-  const VirtualStore* store = engine.virtual_store();
+  const TrainingStore* store = engine.training_store();
   const std::string name =
       store ? name_of(context_, signals_, request, plan, start) : std::string();
   Checkpoint checkpoint;
-  if (store) {
-    checkpoint.state = store->find(name);
-    checkpoint.keep = [&](const VirtualState& state) { store->keep(name, state); };
-  }
+  if (store) checkpoint = store->checkpoint(name);
   const auto lessons = repetitions(
       context_, {.prefix_tokens = prefix,
                  .length = request.length,
                  .answer_prompt = {signals_.answer_prompt.begin(), signals_.answer_prompt.end()},
                  .teacher = request.teacher});
-  const VirtualReport report = learn(
+  const TrainingReport report = learn(
       entries, lessons,
       {.steps = request.steps,
        .learning_rate = request.rate,
@@ -79,7 +76,7 @@ void EngineAccess::learn_entries(const recipe::LearnedRequest& request, const ca
         return true;
       },
       checkpoint);
-  if (report.diverged || report.last_loss > report.first_loss)
+  if (report.failed())
     divergence_ = {report.first_loss, report.last_loss, entries_per_kept(cache, plan)};
   if (!report.diverged) entries.write(plan);
 }

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <utility>
+
 #include "base/error.h"
+#include "engine/template_parts.h"
 
 namespace pith {
 namespace {
@@ -15,22 +19,14 @@ struct Frame {
 };
 
 Frame split_template(const Engine& engine, std::string_view system) {
-  const Tokenizer& tokenizer = engine.tokenizer();
-  std::vector<Message> messages;
-  if (!system.empty()) messages.push_back({"system", std::string(system)});
-  messages.push_back({"user", fmt::format("{}\n\n{}", kDocument, kQuestion)});
-  ChatOptions options;
-  if (tokenizer.bos() >= 0) options.bos_token = tokenizer.piece(tokenizer.bos());
-  if (tokenizer.eos() >= 0) options.eos_token = tokenizer.piece(tokenizer.eos());
-  const std::string text = engine.chat_template()->render(messages, options);
-  const auto document = text.find(kDocument), question = text.find(kQuestion);
-  if (document == std::string::npos || question == std::string::npos || question < document)
+  auto parts =
+      template_parts(engine, system, {{"user", fmt::format("{}\n\n{}", kDocument, kQuestion)}},
+                     std::array{kDocument, kQuestion});
+  if (!parts)
     fail(ErrorCode::bad_model,
          "the model's chat template does not pass a user message through; pith cannot place a "
          "document in it");
-  return {text.substr(0, document),
-          text.substr(document + kDocument.size(), question - document - kDocument.size()),
-          text.substr(question + kQuestion.size())};
+  return {std::move((*parts)[0]), std::move((*parts)[1]), std::move((*parts)[2])};
 }
 
 bool blank(std::string_view text) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "engine/generate.h"
+#include "model/logits.h"
 
 namespace pith {
 namespace {
@@ -52,8 +53,7 @@ Sampler::Sampler(const Sampling& sampling) : sampling_(sampling), rng_(sampling.
 
 Token Sampler::pick(std::span<const float> logits) {
   PITH_CHECK(!logits.empty(), "no logits");
-  if (sampling_.temperature == 0)
-    return static_cast<Token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  if (sampling_.temperature == 0) return static_cast<Token>(likeliest(logits));
   std::vector<Candidate> candidates(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i)
     candidates[i] = {static_cast<Token>(i), logits[i], 0};

@@ -7,13 +7,13 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <set>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/learned/virtual_tokens.h"
 #include "eval/text/prose.h"
 
@@ -65,7 +65,7 @@ void run(const std::shared_ptr<Engine>& engine, const std::string& path, const O
             options.shuffled ? "shuffled" : "prose", text, length, vectors, options.steps,
             options.rate);
         if (done.contains(name)) continue;
-        const auto begun = std::chrono::steady_clock::now();
+        const Stopwatch watch;
         Index steps = 0;
         Context context(engine);
         const auto tokens = text_of(*engine, text, length, options.shuffled);
@@ -84,12 +84,11 @@ void run(const std::shared_ptr<Engine>& engine, const std::string& path, const O
         Context bare(engine);
         double nats = 0;
         for (const float p : bare.read_and_score(tokens)) nats -= static_cast<double>(p);
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
         const std::string line = fmt::format(
             R"({}, "hits": {}, "targets": {}, "nats": {:.4f}, "nats_before": {:.4f}, "steps": {}, "seconds": {:.1f}}})",
             name, report.hits, report.targets,
             static_cast<double>(report.last_loss) * static_cast<double>(report.targets), nats,
-            steps, seconds.count());
+            steps, watch.seconds());
         out << line << "\n" << std::flush;
         fmt::print("{}\n", line);
       }

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/calibration/calibration.h"
 #include "engine/conversation/turn_reading.h"
 #include "engine/keeper.h"
@@ -23,13 +23,12 @@ namespace {
 // Adds the time from here to the end of its scope to a sum.
 class Timed {
  public:
-  explicit Timed(double& sum) : sum_(sum), start_(Clock::now()) {}
-  ~Timed() { sum_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+  explicit Timed(double& sum) : sum_(sum) {}
+  ~Timed() { sum_ += watch_.seconds(); }
 
  private:
-  using Clock = std::chrono::steady_clock;
   double& sum_;
-  Clock::time_point start_;
+  Stopwatch watch_;
 };
 
 // The largest twin that takes at most these bytes.

@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/stopwatch.h"
 #include "engine/conversation/turn_recipe.h"
 #include "engine/keeper.h"
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 #include "eval/arms.h"
 #include "eval/corpus.h"
 #include "eval/document_runner.h"
@@ -22,11 +22,6 @@
 
 namespace pith::eval {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 Corpus corpus_of(const Engine& engine, const RunConfig& config) {
   Corpus corpus(config.suites, config.suite, [&engine](std::string_view text) {
@@ -55,7 +50,7 @@ class Runner {
         documents_(engine, config, log_, [this] { report(); }),
         arms_(arm_count(config)),
         progress_(progress) {
-    engine_->set_virtual_store(std::make_shared<VirtualStore>(
+    engine_->set_training_store(std::make_shared<TrainingStore>(
         out / "virtual", [this](Index turn, Index turns, Index step, Index steps, float loss) {
           if (!progress_) return;
           RunProgress now = this->progress();
@@ -65,22 +60,22 @@ class Runner {
           progress_(now);
         }));
   }
-  ~Runner() { engine_->set_virtual_store(nullptr); }
+  ~Runner() { engine_->set_training_store(nullptr); }
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
   const Corpus& corpus() const { return corpus_; }
 
   RunSummary run(const std::vector<Index>& numbers) {
-    start_ = Clock::now();
+    watch_ = {};
     total_ = std::ssize(numbers) * arms_;
     RunSummary& summary = documents_.summary();
     for (Index i : numbers) {
-      const auto start = Clock::now();
+      const Stopwatch making;
       const Document document = corpus_.document(i);
       const auto asked = record_of(corpus_.suite(i), document, engine_->tokenizer());
       if (!written_.has(asked)) written_.add(asked);
-      summary.make_s += seconds_since(start);
+      summary.make_s += making.seconds();
       what_ = fmt::format("{} {}", corpus_.suite(i), document.id);
       items_ = std::ssize(document.items);
       answered_ = summary.answered;
@@ -93,7 +88,7 @@ class Runner {
       skipped_ = summary.skipped;
       report();
     }
-    summary.seconds = seconds_since(start_);
+    summary.seconds = watch_.seconds();
     return summary;
   }
 
@@ -103,7 +98,7 @@ class Runner {
   }
   RunProgress progress() {
     const RunSummary& summary = documents_.summary();
-    const double seconds = seconds_since(start_);
+    const double seconds = watch_.seconds();
     const Index here = summary.answered - answered_ + summary.skipped - skipped_;
     return {.done = done_ + here / std::max<Index>(1, items_),
             .total = total_,
@@ -121,7 +116,7 @@ class Runner {
   DocumentRunner documents_;
   Index arms_;
   std::function<void(const RunProgress&)> progress_;  // may be empty
-  Clock::time_point start_;
+  Stopwatch watch_;
   std::string what_;
   Index done_ = 0, total_ = 0;                    // arms of documents
   Index items_ = 0, answered_ = 0, skipped_ = 0;  // of the document at hand, before it

@@ -1,11 +1,11 @@
 #include "kernels/ceilings.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
+#include "base/stopwatch.h"
 #include "kernels/ceilings_kernels.h"
 
 namespace pith {
@@ -19,9 +19,9 @@ constexpr int kReadRepeats = 5;
 
 template <typename F>
 double seconds(F f) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return watch.seconds();
 }
 
 double rate(const CeilingLoop& loop, ThreadPool& pool) {

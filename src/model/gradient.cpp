@@ -38,6 +38,17 @@ void copy(std::span<const float> from, std::vector<float>& to, Index width, Thre
 
 }  // namespace
 
+std::vector<float> token_embeddings(const Model& model, std::span<const Token> tokens) {
+  const ModelConfig& config = model.config();
+  const auto width = static_cast<std::size_t>(config.width);
+  std::vector<float> rows(tokens.size() * width);
+  for (std::size_t t = 0; t < tokens.size(); ++t)
+    dequantize(model.embedding(), tokens[t], 0, config.width,
+               std::span(rows).subspan(t * width, width));
+  for (float& x : rows) x *= config.embedding_scale;
+  return rows;
+}
+
 GradientPass::GradientPass(const Model& model, const PastLanes& past, Index layers, bool to_hidden,
                            Numerics numerics, ThreadPool& pool)
     : model_(model),

@@ -27,6 +27,9 @@ struct RowEntries {
   std::vector<std::vector<float>> keys, values;
 };
 
+// Input embeddings [tokens, E], after the model's scale: what a gradient pass reads.
+std::vector<float> token_embeddings(const Model& model, std::span<const Token> tokens);
+
 // What few callers ask of a backward pass; the others do not pay for it.
 struct BackwardExtras {
   PastGradients* past = nullptr;       // is set to the gradient of the past entries

@@ -8,6 +8,7 @@
 #include "kernels/linear.h"
 #include "kernels/vector.h"
 #include "model/forward.h"
+#include "model/logits.h"
 
 namespace pith {
 namespace {
@@ -67,12 +68,12 @@ struct RowResult {
 RowResult row_loss(std::span<float> logits, const RowTarget& target, float cap, float factor) {
   const auto& kernels = vector_kernels();
   const auto size = static_cast<Index>(logits.size());
-  const auto likeliest = std::max_element(logits.begin(), logits.end());
-  const float top = *likeliest;
+  const Index best = likeliest(logits);
+  const float top = logits[static_cast<std::size_t>(best)];
   const auto heaviest =
       std::max_element(target.begin(), target.end(),
                        [](const auto& a, const auto& b) { return a.weight < b.weight; });
-  RowResult out{.loss = 0, .hit = likeliest - logits.begin() == heaviest->token};
+  RowResult out{.loss = 0, .hit = best == heaviest->token};
   double weights = 0;
   for (const auto& [token, weight] : target) {
     weights += double{weight};

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/guard/forced.h"
+#include "model/logits.h"
 
 namespace pith::probe {
 

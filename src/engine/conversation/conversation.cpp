@@ -4,11 +4,11 @@
 #include <sched.h>
 
 #include <atomic>
-#include <chrono>
 #include <system_error>
 #include <thread>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/calibration/calibration.h"
 #include "engine/conversation/conversation_work.h"
 #include "engine/conversation/eviction.h"
@@ -265,7 +265,7 @@ void Conversation::adopt(Context blocks, Context whole, BlockKey key) noexcept {
 // what it looks at.
 void Conversation::recall(std::span<const Token> question) {
   if (!cold_ || cold_->entries() == 0) return;
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   const cache::Shape& shape = context_.cache().shape();
   const Index most = options_.recall_entries * shape.lanes();
   Context probe = context_.fork();
@@ -286,8 +286,7 @@ void Conversation::recall(std::span<const Token> question) {
     adopt(std::move(blocks), std::move(whole), std::move(key));
     account_.recalled += chosen.entries;
   }
-  account_.recall_seconds +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  account_.recall_seconds += watch.seconds();
 }
 
 // The recalled entries, in the format of new ones and in memory.

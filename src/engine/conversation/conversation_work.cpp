@@ -3,20 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/conversation/eviction.h"
 #include "engine/conversation/turn_block.h"
 #include "engine/conversation/turn_recipe.h"
 
 namespace pith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Those of the entries that the first ones of a context are; the others came later.
 std::vector<std::vector<float>> of_older(const std::vector<std::vector<float>>& attention,
@@ -48,7 +43,7 @@ void extend(std::optional<cache::Cache>& cache, cache::Cache more) {
 }
 
 void ConversationWork::run(std::shared_ptr<Engine> engine, const Progress& progress) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   try {
     task_.blocks = task_.blocks.fork_on(engine);
     task_.live = task_.live.fork_on(engine);
@@ -60,7 +55,7 @@ void ConversationWork::run(std::shared_ptr<Engine> engine, const Progress& progr
   } catch (const std::exception& error) {
     note(error);
   }
-  account_.compress_seconds = seconds_since(start);
+  account_.compress_seconds = watch.seconds();
 }
 
 void ConversationWork::note(const std::exception& error) noexcept {
@@ -80,7 +75,7 @@ std::span<const Token> ConversationWork::tokens(Index begin, Index end) const {
 }
 
 void ConversationWork::compress_turn(Index begin, Index end, const Progress& progress) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const auto turn = tokens(begin, end);
   const BlockKey key = KeyMaker(task_.key).add(turn).key();
   const auto number = std::lower_bound(task_.turn_starts.begin(), task_.turn_starts.end(), begin) -
@@ -116,7 +111,7 @@ void ConversationWork::compress_turn(Index begin, Index end, const Progress& pro
     if (block.left_out) add_cold(std::move(*block.left_out));
   }
   adopt(std::move(longer), key);
-  report.seconds = seconds_since(start);
+  report.seconds = watch.seconds();
   if (recipe && !recipe->is_full()) {
     ++account_.compressed;
     if (report.recipe != recipe->to_string()) ++account_.fallbacks;

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
+#include "engine/template_parts.h"
 
 namespace pith {
 namespace {
@@ -25,25 +27,18 @@ TurnFrame make_turn_frame(const Engine& engine, std::string_view system) {
     frame.has_template = false;
     return frame;
   }
-  const Tokenizer& tokenizer = engine.tokenizer();
-  std::vector<Message> messages;
-  if (!system.empty()) messages.push_back({"system", std::string(system)});
-  messages.push_back({"user", std::string(kFirst)});
-  messages.push_back({"assistant", std::string(kAnswer)});
-  messages.push_back({"user", std::string(kNext)});
-  ChatOptions options;
-  if (tokenizer.bos() >= 0) options.bos_token = tokenizer.piece(tokenizer.bos());
-  if (tokenizer.eos() >= 0) options.eos_token = tokenizer.piece(tokenizer.eos());
-  const std::string text = engine.chat_template()->render(messages, options);
-  const auto first = text.find(kFirst), answer = text.find(kAnswer), next = text.find(kNext);
-  if (first == std::string::npos || answer == std::string::npos || next == std::string::npos ||
-      answer < first || next < answer)
+  const auto parts = template_parts(engine, system,
+                                    {{"user", std::string(kFirst)},
+                                     {"assistant", std::string(kAnswer)},
+                                     {"user", std::string(kNext)}},
+                                    std::array{kFirst, kAnswer, kNext});
+  if (!parts)
     fail(ErrorCode::bad_model,
          "the model's chat template does not pass a conversation through; pith generate takes "
          "plain prompts");
-  frame.before = text.substr(0, first);
-  frame.between = text.substr(answer + kAnswer.size(), next - answer - kAnswer.size());
-  frame.after = text.substr(next + kNext.size());
+  frame.before = (*parts)[0];
+  frame.between = (*parts)[2];
+  frame.after = (*parts)[3];
   return frame;
 }
 

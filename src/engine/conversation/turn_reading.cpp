@@ -1,16 +1,13 @@
 #include "engine/conversation/turn_reading.h"
 
-#include <chrono>
-
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/conversation/turn_block.h"
 #include "engine/conversation/turn_recipe.h"
 #include "engine/keeper.h"
 
 namespace pith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // Calls read(tokens) for the chat prefix, then for every turn.
 template <typename Read>
@@ -36,7 +33,7 @@ CompressionReport read_turn_by_turn(Context& context, std::span<const Token> tok
                                     const recipe::Recipe& recipe, const ReadOptions& options) {
   PITH_CHECK(context.next_position() == 0, "an empty context");
   check_turn_recipe(recipe);
-  const auto start = Clock::now();
+  const Stopwatch watch;
   for_turns(tokens, options, [&](std::span<const Token> turn) {
     if (context.next_position() < options.prefix_tokens || recipe.is_full())
       context.read(turn);
@@ -45,7 +42,7 @@ CompressionReport read_turn_by_turn(Context& context, std::span<const Token> tok
     if (options.progress) options.progress(context.next_position(), std::ssize(tokens));
   });
   CompressionReport report;
-  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  report.seconds = watch.seconds();
   report.entries_before = context.next_position() * context.cache().shape().lanes();
   report.entries_after = context.cache().entries();
   report.full_bytes = report.bytes_before = context.cache().full_bytes();
@@ -56,7 +53,7 @@ CompressionReport read_turn_by_turn(Context& context, std::span<const Token> tok
 CompressionReport read_turns_again(Context& context, std::span<const Token> tokens,
                                    const recipe::Recipe& recipe, const ReadOptions& options) {
   Keeper keeper(context, recipe, options);
-  const auto start = Clock::now();
+  const Stopwatch watch;
   for_turns(tokens, options, [&](std::span<const Token> turn) {
     const Index end = context.next_position() + std::ssize(turn);
     if (end <= options.prefix_tokens)
@@ -66,7 +63,7 @@ CompressionReport read_turns_again(Context& context, std::span<const Token> toke
     if (options.progress) options.progress(end, std::ssize(tokens));
   });
   CompressionReport report = keeper.report();
-  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  report.seconds = watch.seconds();
   return report;
 }
 

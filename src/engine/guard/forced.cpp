@@ -1,7 +1,6 @@
 #include "engine/guard/forced.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace pith {
 
@@ -31,21 +30,6 @@ void for_predictions(const Context& context, std::span<const Token> prompt,
             block.subspan(static_cast<std::size_t>(r * V), static_cast<std::size_t>(V)));
     }
   });
-}
-
-double log_total(std::span<const float> logits) {
-  const auto top = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
-  return top + std::log(sum);
-}
-
-Index likeliest(std::span<const float> logits) {
-  return std::max_element(logits.begin(), logits.end()) - logits.begin();
-}
-
-double surprisal(std::span<const float> logits, Index token) {
-  return log_total(logits) - static_cast<double>(logits[static_cast<std::size_t>(token)]);
 }
 
 }  // namespace pith

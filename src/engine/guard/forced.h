@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/context.h"
+#include "model/logits.h"
 
 namespace pith {
 
@@ -14,14 +15,5 @@ namespace pith {
 void for_predictions(const Context& context, std::span<const Token> prompt,
                      std::span<const Token> continuation,
                      const std::function<void(Index row, std::span<const float> logits)>& use);
-
-// log of the sum of exponentials.
-double log_total(std::span<const float> logits);
-
-// The likeliest token; the first of equals.
-Index likeliest(std::span<const float> logits);
-
-// Minus the natural log-probability of a token.
-double surprisal(std::span<const float> logits, Index token);
 
 }  // namespace pith

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "engine/guard/conformal.h"
 #include "engine/guard/span_replay.h"
 
@@ -50,7 +50,7 @@ Guard::Guard(const Engine& engine, const recipe::Recipe& recipe)
 
 GuardChoice Guard::choose(const Context& whole, const recipe::Signals& signals,
                           const ReadOptions& options, const Progress& progress) const {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   GuardChoice choice{.recipe = recipe::Recipe::parse("full"),
                      .threshold = threshold_,
                      .risk = recipe_.risk().value(),
@@ -66,7 +66,7 @@ GuardChoice Guard::choose(const Context& whole, const recipe::Signals& signals,
         return true;
       },
       progress);
-  choice.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  choice.seconds = watch.seconds();
   return choice;
 }
 

@@ -1,7 +1,6 @@
 #include "engine/learned/cramming.h"
 
 #include "base/error.h"
-#include "engine/learned/virtual_tokens.h"
 
 namespace pith {
 
@@ -12,7 +11,7 @@ CrammingGoal::CrammingGoal(Engine& engine, const PastLanes& past, std::span<cons
             engine.pool()),
       text_(text.begin(), text.end()),
       position_(position),
-      text_rows_(token_embeddings(engine, text.first(text.size() - 1))) {}
+      text_rows_(token_embeddings(engine.model(), text.first(text.size() - 1))) {}
 
 float CrammingGoal::forward(std::span<const float> embeddings, std::span<const Index> positions) {
   count_ = std::ssize(positions);

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "engine/learned/training_store.h"
 #include "engine/learned/turn_entries.h"
-#include "engine/learned/virtual_store.h"
 #include "engine/learned/virtual_tokens.h"
 #include "support/tiny_model.h"
 
@@ -71,7 +71,8 @@ TEST_F(Cramming, LossIsThatOfTheModel) {
   const auto past = read_turn(read.cache(), 0).past;
   CrammingGoal goal(*engine_, past, text_, 5);
   const std::vector<Token> two = {90, 91};
-  const float loss = goal.forward(token_embeddings(*engine_, two), std::vector<Index>{3, 4});
+  const float loss =
+      goal.forward(token_embeddings(engine_->model(), two), std::vector<Index>{3, 4});
   read.read(two);
   double expected = 0;
   for (const float p : read.read_and_score(text_)) expected -= double{p} / 7;
@@ -95,7 +96,7 @@ TEST_F(Cramming, EndsOnceTheTextIsReproduced) {
 TEST_F(Cramming, TheBestIterateIsKeptAndResumed) {
   const auto folder = std::filesystem::path(::testing::TempDir()) / "cramming";
   std::filesystem::remove_all(folder);
-  const VirtualStore store(folder);
+  const TrainingStore store(folder);
   VirtualOptions options = kOptions;
   options.least_steps = 12;
   Context whole = context();
@@ -107,7 +108,7 @@ TEST_F(Cramming, TheBestIterateIsKeptAndResumed) {
       stopped, text_, 0, options, [](Index step, Index, float) { return step < 6; }, kept);
   kept.state = store.find("turn");
   ASSERT_TRUE(kept.state);
-  EXPECT_EQ(kept.state->best.size(), kept.state->embeddings.size());
+  EXPECT_EQ(kept.state->best.size(), kept.state->numbers.size());
   Context resumed = context();
   const auto found = read_as_virtual(resumed, text_, 0, options, {}, kept);
   EXPECT_EQ(found.hits, expected.hits);

@@ -4,15 +4,15 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/stopwatch.h"
 #include "engine/learned/safetensors.h"
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 #include "engine/model_access.h"
 #include "engine/prompt.h"
 #include "kernels/isa.h"
@@ -61,7 +61,7 @@ std::string settings_of(const Engine& engine, const std::vector<std::string>& te
 
 // The root mean square of the embeddings of a text's tokens.
 float embedding_scale(const Engine& engine, const std::string& text) {
-  const auto rows = token_embeddings(engine, engine.tokenizer().encode(text));
+  const auto rows = token_embeddings(engine.model(), engine.tokenizer().encode(text));
   double squares = 0;
   for (const float x : rows) squares += double{x} * x;
   return static_cast<float>(std::sqrt(squares / static_cast<double>(rows.size())));
@@ -84,22 +84,19 @@ class Training {
   }
 
   const EncoderWeights& run() {
-    auto kept = Clock::now();
+    Stopwatch kept;
     while (step_ < options_.steps) {
       read(texts_[static_cast<std::size_t>(text_of(document_))]);
       ++document_;
-      const bool due =
-          std::chrono::duration<double>(Clock::now() - kept).count() > options_.checkpoint_seconds;
+      const bool due = kept.seconds() > options_.checkpoint_seconds;
       if (options_.checkpoint.empty() || !(due || step_ >= options_.steps)) continue;
       keep();
-      kept = Clock::now();
+      kept = {};
     }
     return weights_;
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   // Every text once, in an order that is drawn anew, then all again.
   Index text_of(Index document) const {
     const Index count = std::ssize(texts_);
@@ -116,7 +113,7 @@ class Training {
     const TurnedText turned(*engine_, text, least + rng.below(options_.turn - least + 1));
     Context context(engine_);
     context.read(turned.part(0, turned.prefix));
-    name_ = virtual_name(distilled_settings(), turned.part(0, turned.prefix));
+    name_ = training_name(distilled_settings(), turned.part(0, turned.prefix));
     for (std::size_t i = 0; i < turned.turns.size() && step_ < options_.steps; ++i) {
       const auto turn = turned.part(turned.turns[i].first, turned.turns[i].second);
       const float loss = options_.distil > 0 ? distil(context, turn, static_cast<Index>(i))
@@ -146,28 +143,28 @@ class Training {
 
   // Distance to what the optimisation makes of the plain means, in units of the embeddings' scale.
   float distil(Context& context, std::span<const Token> turn, Index number) {
-    name_ = virtual_name(name_, turn);
-    std::optional<VirtualStore> store;
-    std::optional<VirtualState> found;
+    name_ = training_name(name_, turn);
+    std::optional<TrainingStore> store;
+    std::optional<TrainingState> found;
     if (!options_.vectors.empty()) found = store.emplace(options_.vectors).find(name_);
     std::vector<float> starts, goal;
     VirtualOptions options = without_steps(options_);
     if (!found) options.steps_per_250 = options_.distil;
     options.start.embeddings = [&](const TurnRows& rows) {
       starts = pass_.forward(rows);
-      return found ? found->embeddings : std::vector<float>{};
+      return found ? found->numbers : std::vector<float>{};
     };
     Checkpoint checkpoint;  // heard once, at the end
     checkpoint.seconds = std::numeric_limits<double>::infinity();
-    checkpoint.keep = [&](const VirtualState& state) {
-      goal = state.embeddings;
+    checkpoint.keep = [&](const TrainingState& state) {
+      goal = state.numbers;
       if (store) store->keep(name_, state);
     };
     const VirtualReport report = read_as_virtual(
         context, turn, number, options, [&](Index, Index, float) { return stop_asked(); },
         checkpoint);
     if (report.diverged) return report.last_loss;
-    return approach(found ? found->embeddings : goal, starts);
+    return approach(found ? found->numbers : goal, starts);
   }
 
   float approach(std::span<const float> goal, std::span<const float> starts) {

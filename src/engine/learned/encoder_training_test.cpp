@@ -10,7 +10,7 @@
 #include "engine/compress.h"
 #include "engine/conversation/conversation.h"
 #include "engine/learned/encoder_pass.h"
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 #include "support/test_folder.h"
 #include "support/tiny_model.h"
 
@@ -134,7 +134,7 @@ class EncoderRecipe : public EncoderTrained {
   // First and last loss of each turn, as they are kept.
   std::vector<float> compress_with(const recipe::Recipe& recipe) {
     std::vector<float> losses;
-    engine_->set_virtual_store(std::make_shared<VirtualStore>(
+    engine_->set_training_store(std::make_shared<TrainingStore>(
         folder_ / "store",
         [&](Index, Index, Index, Index, float loss) { losses.push_back(loss); }));
     Context context(engine_);

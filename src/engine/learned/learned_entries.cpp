@@ -128,7 +128,7 @@ void LearnedEntries::set(std::span<const float> weights) {
 float LearnedEntries::forward(const Lesson& lesson) {
   std::vector<Index> positions(lesson.tokens.size());
   std::iota(positions.begin(), positions.end(), position_);
-  pass_.forward(token_embeddings(engine_, lesson.tokens), positions);
+  pass_.forward(token_embeddings(engine_.model(), lesson.tokens), positions);
   gradient_.resize(pass_.hidden().size());
   const TokenLoss loss = token_loss(engine_.model(), pass_.hidden(), lesson.targets, gradient_,
                                     engine_.options().numerics, engine_.pool());
@@ -157,19 +157,19 @@ void LearnedEntries::write(cache::Plan& plan) const {
   }
 }
 
-VirtualReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
-                    const LearningOptions& options, const OnStep& on_step,
-                    const Checkpoint& checkpoint) {
+TrainingReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
+                     const LearningOptions& options, const OnStep& on_step,
+                     const Checkpoint& checkpoint) {
   PITH_CHECK(!lessons.empty(), "something to learn from");
   const std::vector<float> start = entries.weights();
-  VirtualReport report{.entries = entries.size(), .steps = options.steps};
-  VirtualState state;
+  TrainingReport report{.steps = options.steps};
+  TrainingState state;
   if (checkpoint.state) {
     state = *checkpoint.state;
-    if (state.embeddings.size() != start.size())
+    if (state.numbers.size() != start.size())
       fail(ErrorCode::bad_input, "the kept state of a training is of other entries");
   } else {
-    state.embeddings = start;
+    state.numbers = start;
     state.adam = Adam(start.size());
     state.first_loss = entries.forward(lessons.front());
   }
@@ -180,7 +180,7 @@ VirtualReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
     return report;
   };
   for (;; ++state.step) {
-    entries.set(state.embeddings);
+    entries.set(state.numbers);
     const bool ends = state.step >= options.steps;
     state.last_loss = entries.forward(
         ends ? lessons.front() : lessons[lesson_of(state.step, std::ssize(lessons), options.seed)]);
@@ -191,7 +191,7 @@ VirtualReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
     clock.tell(state, ends);
     if (ends) break;
     const double left = 1 - static_cast<double>(state.step) / static_cast<double>(options.steps);
-    state.adam.step(entries.backward(), options.learning_rate * left, state.embeddings);
+    state.adam.step(entries.backward(), options.learning_rate * left, state.numbers);
   }
   report.last_loss = state.last_loss;
   return report;

@@ -4,11 +4,14 @@
 // business; what they come to is written into it.
 #pragma once
 
-#include <string>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "cache/plan.h"
-#include "engine/learned/virtual_tokens.h"
+#include "engine/context.h"
+#include "engine/learned/training.h"
+#include "model/gradient.h"
 #include "model/token_loss.h"
 
 namespace pith {
@@ -70,8 +73,8 @@ struct LearningOptions {
 
 // First and last loss are those of the first lesson. Where the report says diverged, or `on_step`
 // returned false, the entries are what they were.
-VirtualReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
-                    const LearningOptions& options, const OnStep& on_step = {},
-                    const Checkpoint& checkpoint = {});
+TrainingReport learn(LearnedEntries& entries, const std::vector<Lesson>& lessons,
+                     const LearningOptions& options, const OnStep& on_step = {},
+                     const Checkpoint& checkpoint = {});
 
 }  // namespace pith

@@ -8,7 +8,7 @@
 
 #include "base/rng.h"
 #include "engine/compress.h"
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 #include "support/tiny_model.h"
 
 namespace pith {
@@ -96,7 +96,7 @@ TEST_F(Learned, GradientAgreesWithDifferences) {
 TEST_F(Learned, TrainingLowersTheLossAndLeavesThePrefix) {
   LearnedEntries some = entries();
   const auto report = learn(some, lessons_, {.steps = 40});
-  EXPECT_EQ(report.entries, 4 * 4);  // lanes, entries behind the prefix
+  EXPECT_EQ(some.size(), 4 * 4);  // lanes, entries behind the prefix
   EXPECT_LT(report.last_loss, report.first_loss);
   some.write(plan_);
   std::vector<float> keys(static_cast<std::size_t>(whole_->cache().size(1) * 16));
@@ -122,7 +122,7 @@ TEST_F(Learned, AStoppedOrDivergedTrainingLeavesWhatWas) {
 TEST_F(Learned, AnInterruptedTrainingGoesOnToTheSameBits) {
   const auto folder = std::filesystem::path(::testing::TempDir()) / "learned";
   std::filesystem::remove_all(folder);
-  const VirtualStore store(folder);
+  const TrainingStore store(folder);
   LearnedEntries whole = entries(), part = entries();
   learn(whole, lessons_, {.steps = 8});
   Checkpoint kept{
@@ -138,7 +138,7 @@ TEST_F(Learned, AnInterruptedTrainingGoesOnToTheSameBits) {
 
 // As a recipe: the entries are those of the scorer and the budget, with other numbers in them.
 TEST_F(Learned, ARecipeTrainsWhatItKeeps) {
-  engine_->set_virtual_store(std::make_shared<VirtualStore>(
+  engine_->set_training_store(std::make_shared<TrainingStore>(
       std::filesystem::path(::testing::TempDir()) / "learned_recipe"));
   std::vector<float> keys[2];
   std::vector<cache::EntryInfo> info[2];

@@ -11,7 +11,6 @@
 #include "engine/learned/exempt.h"
 #include "engine/learned/pooling.h"
 #include "engine/learned/turn_entries.h"
-#include "kernels/linear.h"
 
 namespace pith {
 namespace {
@@ -156,7 +155,7 @@ std::vector<float> initial_embeddings(const Engine& engine, std::span<const Toke
                                       std::span<const float> surprisal,
                                       const std::vector<TokenRange>& chunks, Index number,
                                       const VirtualOptions& options) {
-  const std::vector<float> rows = token_embeddings(engine, turn);
+  const std::vector<float> rows = token_embeddings(engine.model(), turn);
   std::vector<float> out;
   if (options.start.embeddings) out = options.start.embeddings({rows, surprisal, chunks});
   if (out.empty())
@@ -187,7 +186,7 @@ std::unique_ptr<VirtualGoal> goal_of(Engine& engine, const TurnEntries& entries,
   return std::make_unique<PooledGoal>(engine, entries, chunks, surprisal, options);
 }
 
-void tell(const VirtualState& state, const VirtualGoal& goal, VirtualReport& report) {
+void tell(const TrainingState& state, const VirtualGoal& goal, VirtualReport& report) {
   report.first_loss = state.first_loss;
   report.last_loss = state.last_loss;
   report.hits = goal.hits().value_or(0);
@@ -229,40 +228,6 @@ cache::Plan replacement(const cache::Cache& cache, Index tokens, Index first_tok
 
 }  // namespace
 
-std::vector<float> token_embeddings(const Engine& engine, std::span<const Token> tokens) {
-  const auto& config = engine.config();
-  const auto width = static_cast<std::size_t>(config.width);
-  std::vector<float> rows(tokens.size() * width);
-  for (std::size_t t = 0; t < tokens.size(); ++t)
-    dequantize(engine.model().embedding(), tokens[t], 0, config.width,
-               std::span(rows).subspan(t * width, width));
-  for (float& x : rows) x *= config.embedding_scale;
-  return rows;
-}
-
-void Adam::step(std::span<const float> gradient, double learning_rate, std::span<float> x) {
-  constexpr double kFirst = 0.9, kEpsilon = 1e-8;
-  first_power *= kFirst;
-  second_power *= second_decay;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double g = double{gradient[i]};
-    first[i] = static_cast<float>(kFirst * double{first[i]} + (1 - kFirst) * g);
-    second[i] = static_cast<float>(second_decay * double{second[i]} + (1 - second_decay) * g * g);
-    const double mean = double{first[i]} / (1 - first_power);
-    const double square = double{second[i]} / (1 - second_power);
-    x[i] -= static_cast<float>(
-        learning_rate * (mean / (std::sqrt(square) + kEpsilon) + weight_decay * double{x[i]}));
-  }
-}
-
-void CheckpointClock::tell(const VirtualState& state, bool ends) {
-  if (!checkpoint_.keep || state.step <= begun_) return;
-  const auto now = std::chrono::steady_clock::now();
-  if (!ends && std::chrono::duration<double>(now - kept_).count() <= checkpoint_.seconds) return;
-  checkpoint_.keep(state);
-  kept_ = std::chrono::steady_clock::now();
-}
-
 VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Index number,
                               const VirtualOptions& options, const OnStep& on_step,
                               const Checkpoint& checkpoint) {
@@ -277,9 +242,9 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
   parts.exempt = exempt_tokens(context.engine(), turn, entries.rows, options.exempt);
   for (Index t = 0; t < tokens; ++t)
     if (!std::binary_search(parts.exempt.begin(), parts.exempt.end(), t)) parts.rest.push_back(t);
-  VirtualReport report{.tokens = tokens,
-                       .entries = tokens,
-                       .steps = virtual_steps(tokens, options.steps_per_250, options.least_steps)};
+  VirtualReport report;
+  report.steps = virtual_steps(tokens, options.steps_per_250, options.least_steps);
+  report.tokens = report.entries = tokens;
   if (parts.rest.empty()) return report;
   const Index left = std::ssize(parts.rest),
               count = std::clamp<Index>(
@@ -297,16 +262,16 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
   const auto positions =
       interpolated_positions(first + parts.rest.front(), first + parts.rest.back(), count);
 
-  VirtualState state;
+  TrainingState state;
   const auto width = static_cast<std::size_t>(context.engine().config().width);
   if (checkpoint.state) {
     state = *checkpoint.state;
-    if (state.embeddings.size() != static_cast<std::size_t>(count) * width)
+    if (state.numbers.size() != static_cast<std::size_t>(count) * width)
       fail(ErrorCode::bad_input, "the kept state of an optimisation is of another turn");
   } else {
-    state.embeddings = initial_embeddings(context.engine(), chosen(turn, parts.rest), surprisal,
-                                          chunks, number, options);
-    state.adam = Adam(state.embeddings.size());
+    state.numbers = initial_embeddings(context.engine(), chosen(turn, parts.rest), surprisal,
+                                       chunks, number, options);
+    state.adam = Adam(state.numbers.size());
   }
   if (options.loss == VirtualLoss::tokens) {  // the source's optimiser
     state.adam.second_decay = 0.9;
@@ -314,7 +279,7 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
   }
   CheckpointClock clock(checkpoint, state.step);
   for (;; ++state.step) {  // the last iterate is run, not stepped from
-    state.last_loss = goal->forward(state.embeddings, positions);
+    state.last_loss = goal->forward(state.numbers, positions);
     if (state.step == 0) state.first_loss = state.last_loss;
     tell(state, *goal, report);
     if (report.diverged || (on_step && !on_step(state.step, report.steps, state.last_loss)))
@@ -322,14 +287,14 @@ VirtualReport read_as_virtual(Context& context, std::span<const Token> turn, Ind
     if (state.step == 0 && options.start.learn) options.start.learn(goal->backward());
     if (goal->hits() > state.best_hits) {
       state.best_hits = *goal->hits();
-      state.best = state.embeddings;
+      state.best = state.numbers;
     }
     const bool ends = state.step >= report.steps || goal->reached();
     clock.tell(state, ends);
     if (ends) break;
-    state.adam.step(goal->backward(), options.learning_rate, state.embeddings);
+    state.adam.step(goal->backward(), options.learning_rate, state.numbers);
   }
-  if (!state.best.empty() && state.best != state.embeddings) {
+  if (!state.best.empty() && state.best != state.numbers) {
     state.last_loss = goal->forward(state.best, positions);
     tell(state, *goal, report);
   }

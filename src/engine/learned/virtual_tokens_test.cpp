@@ -141,13 +141,5 @@ TEST_F(VirtualTokens, ABudgetIsForTheSecondStage) {
   EXPECT_THROW(recipe::Recipe::parse("virtual(ratio=2) @ 4x"), Error);
 }
 
-TEST(Adam, FirstStepIsTheLearningRate) {
-  Adam adam(2);
-  std::vector<float> x = {1, 1};
-  adam.step(std::vector<float>{4, -0.1f}, 0.5, x);
-  EXPECT_NEAR(x[0], 0.5f, 1e-6f);
-  EXPECT_NEAR(x[1], 1.5f, 1e-6f);
-}
-
 }  // namespace
 }  // namespace pith

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "engine/compress.h"
 #include "engine/signals/observer.h"
@@ -185,16 +186,53 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   std::vector<float> row_scale_;  // [R]
 };
 
-// Keeps what the replay of [begin, end) may see: prefix and chunk.
-cache::Plan keep_chunk(const cache::Cache& cache, Index prefix, const ReplayChunk& chunk) {
-  cache::Plan plan;
-  for (Index lane = 0; lane < cache.shape().lanes(); ++lane) {
-    auto& keep = plan.lanes.emplace_back();
-    for (Index j = 0; j < prefix; ++j) keep.keep.push_back(static_cast<std::int32_t>(j));
-    for (Index j = std::max(prefix, chunk.begin); j < chunk.end; ++j)
-      keep.keep.push_back(static_cast<std::int32_t>(j));
+// What the replay of a chunk sees of a context.
+struct View {
+  std::optional<cache::Plan> plan;  // keeps that; none: it is everything
+  std::vector<ReplayObserver::Lane> lanes;
+};
+
+// Of a context that was never compressed, prefix and chunk, or everything: entries are tokens.
+View view_of_whole(const Context& context, const ReplayChunk& chunk, const ReplayOptions& options) {
+  const Index lanes = context.cache().shape().lanes(), prefix = options.prefix_tokens,
+              tokens = context.next_position(), length = chunk.end - chunk.begin;
+  const bool bounded = !options.whole_context && length + prefix < tokens;
+  const Index before = bounded ? prefix : chunk.begin, seen = bounded ? prefix + length : tokens;
+  View view;
+  view.lanes.assign(static_cast<std::size_t>(lanes),
+                    {.sinks = std::min(options.sinks, before), .chunk = before, .replay = seen});
+  if (!bounded) return view;
+  cache::LanePlan plan;
+  plan.format = context.engine().cache_format();
+  for (Index j = 0; j < prefix; ++j) plan.keep.push_back(static_cast<std::int32_t>(j));
+  for (Index j = std::max(prefix, chunk.begin); j < chunk.end; ++j)
+    plan.keep.push_back(static_cast<std::int32_t>(j));
+  view.plan.emplace().lanes.assign(static_cast<std::size_t>(lanes), plan);
+  return view;
+}
+
+// Of a context whose newest tokens are the chunk, whole in every lane: these, and what is left of
+// the prefix.
+View view_of_newest(const Context& context, const ReplayChunk& chunk,
+                    const ReplayOptions& options) {
+  View view;
+  auto& plan = view.plan.emplace();
+  for (Index i = 0; i < context.cache().shape().lanes(); ++i) {
+    auto& own = plan.lanes.emplace_back();
+    auto& lane = view.lanes.emplace_back();
+    own.format = context.engine().cache_format();
+    const auto info = context.cache().read_info(i);
+    const Index older = std::max<Index>(std::ssize(info) - (chunk.end - chunk.begin), 0);
+    for (Index j = 0; j < std::ssize(info); ++j) {
+      const cache::Span span = info[static_cast<std::size_t>(j)].span;
+      if (j < older && span.end > options.prefix_tokens) continue;
+      own.keep.push_back(static_cast<std::int32_t>(j));
+      if (j < older) ++lane.chunk;
+      if (j < older && span.begin < options.sinks) ++lane.sinks;
+    }
+    lane.replay = std::ssize(own.keep);
   }
-  return plan;
+  return view;
 }
 
 // Samples of the queries of all chunks, one after another: for each need of them, then each study's
@@ -246,6 +284,31 @@ void keep_queries(QuerySamples& samples, const ReplayOptions& options,
   signals.replay_queries.erase(first, signals.replay_queries.end());
 }
 
+// Repeats each chunk on a fork that sees its view and no more.
+void repeat(const Context& context, std::span<const ReplayChunk> chunks,
+            const ReplayOptions& options, recipe::Signals& signals,
+            View view_of(const Context&, const ReplayChunk&, const ReplayOptions&)) {
+  if (!options.gradients) signals.replay_chunk = options.chunk;
+  Index total = 0, done = 0;
+  for (const auto& chunk : chunks) total += std::ssize(chunk.tokens);
+  QuerySamples samples = samples_for(context.engine().config(), options, chunks);
+  for (const auto& chunk : chunks) {
+    Context fork = context.fork();
+    View view = view_of(fork, chunk, options);
+    if (view.plan) fork.cache().apply(*view.plan);
+    ReplayObserver observer(fork, options, chunk.end - chunk.begin, std::move(view.lanes), samples,
+                            done,
+                            options.gradients ? replay_gradients(fork, chunk.tokens)
+                                              : std::vector<std::vector<float>>{});
+    fork.read(chunk.tokens, &observer, [&](Index now, Index) {
+      if (options.progress) options.progress(done + now, total);
+    });
+    observer.finish(chunk.begin, signals);
+    done += std::ssize(chunk.tokens);
+  }
+  keep_queries(samples, options, chunks, signals);
+}
+
 }  // namespace
 
 ReplayChunk replay_chunk(const Engine& engine, std::span<const Token> context, Index begin,
@@ -286,8 +349,7 @@ ReplayOptions replay_options(const recipe::SignalNeeds& needs, const ReadOptions
 }
 
 void replay(const Context& context, const ReplayOptions& options, recipe::Signals& signals) {
-  const auto& shape = context.cache().shape();
-  const auto size = static_cast<std::size_t>(shape.kv_heads * signals.tokens);
+  const auto size = static_cast<std::size_t>(context.cache().shape().kv_heads * signals.tokens);
   for (auto& layer : signals.layers) {
     if (options.gradients) {
       layer.replay_gradient.assign(size, 0.0f);
@@ -296,67 +358,15 @@ void replay(const Context& context, const ReplayOptions& options, recipe::Signal
     if (options.plain) layer.replay.assign(size, 0.0f);
     if (options.plus) layer.replay_plus.assign(size, 0.0f);
   }
-  if (!options.gradients) signals.replay_chunk = options.chunk;
-  const auto chunks = replay_chunks(context.engine(), context.tokens(), options);
-  Index total = 0, done = 0;
-  for (const auto& chunk : chunks) total += static_cast<Index>(chunk.tokens.size());
-  QuerySamples samples = samples_for(context.engine().config(), options, chunks);
-  for (const auto& chunk : chunks) {
-    Context fork = context.fork();
-    const bool bounded =
-        !options.whole_context && chunk.end - chunk.begin + options.prefix_tokens < signals.tokens;
-    if (bounded) {
-      auto plan = keep_chunk(fork.cache(), options.prefix_tokens, chunk);
-      for (auto& lane : plan.lanes) lane.format = context.engine().cache_format();
-      fork.cache().apply(plan);
-    }
-    const Index seen = bounded ? options.prefix_tokens + chunk.end - chunk.begin : signals.tokens;
-    const Index before = bounded ? options.prefix_tokens : chunk.begin;  // entries
-    const ReplayObserver::Lane lane{
-        .sinks = std::min(options.sinks, before), .chunk = before, .replay = seen};
-    ReplayObserver observer(fork, options, chunk.end - chunk.begin,
-                            std::vector(static_cast<std::size_t>(shape.lanes()), lane), samples,
-                            done,
-                            options.gradients ? replay_gradients(fork, chunk.tokens)
-                                              : std::vector<std::vector<float>>{});
-    fork.read(chunk.tokens, &observer, [&](Index now, Index) {
-      if (options.progress) options.progress(done + now, total);
-    });
-    observer.finish(chunk.begin, signals);
-    done += static_cast<Index>(chunk.tokens.size());
-  }
-  keep_queries(samples, options, chunks, signals);
+  repeat(context, replay_chunks(context.engine(), context.tokens(), options), options, signals,
+         view_of_whole);
 }
 
 void replay_newest(const Context& context, Index begin, const ReplayOptions& options,
                    recipe::Signals& signals) {
-  const Index end = context.next_position(), length = end - begin;
-  signals.replay_chunk = options.chunk;
-  const auto chunk = replay_chunk(context.engine(), context.tokens(), begin, end, options);
-  Context fork = context.fork();
-  cache::Plan plan;
-  std::vector<ReplayObserver::Lane> lanes;
-  for (Index i = 0; i < fork.cache().shape().lanes(); ++i) {
-    auto& own = plan.lanes.emplace_back();
-    auto& lane = lanes.emplace_back();
-    own.format = context.engine().cache_format();
-    const auto info = fork.cache().read_info(i);
-    const Index older = std::max<Index>(std::ssize(info) - length, 0);
-    for (Index j = 0; j < std::ssize(info); ++j) {
-      const cache::Span span = info[static_cast<std::size_t>(j)].span;
-      if (j < older && span.end > options.prefix_tokens) continue;  // what is left of the prefix
-      own.keep.push_back(static_cast<std::int32_t>(j));
-      if (j < older) ++lane.chunk;
-      if (j < older && span.begin < options.sinks) ++lane.sinks;
-    }
-    lane.replay = std::ssize(own.keep);
-  }
-  fork.cache().apply(plan);
-  QuerySamples samples = samples_for(context.engine().config(), options, std::span(&chunk, 1));
-  ReplayObserver observer(fork, options, length, std::move(lanes), samples);
-  fork.read(chunk.tokens, &observer, options.progress);
-  observer.finish(begin, signals);
-  keep_queries(samples, options, std::span(&chunk, 1), signals);
+  const ReplayChunk chunk =
+      replay_chunk(context.engine(), context.tokens(), begin, context.next_position(), options);
+  repeat(context, std::span(&chunk, 1), options, signals, view_of_newest);
 }
 
 }  // namespace pith

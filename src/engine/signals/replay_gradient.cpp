@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "engine/learned/turn_entries.h"
-#include "engine/learned/virtual_tokens.h"
 #include "kernels/vector.h"
 
 namespace pith {
@@ -17,7 +16,7 @@ std::vector<std::vector<float>> replay_gradients(const Context& seen,
   GradientPass pass(engine.model(), past, layers, true, engine.options().numerics, engine.pool());
   std::vector<Index> positions(tokens.size());
   std::iota(positions.begin(), positions.end(), seen.next_position());
-  pass.forward(token_embeddings(engine, tokens), positions);
+  pass.forward(token_embeddings(engine.model(), tokens), positions);
   std::vector<float> stream(pass.stream().begin(), pass.stream().end());
   for (float& x : stream) x *= 2;
   std::vector<std::vector<float>> norms(static_cast<std::size_t>(layers));

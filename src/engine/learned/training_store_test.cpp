@@ -1,12 +1,17 @@
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <xxhash.h>
 
 #include <fstream>
+#include <initializer_list>
+#include <optional>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "engine/compress.h"
+#include "engine/learned/virtual_tokens.h"
 #include "engine/model_access.h"
 #include "support/test_folder.h"
 #include "support/tiny_model.h"
@@ -46,7 +51,7 @@ class Stored : public ::testing::Test {
 TEST_F(Stored, AnInterruptedTurnGoesOnToTheSameBits) {
   Context whole(engine_);
   read(whole, {}, {});
-  const VirtualStore store(folder_);
+  const TrainingStore store(folder_);
   Checkpoint kept{
       .state = {}, .keep = [&](const auto& state) { store.keep("turn", state); }, .seconds = 0};
   Context stopped(engine_);
@@ -64,10 +69,10 @@ TEST_F(Stored, AnInterruptedTurnGoesOnToTheSameBits) {
 }
 
 TEST_F(Stored, ADamagedFileIsNamed) {
-  const VirtualStore store(folder_);
+  const TrainingStore store(folder_);
   EXPECT_FALSE(store.find("turn"));
-  store.keep("turn", {.step = 1, .embeddings = {1, 2}, .adam = Adam(2)});
-  EXPECT_EQ(store.find("turn")->embeddings, (std::vector<float>{1, 2}));
+  store.keep("turn", {.step = 1, .numbers = {1, 2}, .adam = Adam(2)});
+  EXPECT_EQ(store.find("turn")->numbers, (std::vector<float>{1, 2}));
   std::fstream(folder_ / "turn.turn", std::ios::in | std::ios::out | std::ios::binary).put('X');
   try {
     store.find("turn");
@@ -78,10 +83,51 @@ TEST_F(Stored, ADamagedFileIsNamed) {
   }
 }
 
+// As docs/formats.md has them: what was kept before goes on.
+TEST_F(Stored, FilesAreReadFromTheirBytes) {
+  const TrainingStore store(folder_);
+  const auto write = [&](const char* name, char version, std::initializer_list<float> rows,
+                         std::optional<std::int64_t> hits) {
+    std::string text = std::string("PITHVT0") + version;
+    const auto add = [&](auto number) {
+      text.append(reinterpret_cast<const char*>(&number), sizeof(number));
+    };
+    for (const std::int64_t n : {7, 2}) add(n);
+    for (const float loss : {3.0f, 2.0f}) add(loss);
+    for (const double power : {0.5, 0.25}) add(power);
+    for (const float x : rows) add(x);
+    if (hits) add(*hits);
+    add(static_cast<std::uint64_t>(XXH3_64bits(text.data(), text.size())));
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+  };
+  std::filesystem::create_directories(folder_);
+  write("values.turn", '1', {1, 2, 3, 4, 5, 6}, {});
+  const auto values = store.find("values");
+  ASSERT_TRUE(values);
+  EXPECT_EQ(values->step, 7);
+  EXPECT_EQ(values->first_loss, 3);
+  EXPECT_EQ(values->last_loss, 2);
+  EXPECT_EQ(values->numbers, (std::vector<float>{1, 2}));
+  EXPECT_EQ(values->adam.first, (std::vector<float>{3, 4}));
+  EXPECT_EQ(values->adam.second, (std::vector<float>{5, 6}));
+  EXPECT_EQ(values->adam.first_power, 0.5);
+  EXPECT_EQ(values->adam.second_power, 0.25);
+  EXPECT_TRUE(values->best.empty());
+  EXPECT_EQ(values->best_hits, -1);
+
+  write("tokens.turn", '2', {1, 2, 3, 4, 5, 6, 7, 8}, 9);
+  const auto tokens = store.find("tokens");
+  ASSERT_TRUE(tokens);
+  EXPECT_EQ(tokens->best, (std::vector<float>{7, 8}));
+  EXPECT_EQ(tokens->best_hits, 9);
+  store.keep("again", *tokens);
+  EXPECT_EQ(read_file(folder_ / "again.turn"), read_file(folder_ / "tokens.turn"));
+}
+
 TEST_F(Stored, RecipesShareTheFirstStage) {
   Index steps = 0;
-  engine_->set_virtual_store(
-      std::make_shared<VirtualStore>(folder_, [&](Index, Index, Index, Index, float) { ++steps; }));
+  engine_->set_training_store(std::make_shared<TrainingStore>(
+      folder_, [&](Index, Index, Index, Index, float) { ++steps; }));
   const ReadOptions options{.prefix_tokens = 6, .sentence_starts = {0}, .turn_starts = {6, 20, 34}};
   for (const auto* evict : {"random", "recency"}) {
     Context context(engine_);

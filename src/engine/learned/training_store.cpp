@@ -1,4 +1,4 @@
-#include "engine/learned/virtual_store.h"
+#include "engine/learned/training_store.h"
 
 #include <fmt/format.h>
 #include <xxhash.h>
@@ -11,9 +11,9 @@
 namespace pith {
 namespace {
 
-// file = head, embeddings, first moments, second moments (`size` floats each), u64 XXH3 of all
-// that; in version 2, of the loss of tokens, the best embeddings (`size` floats) and how many
-// tokens they predict (i64) stand before the hash.
+// file = head, numbers, first moments, second moments (`size` floats each), u64 XXH3 of all that;
+// in version 2, of a loss that counts hits, the best numbers (`size` floats) and how many hits they
+// have (i64) stand before the hash.
 struct Head {
   char magic[8] = {'P', 'I', 'T', 'H', 'V', 'T', '0', '1'};
   std::int64_t step = 0, size = 0;
@@ -34,20 +34,20 @@ std::string_view bytes_of(const T* data, std::size_t count) {
 
 }  // namespace
 
-VirtualStore::VirtualStore(std::filesystem::path folder, OnStep on_step)
+TrainingStore::TrainingStore(std::filesystem::path folder, OnStep on_step)
     : folder_(std::move(folder)), on_step_(std::move(on_step)) {}
 
-std::filesystem::path VirtualStore::path_of(const std::string& name) const {
+std::filesystem::path TrainingStore::path_of(const std::string& name) const {
   return folder_ / (name + ".turn");
 }
 
-std::optional<VirtualState> VirtualStore::find(const std::string& name) const {
+std::optional<TrainingState> TrainingStore::find(const std::string& name) const {
   const auto path = path_of(name);
   if (!is_there(path)) return std::nullopt;
   const std::string text = read_file(path);
   const auto damaged = [&]() {
-    fail(ErrorCode::bad_file, fmt::format("{}: these virtual tokens are damaged; delete the file, "
-                                          "and they are optimised anew",
+    fail(ErrorCode::bad_file, fmt::format("{}: this training is damaged; delete the file, and it "
+                                          "is begun anew",
                                           path.string()));
   };
   Head head;
@@ -62,18 +62,15 @@ std::optional<VirtualState> VirtualStore::find(const std::string& name) const {
       head.size > most || most != file_size(head.size, has_best) ||
       hash != XXH3_64bits(text.data(), text.size() - sizeof(hash)))
     damaged();
-  VirtualState state{.step = head.step,
-                     .first_loss = head.first_loss,
-                     .last_loss = head.last_loss,
-                     .embeddings = {},
-                     .adam = Adam(static_cast<std::size_t>(head.size)),
-                     .best = {}};
+  TrainingState state{.step = head.step,
+                      .first_loss = head.first_loss,
+                      .last_loss = head.last_loss,
+                      .adam = Adam(static_cast<std::size_t>(head.size))};
   const char* at = text.data() + sizeof(Head);
-  state.embeddings.resize(static_cast<std::size_t>(head.size));
-  std::vector<std::vector<float>*> rows = {&state.embeddings, &state.adam.first,
-                                           &state.adam.second};
+  state.numbers.resize(static_cast<std::size_t>(head.size));
+  std::vector<std::vector<float>*> rows = {&state.numbers, &state.adam.first, &state.adam.second};
   if (has_best) rows.push_back(&state.best);
-  state.best.resize(has_best ? state.embeddings.size() : 0);
+  state.best.resize(has_best ? state.numbers.size() : 0);
   for (auto* row : rows) {
     std::memcpy(row->data(), at, row->size() * sizeof(float));
     at += row->size() * sizeof(float);
@@ -84,17 +81,17 @@ std::optional<VirtualState> VirtualStore::find(const std::string& name) const {
   return state;
 }
 
-void VirtualStore::keep(const std::string& name, const VirtualState& state) const {
+void TrainingStore::keep(const std::string& name, const TrainingState& state) const {
   Head head;
   if (!state.best.empty()) head.magic[7] = '2';
   head.step = state.step;
-  head.size = std::ssize(state.embeddings);
+  head.size = std::ssize(state.numbers);
   head.first_loss = state.first_loss;
   head.last_loss = state.last_loss;
   head.first_power = state.adam.first_power;
   head.second_power = state.adam.second_power;
   std::string text(bytes_of(&head, 1));
-  for (const auto* row : {&state.embeddings, &state.adam.first, &state.adam.second})
+  for (const auto* row : {&state.numbers, &state.adam.first, &state.adam.second})
     text += bytes_of(row->data(), row->size());
   if (!state.best.empty())
     text.append(bytes_of(state.best.data(), state.best.size()))
@@ -107,7 +104,12 @@ void VirtualStore::keep(const std::string& name, const VirtualState& state) cons
   writer.commit();
 }
 
-std::string virtual_name(std::string_view before, std::span<const Token> turn) {
+Checkpoint TrainingStore::checkpoint(const std::string& name) const {
+  return {.state = find(name),
+          .keep = [this, name](const TrainingState& state) { keep(name, state); }};
+}
+
+std::string training_name(std::string_view before, std::span<const Token> turn) {
   const std::string text = fmt::format("{}|{}", before, bytes_of(turn.data(), turn.size()));
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);

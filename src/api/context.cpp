@@ -9,6 +9,7 @@
 #include "engine/compress.h"
 #include "engine/guard/guard.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "recipe/recipe.h"
 #include "recipe/signal_kinds.h"
 

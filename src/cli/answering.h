@@ -16,6 +16,7 @@
 #include "engine/guard/guard.h"
 #include "engine/keeper.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "engine/schedule.h"
 #include "recipe/recipe.h"
 

@@ -12,6 +12,7 @@
 #include "engine/compress.h"
 #include "engine/context.h"
 #include "engine/guard/guard_table.h"
+#include "engine/reading.h"
 
 namespace pith {
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/compress.h"
 #include "engine/model_access.h"
+#include "engine/reading.h"
 #include "support/test_folder.h"
 #include "support/tiny_model.h"
 

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/compress.h"
 #include "engine/conversation/turn_block.h"
+#include "engine/reading.h"
 #include "engine/signals/stream.h"
 #include "recipe/registry.h"
 #include "recipe/signal_check.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/compress.h"
+#include "engine/reading.h"
 #include "engine/signals/observer.h"
 #include "engine/signals/query_sample.h"
 #include "engine/signals/replay_gradient.h"

@@ -12,7 +12,9 @@
 #include "engine/guard/guard.h"
 #include "engine/guard/span_replay.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "recipe/recipe.h"
+#include "recipe/signal_kinds.h"
 
 namespace pithkv {
 namespace {
@@ -46,7 +48,6 @@ SignalNeeds needs_of(const pith::Engine& engine, const std::vector<std::string>&
     needs |= recipe.needs();
   }
   needs.rotated_moments = true;  // cheap, and any recipe may turn out to store packed keys
-  needs.sentences = needs.turns = needs.answer_prompt = true;  // known of every document
   return needs;
 }
 
@@ -72,20 +73,6 @@ void check_compressible(const ContextState& state) {
     pith::fail(ErrorCode::bad_input,
                "this context comes from a file, which holds no signals for recipes to look at; "
                "read the document again, and compress before saving");
-}
-
-// Whether a reading for `needs` collected what `wanted` asks for, but for what is looked up or seen
-// when it is compressed.
-bool collected(SignalNeeds needs, SignalNeeds wanted) {
-  wanted.question_queries = wanted.question_keys = false;
-  wanted.encoders.clear();
-  const SignalNeeds before = needs;
-  try {
-    needs |= wanted;
-  } catch (const Error&) {  // one reading cannot serve both
-    return false;
-  }
-  return needs == before;
 }
 
 [[noreturn]] void refuse_uncollected(const Recipe& recipe) {
@@ -149,7 +136,7 @@ Context Context::compress(std::string_view text, const CompressOptions& options)
     check_compressible(*state_);
     const Reading& reading = *state_->reading;
     const Signals* signals = &*reading.signals;
-    if (!collected(reading.needs, recipe.needs())) refuse_uncollected(recipe);
+    if (!pith::recipe::covers(reading.needs, recipe.needs())) refuse_uncollected(recipe);
     std::optional<Signals> seen;  // with the question's
     if (recipe.sees_question()) {
       if (!options.question)

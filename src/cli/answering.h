@@ -17,6 +17,7 @@
 #include "engine/guard/span_replay.h"
 #include "engine/keeper.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "engine/schedule.h"
 #include "recipe/recipe.h"
 

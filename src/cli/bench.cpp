@@ -14,6 +14,7 @@
 #include "engine/generate.h"
 #include "engine/keeper.h"
 #include "engine/learned/turn_entries.h"
+#include "engine/reading.h"
 
 namespace pith::cli {
 namespace {

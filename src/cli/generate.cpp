@@ -12,6 +12,7 @@
 #include "cli/steps.h"
 #include "engine/compress.h"
 #include "engine/keeper.h"
+#include "engine/reading.h"
 #include "engine/write.h"
 
 namespace pith::cli {

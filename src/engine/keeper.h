@@ -12,6 +12,7 @@
 
 #include "engine/compress.h"
 #include "engine/context.h"
+#include "engine/reading.h"
 #include "recipe/recipe.h"
 
 namespace pith {

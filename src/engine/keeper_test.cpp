@@ -8,7 +8,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "engine/compress.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "engine/signals/stream.h"
 #include "recipe/budget.h"
 #include "support/models.h"

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <map>
 
-#include "engine/compress.h"
+#include "engine/reading.h"
 #include "engine/signals/replay.h"
 #include "recipe/recipe.h"
 #include "support/golden.h"

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/compress.h"
 #include "engine/engine.h"
+#include "engine/reading.h"
 
 namespace pith {
 

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/compress.h"
+#include "engine/reading.h"
 
 namespace pith {
 

@@ -7,7 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "engine/compress.h"
+#include "engine/context.h"
+#include "recipe/recipe.h"
+#include "recipe/signals.h"
 
 namespace pith {
 

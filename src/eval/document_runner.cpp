@@ -11,6 +11,7 @@
 #include "engine/conversation/turn_reading.h"
 #include "engine/keeper.h"
 #include "engine/learned/encoder.h"
+#include "engine/reading.h"
 #include "engine/rerouting.h"
 #include "eval/judge.h"
 #include "eval/survival.h"

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "engine/generate.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "eval/judge.h"
 
 namespace pith::eval {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "engine/compress.h"
 #include "engine/generate.h"
+#include "engine/reading.h"
 #include "probe/places.h"
 #include "probe/totals.h"
 #include "probe/trial.h"

@@ -11,12 +11,16 @@
 namespace pith::recipe {
 
 void check_signals(const Stage& stage, const cache::Cache& cache, const Signals& signals) {
-  const SignalNeeds needs = needs_of(stage);
+  check_signals(needs_of(stage), to_string(stage), cache, signals);
+}
+
+void check_signals(const SignalNeeds& needs, std::string_view whose, const cache::Cache& cache,
+                   const Signals& signals) {
   const cache::Shape& shape = cache.shape();
   const auto refuse = [&](const std::string& what) {
-    fail(ErrorCode::bad_input,
-         fmt::format("signals for \"{}\": {}; collect them with the recipe's needs()",
-                     to_string(stage), what));
+    fail(
+        ErrorCode::bad_input,
+        fmt::format("signals for \"{}\": {}; collect them with the recipe's needs()", whose, what));
   };
   const Index heads = signals.query_heads, tokens = signals.tokens, depth = shape.head_dim;
   if (tokens < cache.source_tokens())
@@ -35,7 +39,7 @@ void check_signals(const Stage& stage, const cache::Cache& cache, const Signals&
     fail(ErrorCode::bad_input,
          fmt::format("\"{}\": there are no turns, since the text is not a conversation; leave out "
                      "the part that counts them (turn_quota)",
-                     to_string(stage)));
+                     whose));
   const auto expect_references = [&](const auto* found, std::string_view what) {
     if (found == nullptr || found->count == 0 || std::ssize(found->queries) != shape.layers)
       refuse(fmt::format("no reference queries of {}", what));

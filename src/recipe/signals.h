@@ -36,13 +36,13 @@ struct SelfStudy {
 
 inline constexpr Index kReplayChunk = 2048;  // KVzip's: tokens of the document repeated at once
 
+// Each field but moments_skip asks for a kind of signal, and has its row in signal_kinds.cpp.
 struct SignalNeeds {
   Index window_queries = 0;  // the last w context queries of every layer, rotated
   Index tail_attention = 0;  // what the last w queries look at before anything is compressed
   Index echo = 0;            // virtual replay by chunks of so many tokens; 0: none
   Index replay_chunk = 0;    // tokens that the replay repeats at once; 0: the part leaves it open
 
-  // Needed or not. Each has its line in the table of signals.cpp, in this order.
   bool query_moments = false;     // mean and covariance of unrotated queries
   bool query_means = false;       // the mean of unrotated queries alone
   bool query_magnitudes = false;  // the mean length of every rotated pair of queries
@@ -80,6 +80,7 @@ struct SignalNeeds {
   bool repeats() const {
     return replay || replay_plus || !replay_queries.empty() || !studies.empty();
   }
+  bool measures_queries() const { return query_moments || query_means || query_magnitudes; }
 
   // The union, of which each side can be served as it would be alone. Throws bad_recipe where there
   // is none: of some signals one kind can be collected at a time.

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "engine/reading.h"
 #include "engine/signals/observer.h"
 #include "engine/signals/replay.h"
 #include "recipe/recipe.h"

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "engine/engine.h"
+#include "recipe/signal_kinds.h"
 #include "recipe/signals.h"
 
 namespace pith {
@@ -139,7 +140,8 @@ std::string model_argument(const Engine& engine) {
 }
 
 std::string looked_up_hash(const Engine& engine, const recipe::SignalNeeds& needs) {
-  if (!needs.query_filters && !needs.kvzap && !needs.budget_curves && !needs.diffuseness) return "";
+  if (!recipe::asks_any(needs, [](const recipe::SignalKind& kind) { return kind.from.calibrated; }))
+    return "";
   return fmt::format("|{:016x}", Calibration::of(engine).contents);
 }
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "engine/compress.h"
 #include "engine/context.h"
+#include "engine/reading.h"
 #include "recipe/recipe.h"
 
 namespace pith {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/compress.h"
+#include "engine/reading.h"
 
 namespace pith {
 

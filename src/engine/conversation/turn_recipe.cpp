@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/signals/stream.h"
 #include "recipe/budget.h"
+#include "recipe/signal_kinds.h"
 #include "recipe/stage.h"
 
 namespace pith {
@@ -15,12 +15,7 @@ namespace {
 using cache::Columns;
 using cache::Format;
 
-recipe::SignalNeeds beyond_turns(recipe::SignalNeeds needs) {
-  needs.sentences = false;
-  needs.context_queries.clear();
-  needs.replay_queries.clear();
-  return StreamCollector::beyond(needs);
-}
+bool is_of_documents(const recipe::SignalKind& kind) { return kind.over == recipe::Over::document; }
 
 Columns columns_of(const recipe::Stage& stage) {
   if (stage.realiser.info->adds != nullptr) return Columns::annotated;
@@ -105,7 +100,7 @@ void check_turn_recipe(const recipe::Recipe& recipe) {
          fmt::format("{}: it looks at the question, but a conversation is compressed between "
                      "turns, when none is known; take a recipe that does not (pith recipes)",
                      recipe.name()));
-  if (beyond_turns(recipe.needs()) != recipe::SignalNeeds{})
+  if (recipe::asks_any(recipe.needs(), is_of_documents))
     fail(ErrorCode::bad_recipe,
          fmt::format("{}: what it needs to know can only be collected over a whole document, not "
                      "turn by turn; take another recipe (pith recipes)",

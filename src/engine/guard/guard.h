@@ -13,6 +13,7 @@
 #include "engine/context.h"
 #include "engine/guard/guard_table.h"
 #include "engine/guard/span_replay.h"
+#include "engine/reading.h"
 
 namespace pith {
 

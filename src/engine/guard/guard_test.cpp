@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "engine/reading.h"
 #include "support/error_of.h"
 #include "support/tiny_model.h"
 

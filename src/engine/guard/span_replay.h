@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/compress.h"
 #include "engine/context.h"
+#include "engine/reading.h"
 
 namespace pith {
 

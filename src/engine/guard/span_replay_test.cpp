@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+#include "engine/compress.h"
+#include "recipe/recipe.h"
 #include "support/error_of.h"
 #include "support/tiny_model.h"
 

@@ -11,6 +11,7 @@
 #include "engine/conversation/conversation.h"
 #include "engine/learned/encoder_pass.h"
 #include "engine/learned/training_store.h"
+#include "engine/reading.h"
 #include "support/test_folder.h"
 #include "support/tiny_model.h"
 

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "engine/compress.h"
 #include "engine/learned/training_store.h"
+#include "engine/reading.h"
 #include "support/tiny_model.h"
 
 namespace pith {

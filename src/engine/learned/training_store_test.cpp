@@ -13,6 +13,7 @@
 #include "engine/compress.h"
 #include "engine/learned/virtual_tokens.h"
 #include "engine/model_access.h"
+#include "engine/reading.h"
 #include "support/test_folder.h"
 #include "support/tiny_model.h"
 

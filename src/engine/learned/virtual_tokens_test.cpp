@@ -6,6 +6,7 @@
 
 #include "engine/compress.h"
 #include "engine/model_access.h"
+#include "engine/reading.h"
 #include "support/tiny_model.h"
 
 namespace pith {

@@ -3,8 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "engine/calibration/calibrate.h"
-#include "engine/compress.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
+#include "recipe/recipe.h"
 #include "recipe/scene.h"
 #include "recipe/window_attention.h"
 #include "support/models.h"

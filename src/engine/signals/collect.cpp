@@ -8,14 +8,12 @@
 #include "engine/calibration/calibration.h"
 #include "kernels/vector.h"
 #include "recipe/local_attention.h"
+#include "recipe/signal_kinds.h"
 
 namespace pith {
 
 bool SignalCollector::watches(const recipe::SignalNeeds& needs) {
-  return needs.window_queries > 0 || needs.query_moments || needs.query_means ||
-         needs.query_magnitudes || needs.rotated_moments || needs.attention_sum ||
-         needs.attention_max || !needs.context_queries.empty() || !needs.local_attention.empty() ||
-         needs.echo > 0 || needs.kvzap;
+  return recipe::asks_any(needs, [](const recipe::SignalKind& kind) { return kind.from.watched; });
 }
 
 SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& needs, Index tokens,
@@ -37,7 +35,7 @@ SignalCollector::SignalCollector(Engine& engine, const recipe::SignalNeeds& need
     if (needs.attention_sum) layer.attention_sum.resize(heads * static_cast<std::size_t>(tokens));
     if (needs.attention_max) layer.attention_max.resize(heads * static_cast<std::size_t>(tokens));
   }
-  if (wants_moments()) {
+  if (needs.measures_queries()) {
     moments_.resize(signals_.layers.size());
     for (auto& moments : moments_) {
       moments.sum.resize(heads * D);
@@ -84,7 +82,7 @@ void SignalCollector::begin_chunk(Index first, Index rows) {
 
 void SignalCollector::unrotated(Index layer, std::span<const float> hidden,
                                 std::span<const float> queries) {
-  if (wants_moments()) collect_moments(layer, queries);
+  if (needs_.measures_queries()) collect_moments(layer, queries);
   if (needs_.query_magnitudes) collect_magnitudes(layer, queries);
   if (echo_) echo_->hidden(layer, first_, hidden);
   if (needs_.kvzap) predict(layer, hidden);

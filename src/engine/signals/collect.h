@@ -28,7 +28,7 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
   static bool watches(const recipe::SignalNeeds& needs);
 
   bool wants_unrotated() const override {
-    return wants_moments() || echo_.has_value() || needs_.kvzap;
+    return needs_.measures_queries() || echo_.has_value() || needs_.kvzap;
   }
   void begin_chunk(Index first, Index rows) override;
   void unrotated(Index layer, std::span<const float> hidden,
@@ -44,9 +44,6 @@ class SignalCollector final : public ReadObserver, private cache::AttentionTap {
 
  private:
   void observe(const cache::WeightBlock& block) override;
-  bool wants_moments() const {
-    return needs_.query_moments || needs_.query_means || needs_.query_magnitudes;
-  }
   void collect_moments(Index layer, std::span<const float> queries);
   void collect_magnitudes(Index layer, std::span<const float> queries);
   void predict(Index layer, std::span<const float> hidden);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/compress.h"
+#include "engine/reading.h"
 #include "engine/signals/references.h"
 #include "recipe/references.h"
 #include "recipe/row_kernels.h"

@@ -5,7 +5,7 @@
 
 #include <span>
 
-#include "engine/compress.h"
+#include "engine/reading.h"
 #include "recipe/signals.h"
 
 namespace pith {

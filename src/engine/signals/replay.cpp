@@ -5,7 +5,7 @@
 #include <numeric>
 #include <optional>
 
-#include "engine/compress.h"
+#include "engine/reading.h"
 #include "engine/signals/observer.h"
 #include "engine/signals/query_sample.h"
 #include "engine/signals/replay_gradient.h"

@@ -12,7 +12,7 @@
 
 namespace pith {
 
-struct ReadOptions;  // engine/compress.h
+struct ReadOptions;  // engine/reading.h
 
 inline constexpr Index kGradientChunk = 512;  // KVgrad's
 

@@ -13,8 +13,8 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "engine/compress.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "recipe/references.h"
 #include "recipe/row_kernels.h"
 #include "recipe/scene.h"

@@ -6,6 +6,7 @@
 
 #include "engine/compress.h"
 #include "engine/prompt.h"
+#include "engine/reading.h"
 #include "recipe/references.h"
 #include "recipe/row_kernels.h"
 #include "recipe/scene.h"

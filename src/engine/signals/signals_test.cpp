@@ -11,6 +11,7 @@
 #include "engine/calibration/budgets.h"
 #include "engine/calibration/calibrate.h"
 #include "engine/compress.h"
+#include "engine/reading.h"
 #include "engine/signals/chunk_rows.h"
 #include "engine/signals/observer.h"
 #include "engine/signals/replay.h"

@@ -1,8 +1,16 @@
 #include "engine/signals/stream.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "recipe/signal_kinds.h"
 
 namespace pith {
+namespace {
+
+bool of_pieces(const recipe::SignalKind& kind) { return kind.over == recipe::Over::piece; }
+
+}  // namespace
 
 void lengthen_rows(std::vector<float>& array, Index rows, Index before, Index after) {
   std::vector<float> longer(static_cast<std::size_t>(rows * after));
@@ -34,19 +42,12 @@ StreamCollector::StreamCollector(Engine& engine, const recipe::SignalNeeds& need
 }
 
 recipe::SignalNeeds StreamCollector::beyond(recipe::SignalNeeds needs) {
-  needs.window_queries = needs.replay_chunk = 0;
-  needs.query_moments = needs.rotated_moments = false;
-  needs.attention_sum = needs.attention_max = false;
-  needs.moments_skip = recipe::SignalNeeds{}.moments_skip;
-  needs.replay = needs.replay_plus = needs.surprisal = needs.structure = false;
-  needs.projected_values = needs.budget_curves = needs.diffuseness = false;
-  needs.encoders.clear();
-  return needs;
+  return recipe::without(std::move(needs), of_pieces);
 }
 
 bool StreamCollector::watches() const {
-  return needs_.window_queries > 0 || needs_.query_moments || needs_.rotated_moments ||
-         wants_attention();
+  return recipe::asks_any(
+      needs_, [](const recipe::SignalKind& kind) { return of_pieces(kind) && kind.from.watched; });
 }
 
 void StreamCollector::begin(const cache::Cache& cache, Index tokens) {

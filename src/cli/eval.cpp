@@ -155,16 +155,20 @@ void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
   eval::record(eval::recorded(config, eval::facts_of(*engine)), config.out);
   StepProgress steps("answering: documents x recipes");
   const auto show = steps.callback();
-  std::optional<StepProgress> turn;  // of virtual tokens
-  Progress show_turn;
+  std::optional<StepProgress> step;  // of reading a document, replaying it, optimising a turn
+  Progress show_step;
+  std::string doing;
+  Index last = 0;  // step
   const auto summary =
       eval::run_suites(engine, config, config.out, [&](const eval::RunProgress& progress) {
-        if (progress.steps == 0) return show(progress.done, progress.total);
-        if (progress.step == 0 || !turn) {
-          turn.emplace("optimising");
-          show_turn = turn->callback();
+        if (progress.doing.empty()) return show(progress.done, progress.total);
+        if (doing != progress.doing || progress.step <= last) {
+          doing = progress.doing;
+          step.emplace(doing);
+          show_step = step->callback();
         }
-        show_turn(progress.step, progress.steps);
+        last = progress.step;
+        show_step(progress.step, progress.steps);
       });
   for (const std::string& text : summary.notes) note(text);
   if (summary.answered > 0)

@@ -93,14 +93,14 @@ std::string settings_of(const Engine& engine, const RunConfig& config) {
 }
 
 DocumentRunner::DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& config,
-                               PredictionLog& log, std::function<void()> on_answers)
+                               PredictionLog& log, DocumentListener listener)
     : engine_(std::move(engine)),
       config_(config),
       settings_(settings_of(*engine_, config)),
       arms_(all_arms(config)),
       arm_count_(arm_count(config)),
       log_(log),
-      on_answers_(std::move(on_answers)) {
+      listener_(std::move(listener)) {
   if (!engine_->options().ignore_batch_size)
     fail(
         ErrorCode::bad_input,
@@ -193,6 +193,11 @@ bool DocumentRunner::run_reading(Reading& reading) {
   return true;
 }
 
+Progress DocumentRunner::told(const std::string& doing) const {
+  if (!listener_.on_step) return {};
+  return [this, doing](Index step, Index steps) { listener_.on_step(doing, step, steps); };
+}
+
 void DocumentRunner::read(Reading& reading) {
   recipe::SignalNeeds needs;
   for (const RunArm& arm : arms_) {
@@ -204,13 +209,15 @@ void DocumentRunner::read(Reading& reading) {
            fmt::format("{} beside the recipes before it: {}", arm.name(), error.what()));
     }
   }
-  reading.signals = read_document(reading.whole, reading.prompt.context(), needs,
-                                  reading.prompt.read_options(), &reading.times);
+  ReadOptions options = reading.prompt.read_options();
+  options.progress = told("reading");
+  options.replay_progress = told("replaying");
+  reading.signals =
+      read_document(reading.whole, reading.prompt.context(), needs, options, &reading.times);
   summary_.read_s += reading.times.read_seconds;
   summary_.replay_s += reading.times.replay_seconds;
   if (config_.check)
-    reading.sample.emplace(reading.whole, even_weights(reading.whole),
-                           reading.prompt.read_options(), kCheckedSpans);
+    reading.sample.emplace(reading.whole, even_weights(reading.whole), options, kCheckedSpans);
   ++summary_.documents;
 }
 
@@ -309,7 +316,8 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
 CompressionReport DocumentRunner::read_scheduled(const Reading& reading, const Ask& ask,
                                                  Context& context) {
   const auto& tokens = reading.prompt.context();
-  const ReadOptions options = reading.prompt.read_options();
+  ReadOptions options = reading.prompt.read_options();
+  options.progress = told("reading");
   if (ask.schedule.when == When::turn)
     return read_turn_by_turn(context, tokens, *ask.recipe, options);
   if (ask.schedule.when == When::again)
@@ -357,7 +365,7 @@ void DocumentRunner::answer(Reading& reading, std::vector<Ask>& asks) {
       },
       [&](Index i, const Generated& generated) {
         record(reading, asks[static_cast<std::size_t>(i)], generated);
-        if (on_answers_) on_answers_();
+        if (listener_.on_answers) listener_.on_answers();
       });
 }
 

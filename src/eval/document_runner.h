@@ -29,11 +29,16 @@ inline constexpr int kAnswersVersion = 7;
 // What of a config and a model decides answers, but for the recipe, the document and the question.
 std::string settings_of(const Engine& engine, const RunConfig& config);
 
+// What is told while a document is at work; either may be empty.
+struct DocumentListener {
+  std::function<void()> on_answers = {};  // some were written
+  std::function<void(const std::string& doing, Index step, Index steps)> on_step = {};
+};
+
 class DocumentRunner {
  public:
-  // `on_answers` is called whenever answers were written.
   DocumentRunner(std::shared_ptr<Engine> engine, const RunConfig& config, PredictionLog& log,
-                 std::function<void()> on_answers = {});
+                 DocumentListener listener = {});
 
   // Answers what the log does not hold. Returns whether that was anything.
   bool run(const std::string& suite, const Document& document);
@@ -49,6 +54,7 @@ class DocumentRunner {
   std::vector<const Item*> missing(const Reading& reading, const ArmLabel& label) const;
   Index missing(const Reading& reading) const;
 
+  Progress told(const std::string& doing) const;
   bool run_reading(Reading& reading);
   void read(Reading& reading);
   void ask_arms(Reading& reading);
@@ -68,7 +74,7 @@ class DocumentRunner {
   // What of files an arm's answers depend on (calibrations, encoders), by its canonical name.
   std::map<std::string, std::string> inputs_;
   PredictionLog& log_;
-  std::function<void()> on_answers_;
+  DocumentListener listener_;
   RunSummary summary_;
 };
 

@@ -47,17 +47,16 @@ class Runner {
         corpus_(corpus_of(*engine, config)),
         log_(out, file),
         written_(out, file),
-        documents_(engine, config, log_, [this] { report(); }),
+        documents_(engine, config, log_,
+                   {.on_answers = [this] { report(); },
+                    .on_step = [this](const std::string& doing, Index step,
+                                      Index steps) { report(doing, step, steps); }}),
         arms_(arm_count(config)),
         progress_(progress) {
     engine_->set_training_store(std::make_shared<TrainingStore>(
         out / "virtual", [this](Index turn, Index turns, Index step, Index steps, float loss) {
-          if (!progress_) return;
-          RunProgress now = this->progress();
-          now.what += fmt::format(", turn {} of {} at loss {:.3g}", turn, turns, loss);
-          now.step = step;
-          now.steps = steps;
-          progress_(now);
+          report("optimising", step, steps,
+                 fmt::format(", turn {} of {} at loss {:.3g}", turn, turns, loss));
         }));
   }
   ~Runner() { engine_->set_training_store(nullptr); }
@@ -93,8 +92,15 @@ class Runner {
   }
 
  private:
-  void report() {
-    if (progress_) progress_(progress());
+  void report(const std::string& doing = "", Index step = 0, Index steps = 0,
+              const std::string& more = "") {
+    if (!progress_) return;
+    RunProgress now = progress();
+    now.what += more;
+    now.doing = doing;
+    now.step = step;
+    now.steps = steps;
+    progress_(now);
   }
   RunProgress progress() {
     const RunSummary& summary = documents_.summary();
@@ -105,6 +111,7 @@ class Runner {
             .seconds = seconds,
             .kernel_share = summary.kernel_seconds() / seconds,
             .what = what_,
+            .doing = "",
             .step = 0,
             .steps = 0};
   }

@@ -23,7 +23,8 @@ struct RunProgress {
   double seconds = 0;         // since the start
   double kernel_share = 0;    // of that time, spent reading and decoding
   std::string what;           // the document at hand, and the turn that is being optimised
-  Index step = 0, steps = 0;  // of that optimisation; 0: there is none
+  std::string doing;          // reading, replaying or optimising; empty: answering
+  Index step = 0, steps = 0;  // of that
 };
 
 struct RunSummary {

@@ -72,6 +72,22 @@ TEST_F(RunnerTest, AnswersEveryItemOfEveryRecipeOnce) {
   EXPECT_TRUE(arms.back().sees_question);
 }
 
+TEST_F(RunnerTest, TellsWhatItDoesBetweenAnswers) {
+  RunConfig replays = config();
+  replays.suites = {"kv"};
+  replays.recipes = {"kvzip @ 2x"};
+  std::map<std::string, std::pair<Index, Index>> last;  // step of steps
+  run_suites(engine_, replays, folder_ / "told", [&](const RunProgress& now) {
+    EXPECT_EQ(now.doing.empty(), now.steps == 0);
+    last[now.doing] = {now.step, now.steps};
+  });
+  for (const char* doing : {"reading", "replaying"}) {
+    EXPECT_GT(last[doing].second, 0) << doing;
+    EXPECT_EQ(last[doing].first, last[doing].second) << doing;
+  }
+  EXPECT_TRUE(last.contains(""));
+}
+
 // Routing again reads question and answer anew on a new choice of entries: with all of them chosen
 // every time, the answers must be those of routing once.
 TEST_F(RunnerTest, RoutingAgainToTheSameEntriesChangesNothing) {

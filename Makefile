@@ -3,7 +3,7 @@
 # make test     set up, build, fetch the test models, run every test
 # make help     all targets
 .DEFAULT_GOAL := build
-.PHONY: build install setup setup-test demo test test-quick bench sanitize fuzz format format-check clean help
+.PHONY: build install setup setup-test demo test test-quick bench sanitize fuzz format clean help
 
 BUILD ?= build
 JOBS ?= $(shell nproc)
@@ -38,10 +38,10 @@ demo: setup  ## the main job on a handbook of 3,000 tokens
 	  --answers demo/answers.txt --kv "summary_route" --kv "kvzip_plus + global @ 4x" \
 	  --kv "kvzip_plus + global + int4 @ 4x" --kv "best @ 10x" --kv "streaming_llm @ 4x"
 
-test: setup-test  ## every test; `make test-quick` leaves out sanitizers and fuzzing
+test: setup-test  ## every test
 	@BUILD=$(BUILD) JOBS=$(JOBS) tests/run.sh
 
-test-quick: setup-test
+test-quick: setup-test  ## every test but sanitizers and fuzzing
 	@BUILD=$(BUILD) JOBS=$(JOBS) tests/run.sh --quick
 
 bench: build  ## speed and memory beside other engines, printed as ratios (bench/README.md)
@@ -60,5 +60,5 @@ format:  ## rewrite the sources with clang-format
 clean:  ## remove every build folder
 	rm -rf build build-*
 
-help:
+help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

@@ -94,7 +94,9 @@ void bind_answer(nb::module_& m) {
 void bind_context(nb::module_& m) {
   nb::class_<Check>(m, "Check", "What a compressed cache still repeats of its document.")
       .def_ro("repeats", &Check::repeats,
-              "Of the tokens that the whole cache repeats, the share that it does, too.")
+              "Of the tokens that the whole cache repeats, the share that it does, too; nan where "
+              "that is none.")
+      .def_ro("known", &Check::known, "Share of the sample that the whole cache repeats.")
       .def_ro("rise", &Check::rise,
               "Of -log p of the sample over the whole cache's, nats per token.")
       .def_ro("spans", &Check::spans, "Of 32 tokens, drawn evenly from the document.")
@@ -118,8 +120,8 @@ void bind_context(nb::module_& m) {
            "need it; `auto` picks the ratio. `on_progress` is told of recipes that optimise and of "
            "`auto`. Raises Error (bad_recipe, bad_budget, bad_input, cancelled).")
       .def("check", &check, "compressed"_a, "on_progress"_a = nb::none(),
-           "How much of the document a cache that was compressed from this whole one still "
-           "repeats: a Check. Raises Error (bad_input, cancelled).")
+           "How much of the document a cache that was compressed from this whole one (read, not "
+           "loaded) still repeats: a Check. Raises Error (bad_input, cancelled).")
       .def("ask", &ask, "question"_a, "max_tokens"_a = 64, "temperature"_a = 0.0, "seed"_a = 0,
            "stop"_a = std::vector<std::string>{}, "on_text"_a = nb::none(),
            "Answers on a fork: the context can be asked again. temperature=0 takes the likeliest "

@@ -16,7 +16,7 @@ int main(int argc, char** argv) try {
     std::cerr << "usage: ask MODEL DOCUMENT QUESTION...\n";
     return 2;
   }
-  const std::string recipe = "kvzip_plus + global @ 4x";
+  const std::string recipe = "kvzip_plus + global + int4 @ 4x";
   const auto engine = pithkv::Engine::load(argv[1]);
   const auto whole = engine.read(text_of(argv[2]), {.recipes = {recipe}});
   const auto small = whole.compress(recipe);

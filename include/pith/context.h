@@ -29,7 +29,9 @@ struct AskOptions {
 
 // What a compressed cache still repeats of a sample of its document (docs/guard.md).
 struct Check {
-  double repeats = 0;  // of the tokens that the whole cache repeats, the share that it does, too
+  double repeats = 0;  // of the tokens that the whole cache repeats, the share that it does, too;
+                       // NaN where that is none
+  double known = 0;    // share of the sample that the whole cache repeats
   double rise = 0;     // of -log p of the sample over the whole cache's, nats per token
   std::int64_t spans = 0;  // of 32 tokens, drawn evenly from the document
 };
@@ -64,8 +66,8 @@ class PITH_API Context {
   Context compress(std::string_view recipe, const CompressOptions& options = {}) const;
 
   // How much of the document a cache that was compressed from this one still repeats; this one must
-  // be whole. No question and no answer is looked at. Throws bad_input, also where the model's
-  // range has no room behind the document, or cancelled.
+  // be whole, and not from a file. No question and no answer is looked at. Throws bad_input, also
+  // where the model's range has no room behind the document, or cancelled.
   Check check(const Context& compressed, const OnProgress& on_progress = {}) const;
 
   // Answers on a fork: every question finds the context as it is. Throws bad_input.

@@ -3,8 +3,8 @@
     import pithkv
 
     engine = pithkv.Engine("qwen2.5-coder-0.5b-instruct")
-    whole = engine.read(open("handbook.txt").read(), recipes=["kvzip_plus + global @ 4x"])
-    small = whole.compress("kvzip_plus + global @ 4x")
+    whole = engine.read(open("handbook.txt").read(), recipes=["kvzip_plus + global + int4 @ 4x"])
+    small = whole.compress("kvzip_plus + global + int4 @ 4x")
     print(small.cache_bytes, whole.check(small), small.ask("Who signs for fuel deliveries?").text)
 
     talk = pithkv.Conversation(engine, recipe="kvzip_plus + global @ 4x", over_bytes=8 << 20)

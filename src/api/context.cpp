@@ -169,17 +169,26 @@ Check Context::check(const Context& compressed, const OnProgress& on_progress) c
       pith::fail(ErrorCode::bad_input,
                  fmt::format("this context is compressed by `{}`; check against the whole one",
                              state_->carried.recipe));
+    if (!reading.signals)
+      pith::fail(ErrorCode::bad_input,
+                 "this context comes from a file, which does not say where its document begins; "
+                 "read the document again to check caches against it");
     if (!std::ranges::equal(compressed.state_->context.tokens(), state_->context.tokens()) ||
         &compressed.state_->shared() != &state_->shared())
       pith::fail(ErrorCode::bad_input,
                  "the two contexts hold different texts, or texts of two engines; check one that "
                  "was compressed from this one");
-    const pith::SpanReplay sample(state_->context, pith::even_weights(state_->context),
-                                  reading.prompt.read_options(), pith::kCheckedSpans,
-                                  progress_of(on_progress, "checking the whole cache"));
+    const pith::SpanReplay sample(
+        state_->context, pith::even_weights(state_->context),
+        {.reading = reading.prompt.read_options(),
+         .most = pith::kCheckedSpans,
+         .progress = progress_of(on_progress, "checking the whole cache")});
     const auto damage = sample.compare(compressed.state_->context,
                                        progress_of(on_progress, "checking the compressed cache"));
-    return Check{.repeats = 1 - damage.missed, .rise = damage.rise, .spans = sample.spans()};
+    return Check{.repeats = damage.repeats(),
+                 .known = damage.known,
+                 .rise = damage.rise,
+                 .spans = sample.spans()};
   });
 }
 

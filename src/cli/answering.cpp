@@ -59,10 +59,9 @@ DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const 
 }
 
 void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes,
-                     Index room, const Progress& reading, const Progress& replaying,
-                     const Schedule& schedule, bool check) {
-  schedule_ = schedule;
-  check_range(*engine_, std::ssize(prompt.context()), room);
+                     const AnsweringOptions& how) {
+  schedule_ = how.schedule;
+  check_range(*engine_, std::ssize(prompt.context()), how.room);
   recipe::SignalNeeds needs;
   bool keep_full = false;
   for (const auto& recipe : recipes) {
@@ -72,11 +71,11 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
     if (recipe.risk()) arms_.back().guard.emplace(*engine_, recipe);
   }
   keep_full |= arms_.size() > 1;
-  if (schedule.when == When::chunk) return read_in_pieces(prompt, reading);
+  if (schedule_.when == When::chunk) return read_in_pieces(prompt, how.reading);
 
   ReadOptions options = prompt.read_options();
-  options.progress = reading;
-  options.replay_progress = replaying;
+  options.progress = how.reading;
+  options.replay_progress = how.replaying;
   full_.emplace(engine_);
   signals_ = read_document(*full_, prompt.context(), needs, options, &times_);
   context_tokens_ = std::ssize(prompt.context());
@@ -84,7 +83,7 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
   full_cache_bytes_ = full_->cache().bytes().total();
   after_reading_ = memory_usage();
 
-  const std::optional<SpanReplay> sample = check ? draw_sample(options) : std::nullopt;
+  const std::optional<SpanReplay> sample = how.check ? draw_sample(options) : std::nullopt;
   for (Arm& arm : arms_) {
     if (arm.sees_question) continue;
     if (arm.guard) arm.choice = arm.guard->choose(*full_, signals_, options);
@@ -116,7 +115,8 @@ std::optional<SpanReplay> Answering::draw_sample(const ReadOptions& options) con
   if (std::none_of(arms_.begin(), arms_.end(), checked)) return std::nullopt;
   StepProgress checking("checking");
   try {
-    return SpanReplay(*full_, even_weights(*full_), options, kCheckedSpans, checking.callback());
+    return SpanReplay(*full_, even_weights(*full_),
+                      {.reading = options, .most = kCheckedSpans, .progress = checking.callback()});
   } catch (const Error& error) {
     if (error.code() != ErrorCode::bad_input) throw;
     note(fmt::format("the caches are not checked: {}", error.what()));

@@ -63,19 +63,25 @@ struct Answer {
 DocumentPrompt make_prompt(const Engine& engine, const std::string& text, const std::string& file,
                            const std::string& system);
 
+struct AnsweringOptions {
+  Index room = 1;  // tokens that a question and its answer's first token take behind the document
+  Schedule schedule = {};
+  // Hold what each cache repeats of the document against the whole one, where there is one (not
+  // under chunk:N) and the range has room for that, too.
+  bool check = false;
+  Progress reading = {}, replaying = {};
+};
+
 class Answering {
  public:
   explicit Answering(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
   // Reads the document with every signal that a recipe needs, then compresses for all recipes that
   // do not look at the question. With a single one of those the full cache is given up. Throws
-  // before reading when the model's range is too short for the document and `room` tokens after it.
-  // `check` holds what each cache repeats of the document against the whole one, if the range has
-  // room for that, too. Under the schedule chunk:N every recipe reads for itself and compresses as
-  // it goes.
-  void read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes, Index room,
-            const Progress& reading, const Progress& replaying, const Schedule& schedule = {},
-            bool check = false);
+  // before reading when the model's range is too short for the document and the room after it.
+  // Under the schedule chunk:N every recipe reads for itself and compresses as it goes.
+  void read(const DocumentPrompt& prompt, const std::vector<recipe::Recipe>& recipes,
+            const AnsweringOptions& options);
 
   // Takes a saved cache instead. Returns nothing but has one arm, whose recipe is what the file
   // says.

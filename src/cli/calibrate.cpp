@@ -18,7 +18,7 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   pith calibrate -m qwen2.5-coder-0.5b-instruct
   pith calibrate -m smollm2-135m-instruct --documents 12 --tokens 600
-  pith calibrate --what guard --kv "kvzip_plus + global" --tests physics,strings
+  pith calibrate --what guard --kv "kvzip_plus + global" --tests strings,needle_two_hops
   pith calibrate --what encoder -m smollm2-135m-instruct --texts notes --steps 3000 --out smollm2.safetensors
 Recipes with curves, csa, qfilters or kvzap look up what this command measures, once per model. It reads and replays generated
 documents, and saves beside the model. One document of five is held out, to say how well kvzap predicts what a replay would find.
@@ -106,7 +106,7 @@ void add_guard_options(CLI::App& command, GuardCalibration& guard) {
   add(command.add_option("--kv", guard.recipe, "The recipe, without its budget"))
       ->type_name("RECIPE")
       ->default_str(std::string(recipe::kDefaultRecipe));
-  guard.suites = {"needle_multi", "kv"};
+  guard.suites = {"needle_multi", "kv", "physics"};
   add(command.add_option("--suites", guard.suites, "Suites or tasks to calibrate on"))
       ->delimiter(',')
       ->type_name("NAME")

@@ -28,7 +28,7 @@ constexpr const char* kExamples = R"text(Examples:
 A turn is compressed by the recipe once the next one is answered; the system text and the last turn stay exact. Budgets count against
 the turn. over:SIZE: when the cache is larger, entries that the last answer looked at least are evicted until it is three quarters of
 that; turn: nothing is evicted. At a terminal this happens in the background, elsewhere before the next line is read. Ctrl-C ends an
-answer or a compression, at the prompt the chat.)text";
+answer or a compression, at the prompt the chat. At the prompt: /bytes, /wait, /save FILE, /help, /quit.)text";
 constexpr const char* kCommands = R"(/bytes       what the cache holds
 /wait        finish what is being compressed in the background
 /save FILE   write the conversation's cache to a file (pith chat --load FILE goes on with it)

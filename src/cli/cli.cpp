@@ -24,7 +24,7 @@ constexpr Index kLongestShown = 40;  // symbols of a mistyped word
 
 constexpr const char* kExamples = R"(Start here:
   pith pull qwen2.5-coder-0.5b-instruct
-  pith run -f document.txt -q "Who signs for fuel deliveries?" --kv "kvzip_plus + global @ 4x"
+  pith run -f document.txt -q "Who signs for fuel deliveries?" --kv "kvzip_plus + global + int4 @ 4x"
   pith recipes
 Every command explains itself: pith run --help)";
 

@@ -56,7 +56,8 @@ void list_suites(bool json) {
   for (const char* title : {"suite", "what", "source", "tasks"})
     table.add_column(title, Table::Align::left);
   for (const auto& suite : eval::suites())
-    table.add_row({suite.name, suite.summary, suite.source, fmt::format("{}", suite.tasks.size())});
+    table.add_row(
+        {suite.name, suite.summary, suite.source, fmt::format("{}", fmt::join(suite.tasks, ", "))});
   put(table.to_string(terminal_columns()));
 }
 
@@ -161,7 +162,10 @@ void run(const std::shared_ptr<Engine>& engine, const eval::RunConfig& config) {
   Index last = 0;  // step
   const auto summary =
       eval::run_suites(engine, config, config.out, [&](const eval::RunProgress& progress) {
-        if (progress.doing.empty()) return show(progress.done, progress.total);
+        if (progress.doing.empty()) {
+          doing.clear();  // the next reading is another document's
+          return show(progress.done, progress.total);
+        }
         if (doing != progress.doing || progress.step <= last) {
           doing = progress.doing;
           step.emplace(doing);
@@ -224,7 +228,10 @@ void add_eval(CLI::App& app) {
   sub->add_option("--seed", given.suite.seed, "Of the documents")
       ->check(seed_number())
       ->capture_default_str();
-  sub->add_option("--kv", given.recipes, "A recipe (repeat for more); `full` always runs")
+  sub->add_option(
+         "--kv", given.recipes,
+         "A recipe (repeat for more); `full` always runs. \"… when turn\", \"… when again\" and "
+         "\"… when chunk:512\" compress while the document is read")
       ->type_name("RECIPE")
       ->allow_extra_args(false);
   sub->add_option("--budgets", given.budgets,

@@ -16,7 +16,7 @@ std::string percent(const eval::Interval& interval) {
 }
 
 // The lines "all" say nothing new where there is one task.
-bool repeats(std::span<const eval::ArmMetrics> arms, const eval::ArmMetrics& arm) {
+bool says_nothing_new(std::span<const eval::ArmMetrics> arms, const eval::ArmMetrics& arm) {
   return arm.task == "all" && std::all_of(arms.begin(), arms.end(), [&](const auto& other) {
            return other.task == "all" || other.task == arms.front().task;
          });
@@ -52,7 +52,7 @@ std::string arms_table(std::span<const eval::ArmMetrics> arms) {
   if (checked) table.add_column("repeats %");
   for (const char* title : {"×", "cache", "compress s"}) table.add_column(title);
   for (const auto& arm : arms) {
-    if (!arm.twin.empty() || repeats(arms, arm)) continue;
+    if (!arm.twin.empty() || says_nothing_new(arms, arm)) continue;
     std::vector<std::string> row = {
         arm.task,
         arm.recipe + (arm.cold_bytes > 0  ? " (sees the question, keeps the full cache)"
@@ -91,7 +91,7 @@ std::string twins_table(std::span<const eval::ArmMetrics> arms) {
   bool any = false;
   for (const auto& arm : arms)
     for (const auto& d : arm.differences) {
-      if (d.against == "full" || d.against == "baseline" || repeats(arms, arm)) continue;
+      if (d.against == "full" || d.against == "baseline" || says_nothing_new(arms, arm)) continue;
       any = true;
       table.add_row({arm.task, arm.recipe, d.against, human_count(d.measured.difference.n),
                      fmt::format("{:.1f}", 100 * arm.score.mean),

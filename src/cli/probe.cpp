@@ -28,7 +28,7 @@ constexpr const char* kExamples = R"(Examples:
   pith probe -f handbook.txt -q "What is the code of the boathouse?" --kv "summary_route" --json | jq .eviction_rate
   pith probe --suite physics_base --tokens 400 --contexts 10 --kv "expected_attention + adakv" --grid 0,0.5,0.8,0.9,0.95
 A recipe without a budget is carried out at every ratio of the grid (fractions removed); one with a budget, or one that sizes itself,
-is taken as it is. Everything is computed in f32. docs/diagnostics.md says what each figure means.)";
+is taken as it is. Everything is computed in f32, but for --fast. docs/diagnostics.md says what each figure means.)";
 
 void check_usage(const ProbeOptions& options) {
   if (options.document.empty() == options.suite.empty())

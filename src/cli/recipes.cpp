@@ -28,11 +28,12 @@ budget = 0.9 (fraction removed) | 10x (bytes, against the full bf16 cache)
        | 1024tok (mean entries per lane) | 64MiB (bytes)
        | auto or auto(risk=0.1) (as small as the guard allows)
 full = no compression; it stands alone
+when   = behind a recipe, in pith eval: "snapkv @ 4x when turn" (or: again, chunk:512)
 )x";
 constexpr const char* kExamples = R"(Examples:
   pith recipes
   pith recipes snapkv
-  pith recipes "kvzip_plus + global @ 4x"
+  pith recipes "kvzip_plus + global + int4 @ 4x"
   pith recipes --markdown > docs/recipes.md)";
 constexpr PartKind kKinds[] = {PartKind::scorer, PartKind::adjuster, PartKind::allocator,
                                PartKind::realiser, PartKind::format};
@@ -227,7 +228,8 @@ void add_recipes(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "recipes", "List the parts of recipes, or explain one part, preset or recipe");
   CLI::Option* name =
-      command->add_option("name", options->name, "A part, a preset or a whole recipe")
+      command
+          ->add_option("name", options->name, "A part, a preset, or a whole recipe with its budget")
           ->type_name("NAME");
   CLI::Option* json = command->add_flag("--json", options->json,
                                         "One JSON object per part or preset, on a line of its own");

@@ -16,8 +16,8 @@ namespace {
 
 constexpr const char* kExamples = R"(Examples:
   pith run -f handbook.txt -q "Who signs for fuel deliveries?" -q "What is the code of the boathouse?"
-  pith run -f handbook.txt --questions questions.txt --kv "kvzip_plus + global @ 4x" --kv "snapkv @ 0.75"
-  pith run -f handbook.txt --kv "kvzip_plus + global @ 4x" --save handbook.pith
+  pith run -f handbook.txt --questions questions.txt --kv "kvzip_plus + global + int4 @ 4x" --kv "best @ 10x"
+  pith run -f handbook.txt --kv "best @ 10x" --save handbook.pith
   pith run --load handbook.pith -q "Who signs for fuel deliveries?"
   pith run -f handbook.txt -q "Where is the spare key?" --json | jq .answer
   pith run -f handbook.txt -q "Where is the spare key?" --kv auto
@@ -157,8 +157,12 @@ void run_command(const CLI::App& command, const RunOptions& options) {
                        options.load, stored));
   } else {
     StepProgress reading("reading"), replaying("replaying");
-    answering.read(prompt, recipes, longest, reading.callback(), replaying.callback(), schedule,
-                   !options.no_check);
+    answering.read(prompt, recipes,
+                   {.room = longest,
+                    .schedule = schedule,
+                    .check = !options.no_check,
+                    .reading = reading.callback(),
+                    .replaying = replaying.callback()});
   }
   std::optional<Error> unsaved;  // costs no answer
   if (!options.save.empty()) unsaved = save(answering.arms().front(), options.save);
@@ -207,7 +211,10 @@ void add_run(CLI::App& app) {
                    "Expected answers, one line per question (an empty one: not judged), "
                    "alternatives separated by ' | ': counts right ones")
       ->type_name("FILE");
-  command->add_option("--kv", options->recipes, "A recipe (may be given several times)")
+  command
+      ->add_option("--kv", options->recipes,
+                   fmt::format("A recipe (may be given several times; without: {} @ 4x)",
+                               recipe::kDefaultRecipe))
       ->allow_extra_args(false)
       ->type_name("RECIPE");
   add_schedule_option(*command, options->when, "prefill or chunk:N (compress after every N tokens)",

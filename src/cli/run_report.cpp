@@ -42,6 +42,9 @@ bool stands_in(std::string_view text, std::string_view part) {
   return false;
 }
 
+// Less of a sample than this says nothing of what a smaller cache loses.
+constexpr double kLeastKnown = 0.25;
+
 // JSON has no infinity.
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -135,9 +138,17 @@ void RunReport::choices() const {
 void RunReport::checks() const {
   for (const Arm& arm : answering_.arms()) {
     if (!arm.check) continue;
-    print(
-        "check: {} repeats {:.0f} % of what the whole cache does, of {} samples of the document\n",
-        arm.name, 100 * (1 - arm.check->damage.missed), arm.check->spans);
+    const Check& check = *arm.check;
+    if (check.damage.known < kLeastKnown)
+      print(
+          "check: the whole cache itself repeats only {:.0f} % of {} samples of the document, so "
+          "{} is not judged by them\n",
+          100 * check.damage.known, check.spans, arm.name);
+    else
+      print(
+          "check: {} repeats {:.1f} % of what the whole cache does, of {} samples of the "
+          "document\n",
+          arm.name, 100 * check.damage.repeats(), check.spans);
   }
 }
 
@@ -195,7 +206,8 @@ void RunReport::add_recipe(Json& json, const Arm& arm) const {
                     {"documents", arm.choice->documents},
                     {"guard_s", arm.choice->seconds}};
   if (arm.check)
-    json["check"] = {{"repeats", 1 - arm.check->damage.missed},
+    json["check"] = {{"repeats", finite_or_null(arm.check->damage.repeats())},
+                     {"known", arm.check->damage.known},
                      {"rise", finite_or_null(arm.check->damage.rise)},
                      {"spans", arm.check->spans},
                      {"check_s", arm.check->seconds}};

@@ -9,6 +9,7 @@
 #include "base/stopwatch.h"
 #include "engine/calibration/calibration.h"
 #include "engine/conversation/turn_reading.h"
+#include "engine/guard/span_replay.h"
 #include "engine/keeper.h"
 #include "engine/learned/encoder.h"
 #include "engine/reading.h"
@@ -37,6 +38,10 @@ recipe::Recipe twin_in(Index bytes, const Twin& twin) {
   // A binary fraction, so exactly these bytes.
   return recipe::Recipe::parse(
       fmt::format("{} @ {}KiB", twin.recipe, static_cast<double>(bytes) / 1024));
+}
+
+bool is_checked(const recipe::Recipe& recipe) {
+  return !recipe.is_full() && !recipe.sees_question();
 }
 
 }  // namespace
@@ -216,9 +221,28 @@ void DocumentRunner::read(Reading& reading) {
       read_document(reading.whole, reading.prompt.context(), needs, options, &reading.times);
   summary_.read_s += reading.times.read_seconds;
   summary_.replay_s += reading.times.replay_seconds;
-  if (config_.check)
-    reading.sample.emplace(reading.whole, even_weights(reading.whole), options, kCheckedSpans);
+  if (any_to_check(reading)) draw_sample(reading);
   ++summary_.documents;
+}
+
+bool DocumentRunner::any_to_check(const Reading& reading) const {
+  return config_.check && std::ranges::any_of(arms_, [&](const RunArm& arm) {
+           return is_checked(arm.recipe) && !missing(reading, label_of(arm)).empty();
+         });
+}
+
+// Where the model's range has no room for it, caches go unchecked.
+void DocumentRunner::draw_sample(Reading& reading) {
+  const Timed timed(summary_.read_s);
+  try {
+    reading.sample.emplace(
+        reading.whole, even_weights(reading.whole),
+        SampleOptions{.reading = reading.prompt.read_options(), .most = kCheckedSpans});
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::bad_input) throw;
+    summary_.notes.push_back(
+        fmt::format("the caches of {} are not checked: {}", reading.document.id, error.what()));
+  }
 }
 
 void DocumentRunner::ask_arms(Reading& reading) {
@@ -283,6 +307,15 @@ void DocumentRunner::ask_twins(Reading& reading) {
 }
 
 DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
+  Arm arm = compress_arm(reading, ask);
+  if (reading.sample && is_checked(*ask.recipe)) {
+    const Timed timed(summary_.check_s);
+    arm.check = reading.sample->compare(arm.context);
+  }
+  return arm;
+}
+
+DocumentRunner::Arm DocumentRunner::compress_arm(Reading& reading, const Ask& ask) {
   if (ask.recipe->sees_question() && reading.observed != ask.item) {
     const Timed timed(summary_.read_s);
     observe_question(reading.whole, reading.question(*ask.item), reading.signals);
@@ -306,10 +339,7 @@ DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
         fmt::format("{} on {}: {}", ask.label.recipe, reading.document.id, report.note));
   ++summary_.arms;
   HeldTokens held(context.cache(), std::ssize(reading.prompt.context()));
-  std::optional<SpanDamage> check;
-  if (reading.sample && !ask.recipe->is_full() && !ask.recipe->sees_question())
-    check = reading.sample->compare(context);
-  return {ask.group, std::move(context), report, std::move(held), check};
+  return {ask.group, std::move(context), report, std::move(held), {}};
 }
 
 // Under a schedule that compresses on the way nothing can be shared: the document is read anew.

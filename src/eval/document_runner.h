@@ -60,7 +60,10 @@ class DocumentRunner {
   void ask_arms(Reading& reading);
   void ask_twins(Reading& reading);
   void answer(Reading& reading, std::vector<Ask>& asks);
+  bool any_to_check(const Reading& reading) const;
+  void draw_sample(Reading& reading);
   Arm make_arm(Reading& reading, const Ask& ask);
+  Arm compress_arm(Reading& reading, const Ask& ask);
   CompressionReport read_scheduled(const Reading& reading, const Ask& ask, Context& context);
   GenerateJob begin(Reading& reading, Ask& ask, const Arm& arm);
   void record(const Reading& reading, const Ask& ask, const Generated& generated);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -77,6 +78,21 @@ void add_scores(ArmMetrics& arm, const Items& items, const Items& full, std::uin
   arm.worst_n = std::max<Index>(1, arm.score.n / 10);
 }
 
+// Over documents, of the mean over their answers: most have one cache for all of them.
+double mean_repeats(const Items& items) {
+  std::map<std::string, std::pair<double, double>> documents;  // sum, count
+  for (const auto& [name, p] : items) {
+    if (!p->check || std::isnan(p->check->repeats())) continue;
+    auto& [sum, count] = documents[document_of(*p)];
+    sum += p->check->repeats();
+    ++count;
+  }
+  double sum = 0;
+  for (const auto& [name, one] : documents) sum += one.first / one.second;
+  return documents.empty() ? std::numeric_limits<double>::quiet_NaN()
+                           : sum / static_cast<double>(documents.size());
+}
+
 void add_means(ArmMetrics& arm, const Items& items) {
   std::map<std::string, const Prediction*> documents;
   double bytes = 0, full = 0;
@@ -102,16 +118,11 @@ void add_means(ArmMetrics& arm, const Items& items) {
   arm.full_bytes = full / n;
   arm.ratio = bytes > 0 ? full / bytes : 0;
   arm.documents = std::ssize(documents);
-  double checked = 0, missed = 0;
   for (const auto& [name, p] : documents) {
-    if (p->check) {
-      ++checked;
-      missed += p->check->missed;
-    }
     arm.prefill_s += p->prefill_s / static_cast<double>(documents.size());
     arm.compress_s += (p->compress_s + p->replay_s) / static_cast<double>(documents.size());
   }
-  arm.repeats = checked > 0 ? 1 - missed / checked : std::numeric_limits<double>::quiet_NaN();
+  arm.repeats = mean_repeats(items);
 }
 
 void add_difference(ArmMetrics& arm, const Items& items, const Items& others,

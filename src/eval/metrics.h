@@ -42,7 +42,7 @@ struct ArmMetrics {
   double cold_bytes = 0;                 // of whole caches kept aside, beside cache_bytes
   double prefill_s = 0, compress_s = 0;  // means per document; compression includes a replay
   double repeats = 0;  // mean over the documents that were checked: share of what the whole cache
-                       // repeats that this one does, too (SpanDamage::missed); NaN without any
+                       // repeats that this one does, too (SpanDamage::repeats); NaN without any
   std::vector<Difference> differences;  // none against itself
   Index left_out = 0;  // answers to another text or question than those of `full` of their name:
                        // neither in differences nor in `conditional`

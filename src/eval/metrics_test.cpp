@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -50,6 +51,32 @@ TEST(Metrics, PairEachArmWithFull) {
   EXPECT_EQ(half.failures.at("fabricated"), 4);
   EXPECT_EQ(half.documents, 8);
   EXPECT_EQ(arms[3].against("full"), nullptr);
+}
+
+TEST(Metrics, RepeatsIsTheMeanOverDocumentsThatWereChecked) {
+  auto all = example();
+  EXPECT_TRUE(std::isnan(compute_metrics(all)[4].repeats));
+  for (Prediction& p : all)
+    if (p.canonical == "half" && p.document == "0") p.check = SpanDamage{.missed = 0.2, .known = 1};
+  Prediction later =
+      prediction("half", 1, 1);  // its first item was answered before there were checks
+  later.item = "r";
+  later.check = SpanDamage{.missed = 0.4, .known = 0.5};
+  all.push_back(later);
+  Prediction nothing = prediction("half", 2, 1);
+  nothing.item = "r";
+  nothing.check = SpanDamage{};  // the whole cache repeats nothing there
+  all.push_back(nothing);
+  EXPECT_DOUBLE_EQ(compute_metrics(all)[4].repeats, 0.7);
+}
+
+TEST(Predictions, AChecksNumbersReadBack) {
+  Prediction p = prediction("half", 0, 1);
+  EXPECT_EQ(parse_line(to_line(p)).check, std::nullopt);
+  p.check = SpanDamage{.rise = 1, .worst = 2, .missed = 0.25, .routes = 0.5, .known = 0.75};
+  EXPECT_EQ(parse_line(to_line(p)).check, p.check);
+  p.check->rise = std::nan("");
+  EXPECT_TRUE(std::isnan(parse_line(to_line(p)).check->rise));
 }
 
 TEST(Metrics, ConditionalCountsWhatFullAnswers) {

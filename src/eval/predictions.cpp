@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <tuple>
@@ -72,14 +73,20 @@ void add_check(Json& json, const SpanDamage& check) {
   json["check_rise"] = check.rise;
   json["check_worst"] = check.worst;
   json["check_routes"] = check.routes;
+  json["check_known"] = check.known;
 }
 
 std::optional<SpanDamage> check_of(const Json& json) {
   if (!json.contains("check_missed")) return std::nullopt;
-  return SpanDamage{.rise = json.at("check_rise"),
-                    .worst = json.at("check_worst"),
-                    .missed = json.at("check_missed"),
-                    .routes = json.at("check_routes")};
+  const auto number = [&](const char* name) {  // JSON has null for what is none
+    const Json& value = json.at(name);
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  };
+  return SpanDamage{.rise = number("check_rise"),
+                    .worst = number("check_worst"),
+                    .missed = number("check_missed"),
+                    .routes = number("check_routes"),
+                    .known = number("check_known")};
 }
 
 // What has one key at a time: an arm's answers to a document.

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/types.h"
-#include "engine/guard/span_replay.h"
+#include "engine/guard/span_damage.h"
 #include "eval/line_file.h"
 #include "eval/survival.h"
 

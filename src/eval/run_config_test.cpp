@@ -51,13 +51,14 @@ TEST(RunConfigFile, TheRecordIsAConfig) {
   config.suites = {"folder:my docs"};
   config.recipes = {"knorm"};
   config.budgets = {"2x"};
-  config.twins = true;
+  config.twins = config.check = true;
   const RunFacts facts{"m", "00ff", "fast", "avx2", "bf16", "0.1.0"};
   const RunConfig again = parse_config(to_yaml(recorded(config, facts)), "config.yaml");
   EXPECT_EQ(again.model, config.model);
   EXPECT_EQ(again.suites, config.suites);
   EXPECT_EQ(again.recipes, (std::vector<std::string>{"full", "knorm @ 2x"}));
   EXPECT_TRUE(again.twins);
+  EXPECT_TRUE(again.check);
 }
 
 TEST(RunConfigFile, AFolderHoldsOneKindOfRun) {
@@ -67,9 +68,11 @@ TEST(RunConfigFile, AFolderHoldsOneKindOfRun) {
   RunConfig more = config;
   more.recipes = {"random @ 2x"};
   more.suite.contexts = 20;
+  more.check = true;
   const auto both = joined(recorded(config, facts), recorded(more, facts), "runs/x");
   EXPECT_EQ(both.config.recipes, (std::vector<std::string>{"full", "knorm @ 2x", "random @ 2x"}));
   EXPECT_EQ(both.config.suite.contexts, 20);
+  EXPECT_TRUE(both.config.check);
   more.suite.tokens = 100;
   EXPECT_THROW(joined(recorded(config, facts), recorded(more, facts), "runs/x"), Error);
 }

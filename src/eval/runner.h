@@ -34,12 +34,13 @@ struct RunSummary {
   Index arms = 0;       // recipes and twins of these documents, summed
   double seconds = 0;
   double make_s = 0;               // writing the documents
-  double read_s = 0;               // prefill, signals
+  double read_s = 0;               // prefill, signals, and what caches are checked against
   double replay_s = 0;             // a part of reading that only some recipes need
   double compress_s = 0;           // plans and their application
+  double check_s = 0;              // repeating the sample from compressed caches
   double answer_s = 0;             // reading questions and decoding
   std::vector<std::string> notes;  // of arms whose compression had something to say
-  double kernel_seconds() const { return read_s + replay_s + answer_s; }
+  double kernel_seconds() const { return read_s + replay_s + check_s + answer_s; }
 };
 
 // Throws what a run would throw before its first document, or at it: for unknown suites or recipes,

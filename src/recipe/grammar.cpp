@@ -130,7 +130,7 @@ class Reader {
           ErrorCode::bad_budget,
           fmt::format("recipe \"{}\", column {}: \"{}\" is no budget; expected a fraction to "
                       "remove below 1 (0.9), a ratio in bytes (10x), entries per lane "
-                      "(1024tok), bytes (64MiB), or auto(risk=0.05) with a risk from 0.001 to 0.5",
+                      "(1024tok), bytes (64MiB), or auto(risk=0.1) with a risk from 0.001 to 0.5",
                       shown(text_), start, shown(budget_text(start - 1))));
     return *budget;
   }

@@ -163,7 +163,7 @@ TEST(Grammar, SyntaxErrorsSayWhatWasExpected) {
       refusal("knorm @ 4"),
       "recipe \"knorm @ 4\", column 9: \"4\" is no budget; expected a fraction to remove below "
       "1 (0.9), a ratio in bytes (10x), entries per lane (1024tok), bytes (64MiB), or "
-      "auto(risk=0.05) with a risk from 0.001 to 0.5");
+      "auto(risk=0.1) with a risk from 0.001 to 0.5");
   EXPECT_THAT(refusal("snapkv @ 10% then int4"), ::testing::HasSubstr(": \"10%\" is no budget"));
   EXPECT_THAT(refusal("snapkv @ 4 x"), ::testing::HasSubstr(": \"4 x\" is no budget"));
   EXPECT_THAT(refusal("SNAPKV @ 4x"), ::testing::HasSubstr("did you mean \"snapkv\"?"));

@@ -189,7 +189,7 @@ std::string recipes_table() {
       "n keeps max(1, int(n * (1 - 0.9)))); `@ 10x` is a tenth of the bytes of the full bf16 "
       "cache; "
       "`@ 1024tok` is mean entries per lane, summaries included; `@ 64MiB` (KiB, GiB) is bytes as "
-      "allocated; `@ auto(risk=0.05)` is the largest ratio at which at most that share of right "
+      "allocated; `@ auto(risk=0.1)` is the largest ratio at which at most that share of right "
       "answers is expected to be lost, chosen per document by the guard (docs/guard.md), and "
       "`auto` "
       "alone is the default recipe under it. After `route` a budget decides how many tokens are "
@@ -203,8 +203,11 @@ std::string recipes_table() {
       "When a recipe runs is said apart from it: `--when prefill` (once the document is read), "
       "`chunk:512` (while it is read, after every 512 tokens: memory stays bounded), `turn` (of a "
       "conversation), `every:128` (while a text is written) or `over:64MiB` (whenever the cache is "
-      "larger). Budgets then count against all tokens so far.\n\n"
-      "`curves` and `csa` look up what `pith calibrate` measured once of the model.\n\n"
+      "larger); in `pith eval` behind the recipe: `snapkv @ 4x when turn`, `when chunk:512`, `when "
+      "again` (after every turn, all that is left so far). Budgets then count against all tokens "
+      "so far.\n\n"
+      "`curves`, `csa`, `qfilters` and `kvzap` look up what `pith calibrate` measured once of the "
+      "model.\n\n"
       "`quirk=kvpress` on a part reproduces what kvpress 0.5.5 does where pith does what is right; "
       "its line says what that is.\n\n";
   for (const PartKind kind : {PartKind::scorer, PartKind::adjuster, PartKind::allocator,

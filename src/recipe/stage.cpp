@@ -17,6 +17,15 @@ std::string hint(std::string_view name, const std::vector<std::string_view>& kno
   return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
 }
 
+// The part that works with this allocator only, which nobody may have written; or the allocator.
+std::string_view asks_for(const Stage& stage, std::string_view allocator) {
+  for (const Part* part : stage.all())
+    if (part->info->required_allocator &&
+        part->info->required_allocator(part->arguments) == allocator)
+      return part->info->name;
+  return allocator;
+}
+
 // Whether a stage says how much stays: by its budget, or by its allocator.
 bool is_sized(const Stage& stage) {
   const Part& allocator = stage.allocator;
@@ -215,7 +224,7 @@ class StageReader {
           text_, from_.column,
           fmt::format("\"{}\" says by itself how much stays; leave out the budget @ {}, or give it "
                       "to a second stage: \"... then attention(tail) + positions @ 3x\"",
-                      name, to_string(*stage.budget)));
+                      asks_for(stage, name), to_string(*stage.budget)));
     if (stage.budget && stage.budget->unit == BudgetUnit::automatic) check_guarded(stage);
     const std::string_view size = allocator.info->sized_by;
     if (!is_sized(stage))

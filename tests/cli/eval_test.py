@@ -58,21 +58,51 @@ def metrics(out):
 def test_caches_are_checked_where_the_settings_ask_for_it(pith, tmp_path, model):
     config = tmp_path / "checked.yaml"
     config.write_text(settings(model, check=True, contexts=1))
-    result = pith("eval", config, "--out", tmp_path / "out")
-    assert result.code == 0, result.err
-    assert "repeats %" in result.out
+    assert pith("eval", config, "--out", tmp_path / "out").code == 0
     lines = [json.loads(line) for line in predictions(tmp_path / "out")]
     assert all(("check_missed" in line) == (line["recipe"] != "full") for line in lines)
+    # A random model repeats nothing: then nothing is said. Let it have known half of the sample.
     arms = json.loads((tmp_path / "out" / "metrics.json").read_text())["arms"]
-    assert all((arm["repeats"] is None) == (arm["recipe"] == "full") for arm in arms)
+    known = {line["recipe"]: line.get("check_known", 0) > 0 for line in lines}
+    assert all((arm["repeats"] is not None) == known[arm["recipe"]] for arm in arms)
+    path = tmp_path / "out" / "predictions.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [{**line, "check_known": 0.5, "check_missed": 0.25} if "check_known" in line else line for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = pith("eval", config, "--out", tmp_path / "out")
+    assert "repeats %" in result.out and " 75.0 " in result.out
 
 
 def test_a_check_changes_no_answer(pith, tmp_path, model, whole):
     config = tmp_path / "checked.yaml"
     config.write_text(settings(model, check=True))
     assert pith("eval", config, "--out", tmp_path / "out").code == 0
-    answers = [{k: v for k, v in json.loads(line).items() if not k.startswith("check_")} for line in predictions(tmp_path / "out")]
-    assert answers == [json.loads(line) for line in predictions(whole)]
+
+    def answers(out):
+        lines = [json.loads(line) for line in predictions(out)]
+        return sorted(json.dumps({k: v for k, v in line.items() if not k.startswith("check_")}) for line in lines)
+
+    assert answers(tmp_path / "out") == answers(whole)
+
+
+def test_where_the_range_has_no_room_caches_go_unchecked(pith, tmp_path, make_model):
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "log.txt").write_text("The code of the shed is HERON-4471. " * 6)
+    (folder / "questions.jsonl").write_text('{"document": "log.txt", "question": "Code?", "answers": ["HERON-4471"]}\n')
+
+    def run(model, name):
+        config = tmp_path / "checked.yaml"
+        config.write_text(settings(model, suite=f"folder:{folder}", check=True))
+        return pith("eval", config, "--out", tmp_path / name)
+
+    wide = run(make_model("wide", context=4096), "wide")
+    assert "are not checked: " not in wide.err
+    tokens = json.loads(predictions(tmp_path / "wide")[0])["context_tokens"]
+    narrow = run(make_model("narrow", context=tokens + 60), "narrow")
+    assert narrow.code == 0, narrow.err
+    assert "are not checked: " in narrow.err
+
 
 
 def test_writes_its_files(whole):

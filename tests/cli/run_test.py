@@ -49,10 +49,11 @@ def test_what_a_compressed_cache_repeats_is_checked(pith, tiny, document):
     recipes = ("--kv", "full", "--kv", "streaming_llm @ 2x", "--kv", "question_attention @ 0.5")
     result = ask(pith, tiny, document, *recipes)
     (line,) = [line for line in result.out.splitlines() if line.startswith("check: ")]
-    assert line.startswith("check: streaming_llm @ 2x repeats ") and "samples of the document" in line
+    assert "streaming_llm @ 2x" in line and "samples of the document" in line  # a random model repeats nothing
     full, small, asks = ask(pith, tiny, document, *recipes, "--json").json
     assert "check" not in full and "check" not in asks
-    assert 0 <= small["check"]["repeats"] <= 1
+    assert set(small["check"]) == {"repeats", "known", "rise", "spans", "check_s"}
+    assert (small["check"]["repeats"] is None) == (small["check"]["known"] == 0)
     assert small["check"]["spans"] >= 1
 
 

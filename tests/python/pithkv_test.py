@@ -45,9 +45,10 @@ def test_long_calls_tell_how_far_they_are_and_give_up(pithkv, engine):
 
 def test_a_compressed_cache_is_checked_against_the_whole_one(pithkv, engine):
     whole = engine.read(DOCUMENT, recipes=["knorm @ 2x"])
-    assert whole.check(whole.fork()).repeats == 1
+    assert whole.check(whole.fork()).rise == 0
     check = whole.check(whole.compress("knorm @ 2x"))
-    assert 0 <= check.repeats <= 1 and check.spans >= 1
+    assert check.rise != 0 and check.spans >= 1
+    assert check.repeats <= 1 or check.known == 0  # nan: a random model repeats nothing
     with pytest.raises(pithkv.Error, match="different texts"):
         whole.check(engine.read("Another document."))
 

@@ -6,7 +6,6 @@
 #include <span>
 
 #include "engine/context.h"
-#include "model/logits.h"
 
 namespace pith {
 

@@ -21,7 +21,7 @@ void climb(const Context& whole, const recipe::Recipe& recipe, const recipe::Sig
     tell = [&](Index, Index) { progress(done, std::ssize(ladder)); };
     progress(done, std::ssize(ladder));
   }
-  const SpanReplay replay(whole, signals.surprisal, options);
+  const SpanReplay replay(whole, signals.surprisal, {.reading = options});
   GuardRung rung;
   Index last_entries = -1;
   for (const double ratio : ladder) {

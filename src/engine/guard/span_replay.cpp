@@ -8,10 +8,12 @@
 #include "base/rng.h"
 #include "engine/guard/forced.h"
 #include "engine/signals/replay.h"
+#include "model/logits.h"
 
 namespace pith {
 namespace {
 
+constexpr Index kFewestSpans = 8;
 constexpr Index kSampledPart = 10;  // one window of so many
 constexpr Index kFewestRoutes = 3;  // lanes that must keep a token
 
@@ -45,6 +47,7 @@ void check_room(const Engine& engine, Index read, Index more) {
 std::vector<RepeatedSpan> sample_spans(std::span<const float> weights, Index prefix_tokens,
                                        Index most) {
   const Index tokens = std::ssize(weights) - prefix_tokens;
+  PITH_CHECK(tokens > 0, "a document behind the prefix");
   const Index windows = std::max<Index>(tokens / kRepeatedSpan, 1);
   const Index spans =
       std::min(windows, std::clamp(windows / kSampledPart, std::min(kFewestSpans, most), most));
@@ -72,14 +75,13 @@ std::vector<RepeatedSpan> sample_spans(std::span<const float> weights, Index pre
 }
 
 SpanReplay::SpanReplay(const Context& whole, std::span<const float> weights,
-                       const ReadOptions& options, Index most_spans, const Progress& progress)
-    : prefix_(options.prefix_tokens), weight_(weights.begin(), weights.end()) {
+                       const SampleOptions& options)
+    : prefix_(options.reading.prefix_tokens), weight_(weights.begin(), weights.end()) {
   PITH_CHECK(std::ssize(weight_) == whole.next_position(), "a weight for every token");
   const Engine& engine = whole.engine();
-  const ReplayOptions replay{.prefix_tokens = options.prefix_tokens,
-                             .answer_prompt = options.answer_prompt,
-                             .progress = {}};
-  for (const RepeatedSpan& at : sample_spans(weight_, prefix_, most_spans)) {
+  const ReplayOptions replay{
+      .prefix_tokens = prefix_, .answer_prompt = options.reading.answer_prompt, .progress = {}};
+  for (const RepeatedSpan& at : sample_spans(weight_, prefix_, options.most)) {
     const auto tokens = replay_chunk(engine, whole.tokens(), at.begin, at.end, replay).tokens;
     check_room(engine, whole.next_position(), std::ssize(tokens));
     const auto split = tokens.end() - (at.end - at.begin);
@@ -91,34 +93,26 @@ SpanReplay::SpanReplay(const Context& whole, std::span<const float> weights,
   for (Span& span : spans_) {
     for_predictions(whole, span.prompt, span.text, [&](Index row, std::span<const float> logits) {
       const Token token = span.text[static_cast<std::size_t>(row)];
-      span.surprisal.push_back(surprisal(logits, token));
-      span.known.push_back(likeliest(logits) == token);
+      span.tokens.whole.push_back(surprisal(logits, token));
+      span.tokens.known.push_back(likeliest(logits) == token);
     });
-    if (progress) progress(++done, spans());
+    if (options.progress) options.progress(++done, spans());
   }
 }
 
 SpanDamage SpanReplay::compare(const Context& compressed, const Progress& progress) const {
-  SpanDamage damage;
-  double rows = 0, known = 0, missed = 0;
-  Index done = 0;
+  std::vector<SpanTokens> repeated;
   for (const Span& span : spans_) {
-    double rise = 0;
+    SpanTokens& tokens = repeated.emplace_back(span.tokens);
     for_predictions(compressed, span.prompt, span.text,
                     [&](Index row, std::span<const float> logits) {
-                      const auto i = static_cast<std::size_t>(row);
-                      rise += surprisal(logits, span.text[i]) - span.surprisal[i];
-                      known += span.known[i];
-                      missed += span.known[i] != 0 && likeliest(logits) != span.text[i] ? 1 : 0;
+                      const Token token = span.text[static_cast<std::size_t>(row)];
+                      tokens.here.push_back(surprisal(logits, token));
+                      tokens.repeated.push_back(likeliest(logits) == token);
                     });
-    const auto length = static_cast<double>(span.text.size());
-    rows += length;
-    damage.rise += rise;
-    damage.worst = std::max(damage.worst, rise / length);
-    if (progress) progress(++done, spans());
+    if (progress) progress(std::ssize(repeated), spans());
   }
-  damage.rise /= rows;
-  damage.missed = known > 0 ? missed / known : 0;
+  SpanDamage damage = damage_of(repeated);
   const auto routes = count_routes(compressed.cache(), std::ssize(weight_));
   double all = 0, few = 0;
   for (auto t = static_cast<std::size_t>(prefix_); t < weight_.size(); ++t) {
@@ -127,15 +121,6 @@ SpanDamage SpanReplay::compare(const Context& compressed, const Progress& progre
   }
   damage.routes = all > 0 ? few / all : 0;
   return damage;
-}
-
-double SpanReplay::known() const {
-  double rows = 0, known = 0;
-  for (const Span& span : spans_) {
-    rows += static_cast<double>(span.known.size());
-    for (const std::uint8_t one : span.known) known += one;
-  }
-  return rows > 0 ? known / rows : 0;
 }
 
 std::vector<float> even_weights(const Context& context) {

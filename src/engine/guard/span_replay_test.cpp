@@ -40,6 +40,24 @@ TEST(SpanSample, NoMoreThanAsked) {
   EXPECT_EQ(sample_spans(std::vector<float>(640, 1), 0, 4).size(), 4U);
 }
 
+TEST(SpanDamage, CountsByHand) {
+  const SpanDamage damage = damage_of(std::vector<SpanTokens>{
+      {.whole = {1, 2}, .here = {1.5, 3}, .known = {1, 1}, .repeated = {1, 0}},
+      {.whole = {4, 0.5}, .here = {3, 0.5}, .known = {0, 1}, .repeated = {1, 1}}});
+  EXPECT_DOUBLE_EQ(damage.rise, 0.125);     // (0.5 + 1 - 1 + 0) / 4
+  EXPECT_DOUBLE_EQ(damage.worst, 0.75);     // of the first span
+  EXPECT_DOUBLE_EQ(damage.known, 0.75);     // three of four
+  EXPECT_DOUBLE_EQ(damage.missed, 1. / 3);  // one of those three
+  EXPECT_DOUBLE_EQ(damage.repeats(), 2. / 3);
+}
+
+TEST(SpanDamage, WhereTheWholeCacheRepeatsNothingNothingIsSaid) {
+  const SpanDamage damage = damage_of(
+      std::vector<SpanTokens>{{.whole = {1}, .here = {2}, .known = {0}, .repeated = {0}}});
+  EXPECT_EQ(damage.known, 0);
+  EXPECT_TRUE(std::isnan(damage.repeats()));
+}
+
 class SpanReplayTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -64,23 +82,22 @@ class SpanReplayTest : public testing::Test {
 TEST_F(SpanReplayTest, TheWholeCacheIsNotDamaged) {
   recipe::Signals signals;
   const Context whole = read(200, {}, signals);
-  const SpanReplay replay(whole, even_weights(whole), {});
+  const SpanReplay replay(whole, even_weights(whole), {.reading = {}});
   EXPECT_EQ(replay.spans(), 6);
-  EXPECT_EQ(replay.compare(whole), SpanDamage{});
+  const SpanDamage damage = replay.compare(whole);
+  EXPECT_EQ(damage, SpanDamage{.known = damage.known});
 }
 
 TEST_F(SpanReplayTest, ACacheWithoutTheDocumentRepeatsItWorse) {
   const auto recipe = recipe::Recipe::parse("streaming_llm @ 8x");
   recipe::Signals signals;
   const Context whole = read(200, recipe.needs(), signals);
-  const SpanReplay replay(whole, even_weights(whole), {});
+  const SpanReplay replay(whole, even_weights(whole), {.reading = {}});
   Context small = whole.fork();
   compress(small, recipe, signals);
   const SpanDamage damage = replay.compare(small);
   EXPECT_GT(damage.worst, 0);
-  EXPECT_GE(damage.worst, damage.rise);
   EXPECT_GT(damage.routes, 0.5);
-  EXPECT_LE(damage.missed, 1);
 }
 
 TEST_F(SpanReplayTest, ItsProgressCountsSpans) {
@@ -91,7 +108,7 @@ TEST_F(SpanReplayTest, ItsProgressCountsSpans) {
     EXPECT_EQ(total, 3);
     told.push_back(done);
   };
-  const SpanReplay replay(whole, even_weights(whole), {}, 3, progress);
+  const SpanReplay replay(whole, even_weights(whole), {.most = 3, .progress = progress});
   EXPECT_THAT(told, ElementsAre(1, 2, 3));
   told.clear();
   replay.compare(whole, progress);
@@ -103,8 +120,8 @@ TEST_F(SpanReplayTest, WhereTheRangeEndsItSaysSoBeforeItReads) {
   const Context whole = read(engine_->config().context_length - 8, {}, signals);
   bool read_any = false;
   EXPECT_THAT(test::error_of([&] {
-                SpanReplay(whole, even_weights(whole), {}, 3,
-                           [&](Index, Index) { read_any = true; });
+                SpanReplay(whole, even_weights(whole),
+                           {.most = 3, .progress = [&](Index, Index) { read_any = true; }});
               }),
               HasSubstr("repeating a sample of it takes"));
   EXPECT_FALSE(read_any);

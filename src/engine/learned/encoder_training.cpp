@@ -16,6 +16,7 @@
 #include "engine/model_access.h"
 #include "engine/prompt.h"
 #include "kernels/isa.h"
+#include "model/gradient.h"
 
 namespace pith {
 namespace {
@@ -67,10 +68,10 @@ float embedding_scale(const Engine& engine, const std::string& text) {
   return static_cast<float>(std::sqrt(squares / static_cast<double>(rows.size())));
 }
 
-class Training {
+class EncoderTrainer {
  public:
-  Training(const std::shared_ptr<Engine>& engine, const std::vector<std::string>& texts,
-           const EncoderTraining& options, const OnTraining& on_step)
+  EncoderTrainer(const std::shared_ptr<Engine>& engine, const std::vector<std::string>& texts,
+                 const EncoderTraining& options, const OnTraining& on_step)
       : engine_(engine),
         texts_(texts),
         options_(options),
@@ -255,8 +256,8 @@ Encoder train_encoder(const std::shared_ptr<Engine>& engine, const std::vector<s
   if (texts.empty()) fail(ErrorCode::bad_input, "an encoder needs at least one text to learn from");
   EncoderTraining options = given;
   options.shape.embedding = engine->config().width;
-  Training training(engine, texts, options, on_step);
-  return {.weights = training.run(),
+  EncoderTrainer trainer(engine, texts, options, on_step);
+  return {.weights = trainer.run(),
           .model_name = engine->config().name,
           .model_hash = engine->model().hash(),
           .ratio = options.ratio,

@@ -34,7 +34,7 @@ std::string_view bytes_of(const T* data, std::size_t count) {
 
 }  // namespace
 
-TrainingStore::TrainingStore(std::filesystem::path folder, OnStep on_step)
+TrainingStore::TrainingStore(std::filesystem::path folder, OnTurnStep on_step)
     : folder_(std::move(folder)), on_step_(std::move(on_step)) {}
 
 std::filesystem::path TrainingStore::path_of(const std::string& name) const {

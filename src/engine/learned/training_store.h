@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,9 +17,9 @@ namespace pith {
 class TrainingStore {
  public:
   // Called while a turn is trained: its number from 1, all turns, steps done, steps to do, loss.
-  using OnStep = std::function<void(Index, Index, Index, Index, float)>;
+  using OnTurnStep = std::function<void(Index, Index, Index, Index, float)>;
 
-  explicit TrainingStore(std::filesystem::path folder, OnStep on_step = {});
+  explicit TrainingStore(std::filesystem::path folder, OnTurnStep on_step = {});
 
   // Throws bad_file, naming the file to delete, for a damaged one.
   std::optional<TrainingState> find(const std::string& name) const;
@@ -27,13 +28,13 @@ class TrainingStore {
   // To go on with what is kept under the name, and to keep it there. This must outlive it.
   Checkpoint checkpoint(const std::string& name) const;
 
-  const OnStep& on_step() const { return on_step_; }
+  const OnTurnStep& on_step() const { return on_step_; }
 
  private:
   std::filesystem::path path_of(const std::string& name) const;
 
   std::filesystem::path folder_;
-  OnStep on_step_;
+  OnTurnStep on_step_;
 };
 
 // The name of the training of a turn: a hash of what came before (the name of the turn before it,

@@ -33,8 +33,8 @@ class ReplayObserver final : public ReadObserver, private cache::AttentionTap {
   // is replayed. `gradients` [L][rows], if there are any, weigh the rows in place of 1 /
   // ||hidden||, and the scores are those of replay_gradient.
   ReplayObserver(const Context& context, const ReplayOptions& wanted, Index length,
-                 std::vector<Lane> lanes, QuerySamples& samples, Index first_row = 0,
-                 std::vector<std::vector<float>> gradients = {})
+                 std::vector<Lane> lanes, QuerySamples& samples, Index first_row,
+                 std::vector<std::vector<float>> gradients)
       : context_(context),
         plain_(wanted.plain && !wanted.gradients),
         plus_(wanted.plus || wanted.gradients),

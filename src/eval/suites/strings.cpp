@@ -44,7 +44,7 @@ Document make(const Request& request) {
 const Family& strings_family() {
   static const Family family = {{"strings",
                                  "64-digit numbers and UUIDs in prose, to be copied exactly",
-                                 "own, after what methods.md section 8 asks of answer forms",
+                                 "own",
                                  {"string_digits", "string_uuid"}},
                                 make};
   return family;

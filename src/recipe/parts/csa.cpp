@@ -40,7 +40,7 @@ PartInfo csa_part() {
           .summary =
               "lanes keep in proportion to how widely their attention spread when the model "
               "was calibrated",
-          .source = "Calibrated Sparse Attention (Normore); its formula as proposed in the notes",
+          .source = "Calibrated Sparse Attention (Normore); the formula is pith's",
           .cost = Cost::columns,
           .needs = [](const Arguments&) { return SignalNeeds{.diffuseness = true}; },
           .allocate = allocate};

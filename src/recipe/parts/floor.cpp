@@ -24,7 +24,7 @@ PartInfo floor_part() {
   return {.name = "floor",
           .kind = PartKind::adjuster,
           .summary = "every lane is sure of its best few entries",
-          .source = "VariKV's floor against starved heads (research notes on budgets)",
+          .source = "VariKV's floor against starved heads (as pith understands it)",
           .cost = Cost::columns,
           .parameters = {integer("entries", "8", 0, 65536,
                                  "entries of each lane, at most its equal share")},

@@ -111,7 +111,7 @@ PartInfo route_floor_part() {
   return {.name = "route_floor",
           .kind = PartKind::allocator,
           .summary = "each content token stays in its best lanes; one global cut for the rest",
-          .source = "pith (research notes on methods, 9.1); GER after arXiv 2603.01426",
+          .source = "pith; GER after arXiv 2603.01426",
           .cost = Cost::logits,
           .parameters =
               {integer("routes", "1", 1, 64, "lanes in which each content token stays"),

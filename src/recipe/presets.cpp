@@ -85,7 +85,7 @@ std::vector<Preset> make_presets() {
        "what kvzap predicts to matter; the newest 128 tokens stay",
        {{"threshold", "threshold", "at", {}}}},
 
-      // What pith's own measurements favour (docs/reproduce.md).
+      // What pith's own measurements favour (docs/frontier.md).
       {"best",
        "kvzip_plus + global + match + int4(sinks=0, recent=0)",
        "a replay chooses, values are fitted, 4 bits",

@@ -14,7 +14,7 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-EDGES = [1.0, 0.99, 0.97, 0.9, 0.75, 0.0]  # of `repeats`, from above
+EDGES = [0.99, 0.9, 0.0]  # of `repeats`, from above, as kPrecedents of src/engine/guard/span_damage.h has them
 
 
 def read(folders):
@@ -109,7 +109,7 @@ def main():
             continue
         low, high = interval(group)
         mean = sum(c["lost"] for c in group) / len(group)
-        name = "100 %" if below == 1 else f"{100 * below:.0f} to {100 * min(above, 1):.0f} %"
+        name = f"{100 * below:.0f} to {100 * min(above, 1):.0f} %"
         print(f"{name:13} {len(group):7} {len({c['recipe'] for c in group}):8}  {100 * mean:.0f} [{100 * low:.0f}, {100 * high:.0f}]")
     print("\nrecipe                                    caches  repeats %  rise  answers lost %")
     for recipe in dict.fromkeys(c["recipe"] for c in caches):

@@ -24,6 +24,15 @@ struct SpanDamage {
   friend bool operator==(const SpanDamage&, const SpanDamage&) = default;
 };
 
+// What was measured of other caches that repeat about as much: docs/guard.md,
+// bench/check_signals.py.
+struct Precedent {
+  double repeats = 0;  // at least
+  double lost = 0;     // share of the right answers of whole caches
+};
+// Of a share from 0 to 1.
+const Precedent& precedent_of(double repeats);
+
 // One span of the sample, token by token: [text].
 struct SpanTokens {
   std::vector<double> whole, here;            // -log p from the two caches, nats

@@ -58,6 +58,15 @@ TEST(SpanDamage, WhereTheWholeCacheRepeatsNothingNothingIsSaid) {
   EXPECT_TRUE(std::isnan(damage.repeats()));
 }
 
+TEST(SpanDamage, LessThatIsRepeatedIsMoreThatIsLost) {
+  EXPECT_EQ(precedent_of(1).repeats, 0.99);
+  EXPECT_EQ(precedent_of(0.99).repeats, 0.99);
+  EXPECT_EQ(precedent_of(0.95).repeats, 0.9);
+  EXPECT_EQ(precedent_of(0).repeats, 0);
+  EXPECT_LT(precedent_of(1).lost, precedent_of(0.95).lost);
+  EXPECT_LT(precedent_of(0.95).lost, precedent_of(0.5).lost);
+}
+
 class SpanReplayTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -135,21 +135,31 @@ void RunReport::choices() const {
   }
 }
 
+const Precedent* RunReport::find_precedent(const Check& check) const {
+  if (check.damage.known < kLeastKnown) return nullptr;
+  return precedent_of(answering_.engine().model().hash(), check.damage.repeats());
+}
+
 void RunReport::checks() const {
   for (const Arm& arm : answering_.arms()) {
     if (!arm.check) continue;
-    const Check& check = *arm.check;
-    if (check.damage.known < kLeastKnown)
+    const SpanDamage& damage = arm.check->damage;
+    if (damage.known < kLeastKnown) {
       print(
           "check: the whole cache itself repeats only {:.0f} % of {} samples of the document, so "
           "{} is not judged by them\n",
-          100 * check.damage.known, check.spans, arm.name);
-    else
-      print(
-          "check: {} repeats {:.1f} % of what the whole cache does, of {} samples of the "
-          "document; where that was measured, such caches lost {:.0f} of 20 right answers\n",
-          arm.name, 100 * check.damage.repeats(), check.spans,
-          20 * precedent_of(check.damage.repeats()).lost);
+          100 * damage.known, arm.check->spans, arm.name);
+      continue;
+    }
+    const Precedent* precedent = find_precedent(*arm.check);
+    print(
+        "check: {} repeats {:.1f} % of what the whole cache does, of {} samples of the "
+        "document{}\n",
+        arm.name, 100 * damage.repeats(), arm.check->spans,
+        precedent ? fmt::format("; such caches of this model lost {:.0f} of 20 right answers "
+                                "where that was measured",
+                                20 * precedent->lost)
+                  : "");
   }
 }
 
@@ -206,12 +216,15 @@ void RunReport::add_recipe(Json& json, const Arm& arm) const {
                     {"risk", arm.choice->risk},
                     {"documents", arm.choice->documents},
                     {"guard_s", arm.choice->seconds}};
-  if (arm.check)
+  if (arm.check) {
+    const Precedent* precedent = find_precedent(*arm.check);
     json["check"] = {{"repeats", finite_or_null(arm.check->damage.repeats())},
                      {"known", arm.check->damage.known},
                      {"rise", finite_or_null(arm.check->damage.rise)},
                      {"spans", arm.check->spans},
+                     {"lost_elsewhere", precedent ? Json(precedent->lost) : Json(nullptr)},
                      {"check_s", arm.check->seconds}};
+  }
   json["when"] = to_string(answering_.schedule());
   json["sees_question"] = arm.sees_question;
   json["oracle"] = arm.oracle;

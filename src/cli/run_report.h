@@ -51,6 +51,8 @@ class RunReport {
   Index label_width() const;
   void choices() const;  // the guard's, one line each
   void checks() const;   // of caches, one line each
+  // What such caches of the model lost, where that was measured; else null.
+  const Precedent* find_precedent(const Check& check) const;
   // What the answer to a question is judged by; empty: by nothing.
   std::string expected(Index question) const;
   void add_recipe(Json& json, const Arm& arm) const;

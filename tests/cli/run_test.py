@@ -52,9 +52,10 @@ def test_what_a_compressed_cache_repeats_is_checked(pith, tiny, document):
     assert "streaming_llm @ 2x" in line and "samples of the document" in line  # a random model repeats nothing
     full, small, asks = ask(pith, tiny, document, *recipes, "--json").json
     assert "check" not in full and "check" not in asks
-    assert set(small["check"]) == {"repeats", "known", "rise", "spans", "check_s"}
+    assert set(small["check"]) == {"repeats", "known", "rise", "spans", "lost_elsewhere", "check_s"}
     assert (small["check"]["repeats"] is None) == (small["check"]["known"] == 0)
     assert small["check"]["spans"] >= 1
+    assert small["check"]["lost_elsewhere"] is None  # nobody measured this model
 
 
 def test_it_is_not_checked_where_nobody_asks(pith, tiny, document):

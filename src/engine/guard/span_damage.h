@@ -24,14 +24,14 @@ struct SpanDamage {
   friend bool operator==(const SpanDamage&, const SpanDamage&) = default;
 };
 
-// What was measured of other caches that repeat about as much: docs/guard.md,
-// bench/check_signals.py.
+// What was measured of other caches of a model that repeat about as much: docs/guard.md,
+// bench/check_signals.py. What holds for one model does not for another.
 struct Precedent {
   double repeats = 0;  // at least
   double lost = 0;     // share of the right answers of whole caches
 };
-// Of a share from 0 to 1.
-const Precedent& precedent_of(double repeats);
+// Null for a model that was not measured, and for what is no share.
+const Precedent* precedent_of(std::uint64_t model_hash, double repeats);
 
 // One span of the sample, token by token: [text].
 struct SpanTokens {

@@ -59,12 +59,14 @@ TEST(SpanDamage, WhereTheWholeCacheRepeatsNothingNothingIsSaid) {
 }
 
 TEST(SpanDamage, LessThatIsRepeatedIsMoreThatIsLost) {
-  EXPECT_EQ(precedent_of(1).repeats, 0.99);
-  EXPECT_EQ(precedent_of(0.99).repeats, 0.99);
-  EXPECT_EQ(precedent_of(0.95).repeats, 0.9);
-  EXPECT_EQ(precedent_of(0).repeats, 0);
-  EXPECT_LT(precedent_of(1).lost, precedent_of(0.95).lost);
-  EXPECT_LT(precedent_of(0.95).lost, precedent_of(0.5).lost);
+  constexpr std::uint64_t kMeasured = 0xe79263013ba2632c;
+  const auto lost = [](double repeats) { return precedent_of(kMeasured, repeats)->lost; };
+  EXPECT_EQ(lost(1), lost(0.99));
+  EXPECT_LT(lost(0.99), lost(0.989));
+  EXPECT_LT(lost(0.9), lost(0.5));
+  EXPECT_EQ(lost(0.5), lost(0));
+  EXPECT_EQ(precedent_of(kMeasured, std::nan("")), nullptr);
+  EXPECT_EQ(precedent_of(kMeasured + 1, 1), nullptr);
 }
 
 class SpanReplayTest : public testing::Test {

@@ -101,8 +101,8 @@ void bind_context(nb::module_& m) {
               "Of -log p of the sample over the whole cache's, nats per token.")
       .def_ro("spans", &Check::spans, "Of 32 tokens, drawn evenly from the document.")
       .def("__repr__", [](const Check& c) {
-        return fmt::format("Check(repeats={:.3f}, rise={:.3f}, spans={})", c.repeats, c.rise,
-                           c.spans);
+        return fmt::format("Check(repeats={:.3f}, known={:.3f}, rise={:.3f}, spans={})", c.repeats,
+                           c.known, c.rise, c.spans);
       });
   nb::class_<Context>(m, "Context",
                       "A document that was read, and its KV cache. Made by Engine.read().")

@@ -92,7 +92,7 @@ def test_the_first_program_asks_a_document(examples, tiny, tmp_path):
     document = tmp_path / "document.txt"
     document.write_text(DOCUMENT)
     lines = run(examples / "ask", tiny, document, "Who signs?", "Where is the key?").splitlines()
-    before, after = map(int, re.search(r"(\d+) bytes before, (\d+) after kvzip_plus \+ global @ 4x", lines[0]).groups())
+    before, after = map(int, re.search(r"(\d+) bytes before, (\d+) after kvzip_plus \+ global \+ int4 @ 4x", lines[0]).groups())
     assert 0 < after < before
     assert [line for line in lines if line.startswith("> ")] == ["> Who signs?", "> Where is the key?"]
     assert len(re.findall(r"\[\d+ tokens, (?:max_tokens|end_of_text)\]", "\n".join(lines))) == 2

@@ -14,7 +14,7 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-EDGES = [0.99, 0.9, 0.0]  # of `repeats`, from above, as kPrecedents of src/engine/guard/span_damage.h has them
+EDGES = [0.99, 0.9, 0.0]  # of `repeats`, from above, as kMeasured of src/engine/guard/span_damage.cpp has them
 
 
 def read(folders):
@@ -31,6 +31,8 @@ def read(folders):
         held = [item for item in items if item in full and full[item]["score"] == 1]
         any_item = next(iter(items.values()))
         if recipe == "full" or not held or "check_missed" not in any_item:
+            continue
+        if any_item.get("check_known") == 0:  # the whole cache repeats nothing of it: SpanDamage::repeats() is none
             continue
         caches.append(
             {

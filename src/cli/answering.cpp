@@ -35,10 +35,6 @@ Arm make_arm(const recipe::Recipe& recipe) {
   return arm;
 }
 
-bool is_compressed(const Arm& arm) {
-  return !arm.sees_question && !(arm.choice ? arm.choice->recipe : *arm.recipe).is_full();
-}
-
 Check check_of(const Arm& arm, const SpanReplay& sample) {
   const Stopwatch watch;
   StepProgress checking("checking");
@@ -94,12 +90,12 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
       full_.reset();
     }
     StepProgress optimising("optimising");
-    arm.report = compress(*arm.context, arm.choice ? arm.choice->recipe : *arm.recipe, signals_,
-                          optimising.callback());
+    const recipe::Recipe& recipe = arm.choice ? arm.choice->recipe : *arm.recipe;
+    arm.report = compress(*arm.context, recipe, signals_, optimising.callback());
     if (!arm.report.note.empty()) note(fmt::format("{}: {}", arm.name, arm.report.note));
     arm.compress_seconds = arm.report.seconds + (arm.choice ? arm.choice->seconds : 0) +
                            (arm.recipe->needs().replays() ? times_.replay_seconds : 0);
-    if (sample && is_compressed(arm)) arm.check = check_of(arm, *sample);
+    if (sample && is_checkable(recipe)) arm.check = check_of(arm, *sample);
   }
   const auto looks = [](const Arm& arm) { return arm.sees_question; };
   if (std::none_of(arms_.begin(), arms_.end(), looks)) {
@@ -111,8 +107,8 @@ void Answering::read(const DocumentPrompt& prompt, const std::vector<recipe::Rec
 
 // None where there is nothing to check, or no room for it.
 std::optional<SpanReplay> Answering::draw_sample(const ReadOptions& options) const {
-  const auto checked = [](const Arm& arm) { return !arm.sees_question && !arm.recipe->is_full(); };
-  if (std::none_of(arms_.begin(), arms_.end(), checked)) return std::nullopt;
+  const auto checkable = [](const Arm& arm) { return is_checkable(*arm.recipe); };
+  if (std::none_of(arms_.begin(), arms_.end(), checkable)) return std::nullopt;
   StepProgress checking("checking");
   try {
     return SpanReplay(*full_, even_weights(*full_),

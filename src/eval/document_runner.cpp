@@ -40,10 +40,6 @@ recipe::Recipe twin_in(Index bytes, const Twin& twin) {
       fmt::format("{} @ {}KiB", twin.recipe, static_cast<double>(bytes) / 1024));
 }
 
-bool is_checked(const recipe::Recipe& recipe) {
-  return !recipe.is_full() && !recipe.sees_question();
-}
-
 }  // namespace
 
 // A compressed cache, ready to be asked.
@@ -227,7 +223,7 @@ void DocumentRunner::read(Reading& reading) {
 
 bool DocumentRunner::any_to_check(const Reading& reading) const {
   return config_.check && std::ranges::any_of(arms_, [&](const RunArm& arm) {
-           return is_checked(arm.recipe) && !missing(reading, label_of(arm)).empty();
+           return is_checkable(arm.recipe) && !missing(reading, label_of(arm)).empty();
          });
 }
 
@@ -308,7 +304,7 @@ void DocumentRunner::ask_twins(Reading& reading) {
 
 DocumentRunner::Arm DocumentRunner::make_arm(Reading& reading, const Ask& ask) {
   Arm arm = compress_arm(reading, ask);
-  if (reading.sample && is_checked(*ask.recipe)) {
+  if (reading.sample && is_checkable(*ask.recipe)) {
     const Timed timed(summary_.check_s);
     arm.check = reading.sample->compare(arm.context);
   }

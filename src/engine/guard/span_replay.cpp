@@ -123,6 +123,10 @@ SpanDamage SpanReplay::compare(const Context& compressed, const Progress& progre
   return damage;
 }
 
+bool is_checkable(const recipe::Recipe& recipe) {
+  return !recipe.is_full() && !recipe.sees_question();
+}
+
 std::vector<float> even_weights(const Context& context) {
   return std::vector<float>(static_cast<std::size_t>(context.next_position()), 1.0F);
 }

@@ -9,6 +9,7 @@
 #include "engine/context.h"
 #include "engine/guard/span_damage.h"
 #include "engine/reading.h"
+#include "recipe/recipe.h"
 
 namespace pith {
 
@@ -52,6 +53,10 @@ class SpanReplay {
   std::vector<float> weight_;  // [T]
   std::vector<Span> spans_;
 };
+
+// Whether the caches that a recipe makes are checked: not the whole one, and none that only comes
+// to be once a question is known.
+bool is_checkable(const recipe::Recipe& recipe);
 
 // A weight for every token that was read, for a sample without surprisal: collecting that costs the
 // logits of the whole document.
